@@ -1,0 +1,141 @@
+"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by hand)."""
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from helpers.labels import KNOWN_IDS
+from helpers.paths import check_root, write_atomically
+
+SPLITS = ("train", "val", "test")
+IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
+
+
+class Row(NamedTuple):
+    """One frame: `image` and `label` relative to the root with forward slashes; `label` is "" where there is none."""
+
+    image: str
+    label: str
+    city: str
+    frame: str
+
+
+def find_rows(root, split: str) -> list[Row]:
+    """All frames of `split` below `root`, sorted by path, so that the order is the same on every machine.
+
+    Raises FileNotFoundError for a wrong root, an empty split, and (train and val) an image without its label.
+    """
+    root = check_root(root)
+    images = sorted((root / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}"), key=lambda p: p.as_posix())
+    if not images:
+        there = ", ".join(sorted(p.name for p in (root / "leftImg8bit").iterdir())) or "nothing"
+        raise FileNotFoundError(f"no frame matches {root}/leftImg8bit/{split}/*/*{IMAGE_END} (splits there: {there})")
+    rows, orphans = [], []
+    for image in images:
+        city, name = image.parent.name, image.name[: -len(IMAGE_END)]
+        label = root / "gtFine" / split / city / (name + LABEL_END)
+        if not label.is_file() and split != "test":
+            orphans.append(image.relative_to(root).as_posix())
+        rows.append(Row(image.relative_to(root).as_posix(),
+                        label.relative_to(root).as_posix() if label.is_file() else "",
+                        city, name.removeprefix(city + "_")))
+    if orphans:
+        listed = "\n  ".join(orphans[:10]) + (f"\n  ... {len(orphans)} in all" if len(orphans) > 10 else "")
+        raise FileNotFoundError(f"images without a label below {root}/gtFine/{split} "
+                                f"(was only one of the two archives unpacked?):\n  {listed}")
+    return rows
+
+
+def write_csv(root, split: str, path) -> int:
+    """Write the index of one split to `path` and return its number of rows. UTF-8, "\\n" line ends."""
+    rows = find_rows(root, split)
+
+    def write(temporary):
+        with open(temporary, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(Row._fields)
+            writer.writerows(rows)
+
+    write_atomically(path, write)
+    return len(rows)
+
+
+def read_csv(path) -> list[Row]:
+    """The rows of an index; raises ValueError that names the file if its header or a row is not as expected."""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = list(csv.reader(file))
+    if not lines or lines[0] != list(Row._fields):
+        raise ValueError(f"{path}: expected the header {','.join(Row._fields)}, "
+                         f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv")
+    for number, line in enumerate(lines[1:], 2):
+        if len(line) != len(Row._fields):
+            raise ValueError(f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}")
+    return [Row(*line) for line in lines[1:]]
+
+
+def open_image(path) -> np.ndarray:
+    """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises ValueError."""
+    return _open(path, "RGB", "8-bit RGB; convert it with pillow: Image.open(path).convert('RGB')")
+
+
+def open_label(path) -> np.ndarray:
+    """A label map as uint8 [H, W], the ids as they stand in the file. Errors as in `open_image`."""
+    return _open(path, "L", "one 8-bit channel of label ids; take the file gtFine_labelIds.png")
+
+
+def _open(path, mode: str, expected: str) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            if picture.mode != mode:
+                raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
+            return np.asarray(picture)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; was the dataset moved after its CSV was written?") from None
+    except (OSError, SyntaxError) as error:  # what pillow raises for truncated and broken files
+        raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
+
+
+def check_csv(paths, root) -> list[str]:
+    """Every problem of one or several CSV files, as readable lines; an empty list means all is well.
+
+    Opens every image and label: missing, unreadable, wrong mode, sizes that differ, unknown ids, a row twice,
+    a frame in two files.
+    """
+    root, problems, seen = Path(root), [], {}
+    paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    for path in paths:
+        try:
+            rows = read_csv(path)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        for row, times in Counter(rows).items():
+            if times > 1:
+                problems.append(f"{path}: {row.image} stands in {times} rows")
+            if row.image in seen:
+                problems.append(f"{row.image} is in {seen[row.image]} and in {path}: splits must not share frames")
+            seen[row.image] = path
+            problems.extend(_check_row(row, root))
+    return problems
+
+
+def _check_row(row: Row, root: Path) -> list[str]:
+    problems, shapes = [], []
+    for name, opener in ((row.image, open_image), (row.label, open_label)):
+        if not name:
+            continue
+        try:
+            array = opener(root / name)
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+            continue
+        shapes.append(array.shape[:2])
+        unknown = sorted(set(np.unique(array).tolist()) - set(KNOWN_IDS)) if opener is open_label else []
+        if unknown:
+            problems.append(f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}")
+    if len(set(shapes)) > 1:
+        problems.append(f"{row.image} is {shapes[0][1]}x{shapes[0][0]} but {row.label} is {shapes[1][1]}x{shapes[1][0]}")
+    return problems

