@@ -1,0 +1,80 @@
+"""Checkpoints: written whole or not at all, read as plain tensors, refused in words when they do not fit."""
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+
+from helpers.labels import LABEL_SETS
+from helpers.paths import write_atomically
+from helpers.unet import UNet
+from helpers.windows import View
+
+FORMAT = 1
+
+
+def save(path, state: dict) -> Path:
+    """Write `state` (tensors, numbers, strings, lists, dicts) to `path` by way of a temporary file.
+
+    A full disk raises OSError naming the file; what stood at `path` before is then still there.
+    """
+    def write(temporary):
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's writer reports a full disk as a RuntimeError
+            raise OSError(28, f"{error}".splitlines()[0]) from error
+
+    return write_atomically(path, write)
+
+
+def load(path) -> dict:
+    """The state in `path`, on the CPU. Nothing in the file is executed (`weights_only=True`).
+
+    Raises FileNotFoundError, or ValueError for a file that is truncated or holds more than tensors.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint; train one with python -m helpers.training")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise ValueError(f"{path} is not a whole, safe tensor file ({type(error).__name__}: "
+                         f"{str(error).splitlines()[0][:150]}); restore it or train again") from error
+    if not isinstance(state, dict) or "model" not in state:
+        raise ValueError(f"{path} is no checkpoint of this course: expected a dict with the entry 'model'")
+    return state
+
+
+def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
+    """Copy `weights` into `model`; raises ValueError that names the file and the first differences."""
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    stored = {name: tuple(value.shape) for name, value in weights.items()}
+    wrong = [f"{name}: stored {stored.get(name, 'nothing')}, model {own.get(name, 'nothing')}"
+             for name in sorted(own.keys() | stored.keys()) if own.get(name) != stored.get(name)]
+    if wrong:
+        listed = "\n  ".join(wrong[:5] + ([f"... {len(wrong)} in all"] if len(wrong) > 5 else []))
+        raise ValueError(f"{path} belongs to another architecture:\n  {listed}")
+    model.load_state_dict(weights)
+
+
+def save_model(path, model: UNet, info: dict, half: bool = True) -> Path:
+    """A model alone, for use: weights (half precision) and `info` (label_set, view, mean, std, history, ...)."""
+    weights = {name: value.detach().cpu().to(torch.float16) if half and value.is_floating_point() else value.cpu()
+               for name, value in model.state_dict().items()}
+    return save(path, {"format": FORMAT, "model": weights, "arguments": model.arguments, "info": info})
+
+
+def load_model(path, device=None) -> tuple[UNet, dict]:
+    """(model in eval mode, info) from a file of `save_model` or of a training run; weights in float32.
+
+    `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
+    """
+    state = load(path)
+    if "arguments" not in state or "info" not in state:
+        raise ValueError(f"{path} does not say which network it is for: expected 'arguments' and 'info'")
+    model = UNet(**state["arguments"])
+    load_weights(model, state["model"], path)
+    info = dict(state["info"])
+    info["view"] = View(**info["view"])
+    info["label_set"] = LABEL_SETS[info["label_set"]]
+    info["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
