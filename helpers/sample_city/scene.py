@@ -1,0 +1,317 @@
+"""What is on a street, as data: layouts, light, weather, and who is where. Nothing is drawn here.
+
+    scene = make_scene(seed=7)
+    darker = replace(scene, sun=replace(scene.sun, strength=0.0))       # from dataclasses import replace
+    farther = scene.changed(3, z=80.0)                                  # the object number 3, moved away
+"""
+from dataclasses import dataclass, replace
+from math import cos, pi, sin
+
+from helpers.sample_city import materials, objects
+from helpers.sample_city.camera import Camera, Random
+
+# Rare classes must be seen often enough to be learned: every frame has one of these on its street.
+THEMES = ("tram", "bus", "truck", "motorcycle", "bicycle", "lights", "wall", "fence", "crowd", "parking")
+
+
+@dataclass(frozen=True)
+class Sun:
+    """Azimuth (0 behind the scene, pi behind the camera) and elevation in radians; strength 0 is an overcast sky."""
+
+    azimuth: float = 2.0
+    elevation: float = 0.8
+    strength: float = 0.7
+
+    @property
+    def direction(self) -> tuple[float, float, float]:
+        """Unit vector towards the sun."""
+        level = cos(self.elevation)
+        return level * sin(self.azimuth), sin(self.elevation), level * cos(self.azimuth)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """Sky, air, lens and sensor. `visibility` in metres, `rain` 0..1, `noise` in grey levels, `blur` in pixels."""
+
+    sky_top: tuple = (150, 175, 205)
+    sky_low: tuple = (210, 215, 218)
+    clouds: float = 8.0
+    visibility: float = 260.0
+    exposure: float = 0.62
+    tint: tuple = (0.94, 1.02, 0.94)
+    rain: float = 0.0
+    noise: float = 3.0
+    blur: float = 0.8
+    shadows: bool = True
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that `render` needs. Frozen: change it with `dataclasses.replace` or `changed`."""
+
+    seed: int
+    camera: Camera
+    sun: Sun
+    weather: Weather
+    ground: tuple
+    objects: tuple
+    ego: objects.Ego
+    theme: str = ""
+
+    def changed(self, number: int, **fields) -> "Scene":
+        """The same scene with the fields of one object changed."""
+        things = list(self.objects)
+        things[number] = replace(things[number], **fields)
+        return replace(self, objects=tuple(things))
+
+    def find(self, label: str) -> list[int]:
+        """Numbers of the objects with this label (or of the class of this name)."""
+        return [i for i, o in enumerate(self.objects)
+                if getattr(o, "label", "") == label or type(o).__name__.lower() == label]
+
+
+def make_weather(random: Random) -> tuple[Sun, Weather]:
+    """A time of day and a sky."""
+    kind = random.choice(("clear", "clear", "overcast", "overcast", "evening", "haze", "rain"))
+    sun = Sun(random.uniform(0, 2 * pi), random.uniform(0.45, 1.1), random.uniform(0.5, 1.0))
+    tint = tuple(random.uniform(0.9, 1.06) for _ in range(3))
+    weather = Weather(exposure=random.uniform(0.56, 0.78), tint=tint, noise=random.uniform(2, 5),
+                      blur=random.uniform(0.6, 1.1), clouds=random.uniform(3, 12))
+    if kind == "clear":
+        return sun, replace(weather, sky_top=(105, 145, 200), sky_low=(190, 205, 220))
+    if kind == "evening":
+        sun = replace(sun, elevation=random.uniform(0.15, 0.35))
+        return sun, replace(weather, sky_top=(120, 130, 160), sky_low=(225, 195, 165), tint=(1.08, 0.98, 0.86))
+    level = random.integer(165, 225)
+    grey = replace(weather, sky_top=(level - 12, level - 8, level), sky_low=(level + 8, level + 10, level + 12))
+    if kind == "haze":
+        return replace(sun, strength=0.25), replace(grey, visibility=random.uniform(90, 150))
+    if kind == "rain":
+        return replace(sun, strength=0.0), replace(grey, visibility=140.0, rain=random.uniform(0.4, 1.0), exposure=0.58)
+    return replace(sun, strength=random.uniform(0.0, 0.25)), grey
+
+
+class Street:
+    """Builds the ground and the objects of one scene; kept apart so that each step is a few lines."""
+
+    def __init__(self, random: Random, theme: str):
+        self.random, self.theme = random, theme
+        r = random
+        self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
+        self.edges = {-1: r.uniform(4.5, 8.0), 1: r.uniform(2.9, 4.8)}  # camera axis to the kerb, metres
+        self.crossing = r.choice((None, None, r.uniform(24, 45)))  # a road that crosses, at this distance
+        self.square = r.chance(0.12)
+        self.ground: list = []
+        self.things: list = []
+
+    def at(self, x: float, z: float) -> dict:
+        """Keywords that place a thing beside the (curved) axis, with a seed of its own."""
+        return {"x": x + self.curve * z * z, "z": z, "seed": self.random.integer(0, 2**31)}
+
+    def add(self, thing) -> None:
+        self.things.append(thing)
+
+    def open_here(self, z: float, room: float = 7.0) -> bool:
+        """Whether the crossing road passes at this distance."""
+        return self.crossing is not None and abs(z - self.crossing) < room
+
+    def lay_ground(self) -> None:
+        r, c = self.random, self.curve
+        asphalt = materials.grey(r, 72, 128, 5)
+        base, tone = r.choice((("terrain", materials.leaf(r)), ("terrain", (120, 110, 85)), ("sidewalk", materials.grey(r, 100, 150)), ("ground", materials.grey(r, 95, 135))))
+        self.ground.append(objects.Strip(label=base, left=-90, right=90, z=2, length=900, color=tone, material="grass" if base == "terrain" else "paving"))
+        self.walks = {}
+        for side in (-1, 1):
+            e, w = self.edges[side], r.uniform(1.8, 4.2)
+            stone = materials.grey(r, 92, 165, 9)
+            a, b = sorted((side * e, side * (e + w)))
+            self.ground.append(objects.Strip(label="sidewalk", left=a, right=b, z=2, curve=c, color=stone, material="paving"))
+            a, b = sorted((side * e, side * (e + 0.16)))
+            self.ground.append(objects.Strip(left=a, right=b, z=2, curve=c, color=tuple(s + 18 for s in stone), material="marking", painted=True))
+            self.walks[side] = w
+        self.ground.append(objects.Strip(label="road", left=-self.edges[-1], right=self.edges[1], z=2, length=220, curve=c, color=asphalt))
+        if self.theme == "tram" or r.chance(0.08):
+            self.ground.append(objects.Strip(label="rail track", left=-5.6, right=-2.6, z=2, curve=c, color=materials.grey(r, 85, 130), material=r.choice(("asphalt", "gravel", "grass"))))
+            for x in (-5.0, -3.4):
+                self.ground.append(objects.Strip(left=x, right=x + 0.12, z=2, curve=c, color=(150, 150, 152), material="marking", painted=True))
+        if self.theme == "parking" or r.chance(0.15):
+            side = r.choice((-1, 1))
+            a, b = sorted((side * (self.edges[side] - 2.2), side * self.edges[side]))
+            self.ground.append(objects.Strip(label="parking", left=a, right=b, z=r.uniform(2, 9), length=40, curve=c, color=materials.grey(r, 85, 140), material="paving"))
+        if self.crossing:
+            self.ground.append(objects.Strip(label="road", left=-60, right=60, z=self.crossing - 3.5, length=8, color=asphalt))
+        white = materials.grey(r, 165, 205, 4)
+        for z in range(3, 90, 6):  # dashes between the lanes
+            self.ground.append(objects.Strip(left=-1.75, right=-1.6, z=z, length=3, curve=c, color=white, material="marking", painted=True))
+        if self.crossing and r.chance(0.7) or self.theme == "crowd":
+            self.zebra = (self.crossing - 7) if self.crossing else r.uniform(11, 18)
+            x = -self.edges[-1] + 0.3
+            while x < self.edges[1] - 0.5:
+                self.ground.append(objects.Strip(left=x, right=x + 0.5, z=self.zebra, length=3.4, curve=c, color=white, material="marking", painted=True))
+                x += 1.0
+        else:
+            self.zebra = None
+
+    def line_sides(self) -> None:
+        """Verges, trees, walls and houses on both sides; trees and houses that close the view."""
+        r = self.random
+        for side in (-1, 1):
+            inner = self.edges[side] + self.walks[side]
+            verge = r.uniform(12, 20) if self.square else r.choice((0.0, 0.0, 0.4, 2.5, 4.5))
+            if verge > 1:
+                a, b = sorted((side * inner, side * (inner + verge)))
+                soil = r.choice((materials.leaf(r), (115, 105, 80)))
+                self.ground.append(objects.Strip(label="sidewalk" if self.square else "terrain", left=a, right=b, z=2, length=120, curve=self.curve, color=soil if not self.square else materials.grey(r, 100, 160), material="paving" if self.square else "grass"))
+            green = r.chance(0.3)  # a park instead of houses
+            z = r.uniform(1.8, 5)
+            while z < 150:
+                length = r.uniform(9, 20)
+                if self.open_here(z, 6) or self.open_here(z + length, 6) or self.open_here(z + length / 2, 9):
+                    z += 4
+                    continue
+                if green:
+                    for _ in range(3):
+                        self.add(objects.Tree(**self.at(side * (inner + verge + r.uniform(1, 9)), z + r.uniform(0, length)), height=r.uniform(5, 11), crown=r.uniform(1.8, 3.6), color=materials.leaf(r), trunk=r.uniform(0.2, 2.4)))
+                else:
+                    self.add(objects.Building(**self.at(side * (inner + verge + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length, width=r.uniform(9, 16), height=r.uniform(8, 22), color=materials.plaster(r), floors=r.integer(3, 6), shop=r.chance(0.4)))
+                z += length + r.choice((0.0, 0.0, 0.0, r.uniform(2, 8)))
+            alley = r.chance(0.5)
+            z = r.uniform(5, 14)
+            while alley and z < 110:  # an avenue
+                if not self.open_here(z):
+                    self.add(objects.Tree(**self.at(side * (self.edges[side] + r.uniform(0.5, 1.0)), z), height=r.uniform(5, 9), crown=r.uniform(1.4, 2.5), color=materials.leaf(r), trunk=r.uniform(2.0, 2.8)))
+                z += r.uniform(8, 16)
+            self.barrier(side, inner)
+        for k in range(14):  # what closes the view far away
+            place = self.at(-100 + k * 15 + r.uniform(-4, 4), r.uniform(155, 210))
+            if r.chance(0.5):
+                self.add(objects.Tree(**place, height=r.uniform(8, 14), crown=r.uniform(5, 8), color=materials.leaf(r), trunk=0.2))
+            else:
+                self.add(objects.Building(**place, side=1, length=10, width=17, height=r.uniform(8, 17), color=materials.plaster(r)))
+
+    def barrier(self, side: int, inner: float) -> None:
+        r = self.random
+        wanted = {"wall": ("wall",), "fence": ("fence",), "parking": ("guard rail",)}.get(self.theme)
+        if wanted is None and not r.chance(0.25):
+            return
+        if wanted and self.theme != "parking":
+            label = wanted[0]
+        else:
+            label = r.choice(("fence", "wall", "vegetation", *(wanted or ())))
+        z, length = r.uniform(3, 8), r.uniform(9, 30)
+        height = {"wall": r.uniform(1.3, 2.4), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8), "guard rail": 0.8}[label]
+        color = {"wall": materials.plaster(r), "vegetation": materials.leaf(r)}.get(label, materials.grey(r, 60, 170))
+        x = side * (self.edges[side] + 0.3 if label == "guard rail" or (label == "fence" and r.chance(0.4)) else inner + 0.1)
+        self.add(objects.Barrier(**self.at(x, z), label=label, length=length, height=height, color=color))
+
+    def park(self) -> None:
+        """Cars along the kerbs and on the lanes."""
+        r = self.random
+        for side in (-1, 1):
+            if r.chance(0.35):
+                continue
+            z = r.uniform(7, 16)
+            while z < 90:
+                if not self.open_here(z, 9) and not (self.zebra and abs(z - self.zebra) < 5) and r.chance(0.72):
+                    x = side * (self.edges[side] - 1.0)
+                    self.add(objects.car(r, **self.at(x, z + 2), heading=0.0 if side > 0 else pi))
+                z += r.uniform(5.3, 7.5)
+        for x, heading, near in ((-0.1, 0.0, 14), (-3.4, pi, 13)):
+            z = r.uniform(near, 40)
+            while z < 120:
+                if r.chance(0.6):
+                    self.add(objects.car(r, **self.at(x + r.uniform(-0.2, 0.2), z), heading=heading + 2 * self.curve * z))
+                z += r.uniform(12, 45)
+        if self.crossing and r.chance(0.7):
+            self.add(objects.car(r, **self.at(r.uniform(-7, 7), self.crossing + 0.5), heading=r.choice((-1, 1)) * pi / 2))
+
+    def furnish(self) -> None:
+        """Poles with what they carry, bins and boxes."""
+        r = self.random
+        for side in (-1, 1):
+            z = r.uniform(6, 14)
+            while z < 100:
+                x = side * (self.edges[side] + r.uniform(0.25, 0.6))
+                kind = r.choice(("lamp", "sign", "sign", "", "lamp"))
+                height = {"lamp": r.uniform(5, 8), "sign": r.uniform(2.3, 3.3), "": r.uniform(1.0, 6)}[kind]
+                self.add(objects.Pole(**self.at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1), color=materials.grey(r, 60, 150), label="polegroup" if r.chance(0.02) else "pole"))
+                z += r.uniform(7, 20)
+            if r.chance(0.35):
+                self.add(objects.Slab(**self.at(side * (self.edges[side] + 0.9), r.uniform(9, 30)), label=r.choice(("static", "static", "dynamic")), width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=materials.grey(r, 50, 130, 20)))
+        if self.theme == "lights" or self.crossing:
+            z = self.crossing - 6 if self.crossing else r.uniform(8, 11)
+            near = r.uniform(6.5, 8.5) if self.theme == "lights" else z
+            for side, at in ((1, near), (-1, near + 1), (1, z + 14), (-1, z + 14)):
+                self.add(objects.Pole(**self.at(side * (self.edges[side] * (0.62 if at < 10 else 1) + 0.3), at), height=3.1 if at < 10 else r.choice((3.2, 5.6)), carries="light", radius=0.08, color=materials.grey(r, 50, 120)))
+        if self.theme in ("wall", "parking") and r.chance(0.6):
+            self.add(objects.Slab(**self.at(-40, r.uniform(55, 90)), label="bridge", width=80, low=5.0, high=6.6, color=materials.grey(r, 100, 150)))
+
+    def people(self) -> None:
+        r = self.random
+        for _ in range(r.integer(2, 9) + (7 if self.theme == "crowd" else 0)):
+            side = r.choice((-1, 1))
+            x = side * (self.edges[side] + r.uniform(0.5, self.walks[side]))
+            z = r.uniform(9, 60)
+            if self.theme == "crowd" and self.zebra and r.chance(0.6):
+                x, z = r.uniform(-self.edges[-1], self.edges[1]), self.zebra + r.uniform(0.2, 3)
+            self.add(objects.person(r, **self.at(x, z)))
+        for _ in range(r.integer(0, 2)):
+            self.add(objects.cycle(r, "bicycle", r.chance(0.5), **self.at(r.choice((-1, 1)) * r.uniform(2.3, 3.2), r.uniform(12, 40))))
+        for _ in range(r.integer(0, 4)):
+            side = r.choice((-1, 1))
+            self.add(objects.cycle(r, "bicycle", False, **self.at(side * (self.edges[side] + r.uniform(0.6, 1.5)), r.uniform(8, 35))))
+
+    def special(self) -> None:
+        """The vehicle that this frame is about, near enough to be learned from."""
+        r = self.random
+        side = r.choice((-1, 1))
+        if self.theme == "tram":
+            self.add(objects.tram(r, **self.at(-4.2, r.uniform(19, 32)), heading=0.0))
+        elif self.theme == "bus":
+            x = r.choice((-3.5, 0.3, self.edges[1] - 1.2))
+            self.add(objects.bus(r, **self.at(x, r.uniform(17, 27)), heading=pi if x < -1 else 0.0))
+        elif self.theme == "truck":
+            x = r.choice((-3.5, 0.2, self.edges[1] - 1.2))
+            self.add(objects.truck(r, **self.at(x, r.uniform(14, 24)), heading=pi if x < -1 else 0.0))
+        elif self.theme == "motorcycle":
+            self.add(objects.cycle(r, "motorcycle", True, **self.at(side * r.uniform(1.0, 2.2), r.uniform(6.5, 9))))
+            self.add(objects.cycle(r, "motorcycle", False, **self.at(-side * (self.edges[-side] - 0.6), r.uniform(9, 14))))
+        elif self.theme == "bicycle":
+            self.add(objects.cycle(r, "bicycle", True, **self.at(side * r.uniform(1.2, 2.4), r.uniform(7, 9.5))))
+            for k in range(4):
+                self.add(objects.cycle(r, "bicycle", k == 0, **self.at(-side * (self.edges[-side] + 0.4), r.uniform(8, 20))))
+        elif self.theme == "parking":
+            self.add(objects.caravan(r, **self.at(self.edges[1] - 0.9, r.uniform(14, 20)), heading=0.0))
+            self.add(objects.trailer(r, **self.at(-self.edges[-1] + 1.0, r.uniform(12, 20)), heading=pi))
+        for kind in (objects.truck, objects.bus):
+            if r.chance(0.1):
+                self.add(kind(r, **self.at(-3.5, r.uniform(35, 70)), heading=pi))
+        if r.chance(0.2):
+            self.add(objects.cycle(r, "motorcycle", r.chance(0.6), **self.at(r.uniform(-3, 2), r.uniform(12, 30))))
+
+    def clear(self) -> list:
+        """The things in order of age, without those that would stand inside another vehicle placed before them."""
+        kept, taken = [], []
+        for thing in sorted(self.things, key=lambda t: not isinstance(t, objects.Extrusion) or t.label == "car"):
+            if isinstance(thing, objects.Extrusion):
+                corners = thing.footprint()
+                box = [min(p[0] for p in corners), max(p[0] for p in corners), min(p[1] for p in corners) - 0.6, max(p[1] for p in corners) + 0.6]
+                if box[2] < 6.5 or any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in taken):
+                    continue
+                taken.append(box)
+            kept.append(thing)
+        return kept
+
+
+def make_scene(seed: int, theme: str | None = None, city: int = 0) -> Scene:
+    """The scene of a seed: the same numbers give the same scene on every machine. `theme` is one of THEMES."""
+    random = Random(seed, city, 1)
+    theme = theme or random.choice(THEMES)
+    street = Street(random, theme)
+    camera = Camera(focal=2262 + random.uniform(-40, 40), center=1024 + random.uniform(-80, 80),
+                    horizon=random.uniform(430, 540), height=random.uniform(1.15, 1.35))
+    sun, weather = make_weather(random)
+    for step in (street.lay_ground, street.line_sides, street.special, street.park, street.furnish, street.people):
+        step()
+    ego = objects.Ego(rise=random.integer(20, 70), border=random.integer(3, 9), color=materials.grey(random, 18, 60, 4))
+    return Scene(seed, camera, sun, weather, tuple(street.ground), tuple(street.clear()), ego, theme)
