@@ -244,20 +244,20 @@ class Person(Thing):
                 return
             h, light = self.height, canvas.light((0, 0, -1))
 
-            def band(low, high, color, material, left=-0.5, right=0.5):
+            def band(low, high, color, material, left=-0.28, right=0.28):
                 quad = [(left, low), (left, high), (right, high), (right, low)]
                 points = upright(self, [(a * h, b * h + self.lift) for a, b in quad])
                 canvas.paint(canvas.camera.polygon(points), color, self.z, material, light)
 
-            band(-0.1, 0.5, self.trousers, "cloth")
-            band(-0.1, 0.04, (30, 28, 26), "cloth")
+            band(0.0, 0.5, self.trousers, "cloth")
+            band(0.0, 0.04, (30, 28, 26), "cloth")
             band(0.47, 0.84, self.shirt, "cloth")
             shade = tuple(int(c * 0.75) for c in self.shirt)
-            band(0.47, 0.84, shade, "cloth", 0.06, 0.5)
-            band(0.47, 0.52, self.tone, "plain", -0.5, -0.15)
-            band(0.47, 0.52, self.tone, "plain", 0.15, 0.5)
-            band(0.82, 1.1, self.tone, "plain")
-            band(0.94, 1.1, tuple(c // 4 for c in self.tone), "cloth")
+            band(0.47, 0.84, shade, "cloth", 0.06)
+            band(0.47, 0.52, self.tone, "plain", right=-0.15)
+            band(0.47, 0.52, self.tone, "plain", left=0.15)
+            band(0.82, 1.0, self.tone, "plain")
+            band(0.94, 1.0, tuple(c // 4 for c in self.tone), "cloth")
 
 
 def person(random: Random, **place) -> Person:
@@ -522,7 +522,7 @@ class Barrier(Thing):
         return (self.x, self.z), b
 
     def distance(self):
-        return self.z + (0.0 if self.across else min(self.length * 0.5, 4.0))
+        return self.z + (0.0 if self.across else self.length * 0.5 + 20)  # beside the road: behind what is on it
 
     def footprint(self):
         (x0, z0), (x1, z1) = self.ends()

@@ -22,22 +22,23 @@ class Canvas:
         self.depth = Image.new("L", (WIDTH, HEIGHT), 255)
         self.material = Image.new("L", (WIDTH, HEIGHT))
         self.shade = Image.new("L", (WIDTH, HEIGHT))
-        self.draws = {layer: ImageDraw.Draw(layer) for layer in (self.rgb, self.depth, self.material)}
+        self.layers = (self.rgb, self.depth, self.material)
+        self.draws = [ImageDraw.Draw(layer) for layer in self.layers]
         self.polygons: list[dict] = []
 
     def light(self, normal) -> float:
         """How bright a face with this (unit) normal is: sky light and, if it faces the sun, sunlight."""
         facing = max(0.0, sum(a * b for a, b in zip(normal, self.sun.direction)))
-        return 0.55 + 0.15 * normal[1] + 0.55 * self.sun.strength * facing
+        return 0.62 + 0.15 * normal[1] + 0.75 * self.sun.strength * facing
 
     def paint(self, polygon, color, depth: float, material: str = "plain", light: float = 1.0) -> None:
         """Fill pixel vertices with a colour, without a label of their own."""
         if len(polygon) < 3:
             return
         color = tuple(min(255, int(c * light)) for c in color)
-        for layer, value in ((self.rgb, color), (self.depth, min(254, int(30 * log2(max(depth, 1.0))))),
-                             (self.material, MATERIALS.index(material))):
-            self.draws[layer].polygon(polygon, fill=value)
+        values = (color, min(254, int(30 * log2(max(depth, 1.0)))), MATERIALS.index(material))
+        for draw, value in zip(self.draws, values):
+            draw.polygon(polygon, fill=value)
 
     def face(self, points, color, material: str = "plain", normal=None) -> None:
         """Fill a polygon given in metres, lit by its normal."""
@@ -50,8 +51,8 @@ class Canvas:
         a, b = radius_x * scale, radius_y * scale
         if a < 0.5 or b < 0.5:
             return
-        for layer, value in ((self.rgb, tuple(map(int, color))), (self.material, MATERIALS.index(material))):
-            self.draws[layer].ellipse((u - a, v - b, u + a, v + b), fill=value)
+        self.draws[0].ellipse((u - a, v - b, u + a, v + b), fill=tuple(map(int, color)))
+        self.draws[2].ellipse((u - a, v - b, u + a, v + b), fill=MATERIALS.index(material))
 
     def label(self, name: str, polygon) -> None:
         """Put a label polygon on top of those so far; one that leaves the picture altogether is dropped."""
@@ -61,15 +62,16 @@ class Canvas:
     @contextmanager
     def outline(self, name: str, polygon):
         """What is painted inside `with` stays inside the polygon, which becomes the label `name`."""
-        box = box_of(polygon) if len(polygon) >= 3 else None
+        spread = max(max(axis) - min(axis) for axis in zip(*polygon)) if len(polygon) >= 3 else 0
+        box = box_of(polygon, 2 + min(spread // 3, WIDTH)) if spread else None  # with room for what is painted over
         if box is None:
             yield False
             return
-        before = [layer.crop(box) for layer in self.draws]
+        before = [layer.crop(box) for layer in self.layers]
         yield True
         outside = Image.new("L", (box[2] - box[0], box[3] - box[1]), 255)
         ImageDraw.Draw(outside).polygon([(u - box[0], v - box[1]) for u, v in polygon], fill=0)
-        for layer, old in zip(self.draws, before):
+        for layer, old in zip(self.layers, before):
             layer.paste(old, box[:2], outside)
         self.label(name, polygon)
 
@@ -124,7 +126,7 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
     calm = 1 / (1 + depth / 60)  # far away, a pixel averages the grain
     gain = 1 + AMPLITUDE[material, 0] * grain * calm + AMPLITUDE[material, 1] * patch
     shade = np.asarray(canvas.shade.filter(ImageFilter.BoxBlur(2))).astype(np.float32) / 255
-    gain *= np.where(on_ground, 1 - 0.75 * shade, 1)
+    gain *= np.where(on_ground, (1 + 0.3 * canvas.sun.strength) * (1 - 0.75 * shade), 1)
     haze = 1 - np.exp(-depth / weather.visibility)
     haze[material == 0] = 0  # the sky has it already
     picture *= gain[..., None]

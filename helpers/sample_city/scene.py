@@ -74,8 +74,8 @@ def make_weather(random: Random) -> tuple[Sun, Weather]:
     """A time of day and a sky."""
     kind = random.choice(("clear", "clear", "overcast", "overcast", "evening", "haze", "rain"))
     sun = Sun(random.uniform(0, 2 * pi), random.uniform(0.45, 1.1), random.uniform(0.5, 1.0))
-    tint = tuple(random.uniform(0.9, 1.06) for _ in range(3))
-    weather = Weather(exposure=random.uniform(0.56, 0.78), tint=tint, noise=random.uniform(2, 5),
+    tint = tuple(random.uniform(0.96, 1.04) for _ in range(3))
+    weather = Weather(exposure=random.uniform(0.85, 1.2), tint=tint, noise=random.uniform(2, 5),
                       blur=random.uniform(0.6, 1.1), clouds=random.uniform(3, 12))
     if kind == "clear":
         return sun, replace(weather, sky_top=(105, 145, 200), sky_low=(190, 205, 220))
@@ -87,7 +87,7 @@ def make_weather(random: Random) -> tuple[Sun, Weather]:
     if kind == "haze":
         return replace(sun, strength=0.25), replace(grey, visibility=random.uniform(90, 150))
     if kind == "rain":
-        return replace(sun, strength=0.0), replace(grey, visibility=140.0, rain=random.uniform(0.4, 1.0), exposure=0.58)
+        return replace(sun, strength=0.0), replace(grey, visibility=140.0, rain=random.uniform(0.4, 1.0), exposure=random.uniform(0.75, 0.95))
     return replace(sun, strength=random.uniform(0.0, 0.25)), grey
 
 
@@ -98,7 +98,7 @@ class Street:
         self.random, self.theme = random, theme
         r = random
         self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
-        self.edges = {-1: r.uniform(4.5, 8.0), 1: r.uniform(2.9, 4.8)}  # camera axis to the kerb, metres
+        self.edges = {-1: r.uniform(4.2, 7.0), 1: r.uniform(2.7, 4.4)}  # camera axis to the kerb, metres
         self.crossing = r.choice((None, None, r.uniform(24, 45)))  # a road that crosses, at this distance
         self.square = r.chance(0.12)
         self.ground: list = []
@@ -122,7 +122,7 @@ class Street:
         self.ground.append(objects.Strip(label=base, left=-90, right=90, z=2, length=900, color=tone, material="grass" if base == "terrain" else "paving"))
         self.walks = {}
         for side in (-1, 1):
-            e, w = self.edges[side], r.uniform(1.8, 4.2)
+            e, w = self.edges[side], r.uniform(2.4, 5.0)
             stone = materials.grey(r, 92, 165, 9)
             a, b = sorted((side * e, side * (e + w)))
             self.ground.append(objects.Strip(label="sidewalk", left=a, right=b, z=2, curve=c, color=stone, material="paving"))
@@ -157,7 +157,7 @@ class Street:
         r = self.random
         for side in (-1, 1):
             inner = self.edges[side] + self.walks[side]
-            verge = r.uniform(12, 20) if self.square else r.choice((0.0, 0.0, 0.4, 2.5, 4.5))
+            verge = r.uniform(12, 20) if self.square else r.choice((0.0, 0.0, 0.4, 3.5, 5.5, 7.5))
             if verge > 1:
                 a, b = sorted((side * inner, side * (inner + verge)))
                 soil = r.choice((materials.leaf(r), (115, 105, 80)))
@@ -171,23 +171,23 @@ class Street:
                     continue
                 if green:
                     for _ in range(3):
-                        self.add(objects.Tree(**self.at(side * (inner + verge + r.uniform(1, 9)), z + r.uniform(0, length)), height=r.uniform(5, 11), crown=r.uniform(1.8, 3.6), color=materials.leaf(r), trunk=r.uniform(0.2, 2.4)))
+                        self.add(objects.Tree(**self.at(side * (inner + verge + r.uniform(1, 9)), z + r.uniform(0, length)), height=r.uniform(6, 14), crown=r.uniform(2.0, 4.0), color=materials.leaf(r), trunk=r.uniform(0.2, 2.4)))
                 else:
-                    self.add(objects.Building(**self.at(side * (inner + verge + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length, width=r.uniform(9, 16), height=r.uniform(8, 22), color=materials.plaster(r), floors=r.integer(3, 6), shop=r.chance(0.4)))
+                    self.add(objects.Building(**self.at(side * (inner + verge + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length, width=r.uniform(9, 16), height=r.uniform(11, 27), color=materials.plaster(r), floors=r.integer(3, 6), shop=r.chance(0.4)))
                 z += length + r.choice((0.0, 0.0, 0.0, r.uniform(2, 8)))
             alley = r.chance(0.5)
             z = r.uniform(5, 14)
             while alley and z < 110:  # an avenue
                 if not self.open_here(z):
-                    self.add(objects.Tree(**self.at(side * (self.edges[side] + r.uniform(0.5, 1.0)), z), height=r.uniform(5, 9), crown=r.uniform(1.4, 2.5), color=materials.leaf(r), trunk=r.uniform(2.0, 2.8)))
+                    self.add(objects.Tree(**self.at(side * (self.edges[side] + r.uniform(0.5, 1.0)), z), height=r.uniform(6, 10), crown=r.uniform(1.5, 2.7), color=materials.leaf(r), trunk=r.uniform(2.0, 2.8)))
                 z += r.uniform(8, 16)
             self.barrier(side, inner)
         for k in range(14):  # what closes the view far away
             place = self.at(-100 + k * 15 + r.uniform(-4, 4), r.uniform(155, 210))
             if r.chance(0.5):
-                self.add(objects.Tree(**place, height=r.uniform(8, 14), crown=r.uniform(5, 8), color=materials.leaf(r), trunk=0.2))
+                self.add(objects.Tree(**place, height=r.uniform(12, 22), crown=r.uniform(6, 10), color=materials.leaf(r), trunk=0.2))
             else:
-                self.add(objects.Building(**place, side=1, length=10, width=17, height=r.uniform(8, 17), color=materials.plaster(r)))
+                self.add(objects.Building(**place, side=1, length=10, width=17, height=r.uniform(14, 28), color=materials.plaster(r)))
 
     def barrier(self, side: int, inner: float) -> None:
         r = self.random
@@ -199,7 +199,7 @@ class Street:
         else:
             label = r.choice(("fence", "wall", "vegetation", *(wanted or ())))
         z, length = r.uniform(3, 8), r.uniform(9, 30)
-        height = {"wall": r.uniform(1.3, 2.4), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8), "guard rail": 0.8}[label]
+        height = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8), "guard rail": 0.8}[label]
         color = {"wall": materials.plaster(r), "vegetation": materials.leaf(r)}.get(label, materials.grey(r, 60, 170))
         x = side * (self.edges[side] + 0.3 if label == "guard rail" or (label == "fence" and r.chance(0.4)) else inner + 0.1)
         self.add(objects.Barrier(**self.at(x, z), label=label, length=length, height=height, color=color))
@@ -208,7 +208,7 @@ class Street:
         """Cars along the kerbs and on the lanes."""
         r = self.random
         for side in (-1, 1):
-            if r.chance(0.35):
+            if r.chance(0.8 if self.theme in ("wall", "fence") else 0.35):
                 continue
             z = r.uniform(7, 16)
             while z < 90:
@@ -236,19 +236,21 @@ class Street:
                 height = {"lamp": r.uniform(5, 8), "sign": r.uniform(2.3, 3.3), "": r.uniform(1.0, 6)}[kind]
                 self.add(objects.Pole(**self.at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1), color=materials.grey(r, 60, 150), label="polegroup" if r.chance(0.02) else "pole"))
                 z += r.uniform(7, 20)
+            if r.chance(0.3):
+                self.add(objects.Pole(**self.at(side * (self.edges[side] + 0.4), r.uniform(7.5, 11)), height=r.uniform(2.4, 2.9), carries="sign", color=materials.grey(r, 60, 150)))
             if r.chance(0.35):
                 self.add(objects.Slab(**self.at(side * (self.edges[side] + 0.9), r.uniform(9, 30)), label=r.choice(("static", "static", "dynamic")), width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=materials.grey(r, 50, 130, 20)))
         if self.theme == "lights" or self.crossing:
             z = self.crossing - 6 if self.crossing else r.uniform(8, 11)
-            near = r.uniform(6.5, 8.5) if self.theme == "lights" else z
+            near = r.uniform(6.8, 8.2) if self.theme == "lights" else z
             for side, at in ((1, near), (-1, near + 1), (1, z + 14), (-1, z + 14)):
-                self.add(objects.Pole(**self.at(side * (self.edges[side] * (0.62 if at < 10 else 1) + 0.3), at), height=3.1 if at < 10 else r.choice((3.2, 5.6)), carries="light", radius=0.08, color=materials.grey(r, 50, 120)))
+                self.add(objects.Pole(**self.at(side * (min(2.6, self.edges[side]) if at < 10 else self.edges[side] + 0.3), at), height=2.65 if at < 10 else r.choice((3.2, 5.6)), carries="light", radius=0.08, color=materials.grey(r, 50, 120)))
         if self.theme in ("wall", "parking") and r.chance(0.6):
             self.add(objects.Slab(**self.at(-40, r.uniform(55, 90)), label="bridge", width=80, low=5.0, high=6.6, color=materials.grey(r, 100, 150)))
 
     def people(self) -> None:
         r = self.random
-        for _ in range(r.integer(2, 9) + (7 if self.theme == "crowd" else 0)):
+        for _ in range(r.integer(3, 12) + (8 if self.theme == "crowd" else 0)):
             side = r.choice((-1, 1))
             x = side * (self.edges[side] + r.uniform(0.5, self.walks[side]))
             z = r.uniform(9, 60)
@@ -266,16 +268,16 @@ class Street:
         r = self.random
         side = r.choice((-1, 1))
         if self.theme == "tram":
-            self.add(objects.tram(r, **self.at(-4.2, r.uniform(19, 32)), heading=0.0))
+            self.add(objects.tram(r, **self.at(-4.2, r.uniform(26, 40)), heading=0.0))
         elif self.theme == "bus":
             x = r.choice((-3.5, 0.3, self.edges[1] - 1.2))
-            self.add(objects.bus(r, **self.at(x, r.uniform(17, 27)), heading=pi if x < -1 else 0.0))
+            self.add(objects.bus(r, **self.at(x, r.uniform(23, 34)), heading=pi if x < -1 else 0.0))
         elif self.theme == "truck":
             x = r.choice((-3.5, 0.2, self.edges[1] - 1.2))
-            self.add(objects.truck(r, **self.at(x, r.uniform(14, 24)), heading=pi if x < -1 else 0.0))
+            self.add(objects.truck(r, **self.at(x, r.uniform(19, 29)), heading=pi if x < -1 else 0.0))
         elif self.theme == "motorcycle":
-            self.add(objects.cycle(r, "motorcycle", True, **self.at(side * r.uniform(1.0, 2.2), r.uniform(6.5, 9))))
-            self.add(objects.cycle(r, "motorcycle", False, **self.at(-side * (self.edges[-side] - 0.6), r.uniform(9, 14))))
+            self.add(objects.cycle(r, "motorcycle", True, **self.at(side * r.uniform(1.0, 2.2), r.uniform(8.5, 10.5))))
+            self.add(objects.cycle(r, "motorcycle", False, **self.at(-side * (self.edges[-side] - 0.6), r.uniform(12, 18))))
         elif self.theme == "bicycle":
             self.add(objects.cycle(r, "bicycle", True, **self.at(side * r.uniform(1.2, 2.4), r.uniform(7, 9.5))))
             for k in range(4):
