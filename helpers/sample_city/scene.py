@@ -198,10 +198,11 @@ class Street:
             label = wanted[0]
         else:
             label = r.choice(("fence", "wall", "vegetation", *(wanted or ())))
-        z, length = r.uniform(3, 8), r.uniform(9, 30)
+        z, length = r.uniform(3, 8), r.uniform(12, 32)
         height = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8), "guard rail": 0.8}[label]
         color = {"wall": materials.plaster(r), "vegetation": materials.leaf(r)}.get(label, materials.grey(r, 60, 170))
-        x = side * (self.edges[side] + 0.3 if label == "guard rail" or (label == "fence" and r.chance(0.4)) else inner + 0.1)
+        near = label == "guard rail" or self.theme == label or r.chance(0.3)  # between road and pavement
+        x = side * (self.edges[side] + 0.3 if near else inner + 0.1)
         self.add(objects.Barrier(**self.at(x, z), label=label, length=length, height=height, color=color))
 
     def park(self) -> None:
@@ -217,6 +218,8 @@ class Street:
                     self.add(objects.car(r, **self.at(x, z + 2), heading=0.0 if side > 0 else pi))
                 z += r.uniform(5.3, 7.5)
         for x, heading, near in ((-0.1, 0.0, 14), (-3.4, pi, 13)):
+            if self.theme == "motorcycle" and x > -1:
+                continue
             z = r.uniform(near, 40)
             while z < 120:
                 if r.chance(0.6):
@@ -276,7 +279,7 @@ class Street:
             x = r.choice((-3.5, 0.2, self.edges[1] - 1.2))
             self.add(objects.truck(r, **self.at(x, r.uniform(19, 29)), heading=pi if x < -1 else 0.0))
         elif self.theme == "motorcycle":
-            self.add(objects.cycle(r, "motorcycle", True, **self.at(side * r.uniform(1.0, 2.2), r.uniform(8.5, 10.5))))
+            self.add(objects.cycle(r, "motorcycle", True, **self.at(side * r.uniform(0.9, 1.5), r.uniform(7.5, 9))))
             self.add(objects.cycle(r, "motorcycle", False, **self.at(-side * (self.edges[-side] - 0.6), r.uniform(12, 18))))
         elif self.theme == "bicycle":
             self.add(objects.cycle(r, "bicycle", True, **self.at(side * r.uniform(1.2, 2.4), r.uniform(7, 9.5))))
