@@ -1,0 +1,354 @@
+"""Labels, CSV files, statistics, views, dataset and cache, against the reference tables and plain arithmetic."""
+import os
+import shutil
+from fractions import Fraction
+from math import sqrt
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import crop_cache
+from helpers.crop_cache import FrameCache
+from helpers.csv_index import Row, check_csv, open_image, open_label, read_csv, write_csv
+from helpers.dataset import CityscapesCsv, read_pair
+from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19
+from helpers.paths import check_root, find_root
+from helpers.statistics import channel_statistics
+from helpers.windows import View, cut, mirror, reduce_image, reduce_label
+
+# -- labels ---------------------------------------------------------------------------------------------------
+
+
+def test_labels_equal_the_official_table():
+    official = pytest.importorskip("cityscapesscripts.helpers.labels").labels
+    assert [tuple(label) for label in LABELS] == [
+        (o.name, o.id, o.trainId, o.category, o.categoryId, o.hasInstances, o.ignoreInEval, o.color) for o in official]
+
+
+def test_train_19_encodes_as_the_official_table():
+    expected = [label.train_id if 0 <= label.train_id < 19 else 255 for label in LABELS if label.id >= 0]
+    encoded = TRAIN_19.encode(np.arange(34, dtype=np.uint8))
+    assert encoded.dtype == np.uint8 and encoded.tolist() == expected
+    assert TRAIN_19.encode(np.array([-1, 7], np.int16)).tolist() == [255, 0]
+
+
+def test_all_30_and_camvid_11():
+    assert ALL_30.ids == tuple(range(4, 34)) and len(ALL_30.names) == 30
+    assert ALL_30.encode([0, 3, 4, 33]).tolist() == [255, 255, 0, 29]
+    assert CAMVID_11.encode([23, 12, 29, 22, 6, 33, 25]).tolist() == [0, 1, 8, 5, 255, 10, 10]
+    assert CAMVID_11.names[8] == "Car" and CAMVID_11.colors[10] == (0, 128, 192)
+
+
+def test_decode_and_colorize():
+    train_ids = np.array([[0, 18], [255, 10]], np.uint8)
+    assert TRAIN_19.decode(train_ids).tolist() == [[7, 33], [0, 23]]
+    assert TRAIN_19.encode(TRAIN_19.decode(train_ids)).tolist() == train_ids.tolist()
+    assert TRAIN_19.colorize(train_ids)[0, 0].tolist() == [128, 64, 128]
+    assert TRAIN_19.colorize(train_ids)[1, 0].tolist() == [0, 0, 0]
+
+
+def test_unknown_ids_are_named():
+    with pytest.raises(ValueError, match="77"):
+        TRAIN_19.encode(np.array([7, 77]))
+    with pytest.raises(ValueError, match="19"):
+        TRAIN_19.decode(np.array([19]))
+    with pytest.raises(ValueError, match="scaling"):
+        TRAIN_19.encode(np.array([0.1]))
+
+
+# -- a small root to break --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two cities with one frame each in train and val, 40x24, in Cityscapes' layout."""
+    rng = np.random.default_rng(0)
+    for split, city in (("train", "bdorf"), ("train", "astadt"), ("val", "cburg")):
+        for kind in ("leftImg8bit", "gtFine"):
+            (tmp_path / kind / split / city).mkdir(parents=True, exist_ok=True)
+        stem = f"{city}_000000_000019"
+        image = rng.integers(0, 256, (24, 40, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png")
+        label = rng.integers(0, 34, (24, 40), dtype=np.uint8)
+        Image.fromarray(label).save(tmp_path / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png")
+    return tmp_path
+
+
+def indexed(root, split="train"):
+    write_csv(root, split, root / f"{split}.csv")
+    return root / f"{split}.csv"
+
+
+def test_csv_is_sorted_relative_and_exact(root):
+    path = root / "train.csv"
+    assert write_csv(root, "train", path) == 2
+    assert path.read_bytes() == (
+        b"image,label,city,frame\n"
+        b"leftImg8bit/train/astadt/astadt_000000_000019_leftImg8bit.png,"
+        b"gtFine/train/astadt/astadt_000000_000019_gtFine_labelIds.png,astadt,000000_000019\n"
+        b"leftImg8bit/train/bdorf/bdorf_000000_000019_leftImg8bit.png,"
+        b"gtFine/train/bdorf/bdorf_000000_000019_gtFine_labelIds.png,bdorf,000000_000019\n")
+    assert [row.city for row in read_csv(path)] == ["astadt", "bdorf"]
+
+
+def test_check_csv_reports_everything_at_once(root):
+    train, val = indexed(root), indexed(root, "val")
+    assert check_csv([train, val], root) == []
+    rows = read_csv(train)
+    Image.fromarray(np.full((24, 40), 99, np.uint8)).save(root / rows[0].label)  # unknown id
+    (root / rows[1].image).write_bytes((root / rows[1].image).read_bytes()[:300])  # truncated
+    Image.fromarray(np.zeros((20, 40), np.uint8)).save(root / read_csv(val)[0].label)  # another size
+    with open(val, "a") as file:
+        file.write(",".join(rows[0]) + "\n" + ",".join(rows[0]) + "\n")
+    text = "\n".join(check_csv([train, val], root))
+    for phrase in ("unknown label ids [99]", "cannot be read", "40x24", "40x20", "2 rows", "must not share"):
+        assert phrase in text
+    (root / rows[1].label).unlink()
+    assert "does not exist" in "\n".join(check_csv(train, root))
+
+
+@pytest.mark.parametrize(("mode", "message"), [("RGBA", "mode RGBA"), ("I;16", "mode I;16")])
+def test_wrong_modes_are_named(root, mode, message):
+    row = read_csv(indexed(root))[0]
+    picture = Image.new(mode, (40, 24))
+    picture.save(root / row.image)
+    with pytest.raises(ValueError, match=message):
+        open_image(root / row.image)
+    assert message in "\n".join(check_csv(root / "train.csv", root))
+
+
+def test_wrong_roots(tmp_path, root):
+    with pytest.raises(FileNotFoundError, match="csDownload"):
+        check_root(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="leftImg8bit and no folder gtFine"):
+        check_root(tmp_path / "empty")
+    with pytest.raises(FileNotFoundError, match="splits there: train, val"):
+        write_csv(root, "test", root / "test.csv")
+    next((root / "gtFine" / "train" / "astadt").iterdir()).unlink()
+    with pytest.raises(FileNotFoundError, match="astadt_000000_000019_leftImg8bit.png"):
+        write_csv(root, "train", root / "train.csv")
+    assert not (root / "train.csv").exists()
+
+
+def test_find_root_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    monkeypatch.delenv("CITYSCAPES_DATASET")
+    assert find_root() == tmp_path / "sample_city"
+    (tmp_path / "cityscapes").mkdir()
+    assert find_root() == tmp_path / "cityscapes"
+    monkeypatch.setenv("CITYSCAPES_DATASET", str(tmp_path / "env"))
+    assert find_root() == tmp_path / "env" and find_root(tmp_path / "own") == tmp_path / "own"
+
+
+# -- statistics -------------------------------------------------------------------------------------------------
+
+
+def test_statistics_equal_rational_arithmetic(root):
+    images = sorted((root / "leftImg8bit").rglob("*.png"))
+    for crop in (None, (10, 16)):
+        result = channel_statistics(images, crop)
+        arrays = [np.asarray(Image.open(p)) for p in images]
+        if crop:
+            arrays = [a[7:17, 12:28] for a in arrays]
+        pixels = np.concatenate([a.reshape(-1, 3) for a in arrays]).astype(object)
+        for channel in range(3):
+            values = [Fraction(int(v), 255) for v in pixels[:, channel]]
+            mean = sum(values) / len(values)
+            variance = sum((v - mean) ** 2 for v in values) / len(values)
+            assert abs(result.mean[channel] - mean) < 1e-15
+            assert abs(result.std[channel] - sqrt(variance)) < 1e-14
+        assert result.pixels == len(pixels)
+
+
+def test_statistics_name_a_broken_file(root):
+    path = next((root / "leftImg8bit").rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(OSError, match=path.name):
+        channel_statistics([path])
+    with pytest.raises(ValueError, match="empty"):
+        channel_statistics([])
+
+
+# -- windows and dataset ----------------------------------------------------------------------------------------
+
+
+def test_mirror_repeats():
+    assert mirror(-3, 10, 4).tolist() == [3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    assert mirror(-2, 5, 1).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("window", [(0, 0, 5, 7), (-3, -4, 11, 15), (2, 1, 2, 3), (3, 5, 9, 9)])
+def test_cut_equals_numpy_pad(window):
+    array = np.arange(35).reshape(5, 7)
+    top, left, height, width = window
+    padded = np.pad(array, 40, "reflect")[40 + top : 40 + top + height, 40 + left : 40 + left + width]
+    assert (cut(array, *window) == padded).all()
+    constant = np.pad(array, 40, constant_values=255)[40 + top : 40 + top + height, 40 + left : 40 + left + width]
+    assert (cut(array, *window, fill=255) == constant).all()
+
+
+def test_reduce_takes_the_right_pixels():
+    label = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    assert reduce_label(label, 2).tolist() == [[5, 7], [13, 15]]
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[:2, :2] = 100
+    assert reduce_image(image, 2)[:, :, 0].tolist() == [[100, 0], [0, 0]]
+    nearest = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).resize((2, 2), Image.NEAREST)
+    assert (reduce_label(np.arange(64, dtype=np.uint8).reshape(8, 8), 4) == np.asarray(nearest)).all()
+
+
+def test_view_sizes():
+    assert View().margin == 92 and View().input_size(388) == 572
+    assert View(padding="same").margin == 0 and View(padding="same").size == 384
+    assert View("frame").label_shape(256, 512) == (260, 516)
+    assert View("frame", padding="same").label_shape(360, 480) == (368, 480)
+    assert [View("frame").factor(h) for h in (1024, 512, 360, 100)] == [4, 2, 1, 1]
+    with pytest.raises(ValueError, match=r"\[388, 404\]"):
+        View(size=390)
+
+
+def marked_root(tmp_path, height=700, width=900):
+    """A root with one frame whose pixels know where they are."""
+    for kind in ("leftImg8bit", "gtFine"):
+        (tmp_path / kind / "train" / "a").mkdir(parents=True)
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([y % 256, x % 256, (y + x) // 8 % 256], -1).astype(np.uint8)
+    label = ((y * 3 + x) % 34).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "leftImg8bit/train/a/a_000000_000000_leftImg8bit.png")
+    Image.fromarray(label).save(tmp_path / "gtFine/train/a/a_000000_000000_gtFine_labelIds.png")
+    return image, label, indexed(tmp_path)
+
+
+def test_center_crop_is_aligned_to_the_pixel(tmp_path):
+    image, label, csv = marked_root(tmp_path)
+    dataset = CityscapesCsv(csv, tmp_path, mean=(0, 0, 0), std=(1, 1, 1))
+    x, target = dataset[0]
+    assert x.shape == (3, 572, 572) and x.dtype == torch.float32
+    assert target.shape == (388, 388) and target.dtype == torch.int64
+    top, left = (700 - 388) // 2, (900 - 388) // 2
+    expected = torch.from_numpy(image[top - 92 : top + 480, left - 92 : left + 480].transpose(2, 0, 1) / 255).float()
+    assert torch.equal(x, expected)
+    assert (target.numpy() == TRAIN_19.encode(label[top : top + 388, left : left + 388])).all()
+
+
+def test_random_crop_and_flip_move_both_alike(tmp_path):
+    image, label, csv = marked_root(tmp_path)
+    dataset = CityscapesCsv(csv, tmp_path, mean=(0, 0, 0), std=(1, 1, 1), augment=True)
+    places, flips = set(), set()
+    for epoch in range(12):
+        dataset.epoch = epoch
+        window, target = dataset.pair(0)
+        ramp = int(window[92, 93, 1]) - int(window[92, 92, 1])  # x grows to the right unless flipped
+        flipped = ramp in (-1, 255)
+        flips.add(flipped)
+        if flipped:
+            window, target = window[:, ::-1], target[:, ::-1]
+        found = [(t, le) for t in range(700 - 388 + 1) for le in range(900 - 388 + 1)
+                 if t % 256 == window[92, 92, 0] and le % 256 == window[92, 92, 1]
+                 and (t + le) // 8 % 256 == window[92, 92, 2]]
+        assert any((TRAIN_19.encode(label[t : t + 388, le : le + 388]) == target).all() for t, le in found)
+        places.add(found[0])
+        again = dataset.pair(0)
+        assert (again[0] == dataset.pair(0)[0]).all()
+    assert len(places) > 6 and flips == {True, False}
+
+
+def test_small_frames_are_mirrored_and_void_outside(tmp_path):
+    image, label, csv = marked_root(tmp_path, 360, 480)
+    window, target = CityscapesCsv(csv, tmp_path).pair(0)
+    assert window.shape == (572, 572, 3) and target.shape == (388, 388)
+    assert (target[:14] == 255).all() and (target[-14:] == 255).all()
+    assert (target[14:374] == TRAIN_19.encode(label[:, 46:434])).all()
+    assert (window[106 - 5] == window[106 + 5]).all()  # rows 5 above and below the frame's first row
+
+
+def test_frame_view(tmp_path):
+    image, label, csv = marked_root(tmp_path, 512, 768)
+    window, target = CityscapesCsv(csv, tmp_path, View("frame", padding="same")).pair(0)
+    assert window.shape == (256, 384, 3) and target.shape == (256, 384)
+    assert (target == TRAIN_19.encode(label[1::2, 1::2])).all()
+    window, target = CityscapesCsv(csv, tmp_path, View("frame")).pair(0)
+    assert target.shape == (260, 388) and window.shape == (444, 572, 3)
+
+
+def test_bad_labels_are_named(tmp_path):
+    marked_root(tmp_path)
+    row = read_csv(tmp_path / "train.csv")[0]
+    Image.fromarray(np.full((700, 900), 50, np.uint8)).save(tmp_path / row.label)
+    with pytest.raises(ValueError, match="labelIds.png.*unknown label id 50"):
+        read_pair(row, tmp_path)
+    Image.fromarray(np.zeros((10, 10), np.uint8)).save(tmp_path / row.label)
+    with pytest.raises(ValueError, match="900x700.*10x10"):
+        read_pair(row, tmp_path)
+    assert open_label(tmp_path / row.label).shape == (10, 10)
+
+
+# -- cache ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("view", "cropped", "augment"), [
+    (View(), True, False), (View(), False, True), (View("frame", padding="same"), False, True)])
+def test_cache_is_bit_equal(tmp_path, view, cropped, augment):
+    _, _, csv = marked_root(tmp_path)
+    plain = CityscapesCsv(csv, tmp_path, view, augment=augment)
+    cache = FrameCache(plain.rows, tmp_path, view, cropped=cropped, progress=False, folder=tmp_path / "cache")
+    cached = CityscapesCsv(csv, tmp_path, view, augment=augment, cache=cache)
+    for epoch in range(3):
+        plain.epoch = cached.epoch = epoch
+        assert all(torch.equal(a, b) for a, b in zip(plain[0], cached[0]))
+    assert cache.state == "built"
+
+
+def test_cache_follows_its_sources(tmp_path, capsys):
+    _, _, csv = marked_root(tmp_path)
+    rows = read_csv(csv)
+
+    def make():
+        return FrameCache(rows, tmp_path, progress=False, cropped=True, folder=tmp_path / "cache")
+
+    first = make()
+    assert make().state == "ready"
+    Image.fromarray(np.zeros((700, 900, 3), np.uint8)).save(tmp_path / rows[0].image)
+    changed = make()
+    assert changed.state == "built" and not changed[0][0].any() and first[0][0].any()
+    shutil.rmtree(tmp_path / "leftImg8bit")
+    shutil.rmtree(tmp_path / "gtFine")
+    assert make().state == "sources gone" and "gone" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError):
+        FrameCache([Row("a", "b", "c", "d")], tmp_path, progress=False, folder=tmp_path / "other")
+
+
+def test_full_disk_leaves_no_cache(tmp_path, monkeypatch):
+    _, _, csv = marked_root(tmp_path)
+    rows = read_csv(csv)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(crop_cache.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    with pytest.raises(OSError, match="MiB free"):
+        FrameCache(rows, tmp_path, progress=False, folder=tmp_path / "cache")
+    monkeypatch.undo()
+
+    class Full:
+        def __getattr__(self, name):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(crop_cache.np.lib.format, "write_array_header_1_0", lambda *a: Full().write)
+    with pytest.raises(OSError, match="No space left"):
+        FrameCache(rows, tmp_path, progress=False, folder=tmp_path / "cache")
+    assert not list(tmp_path.glob("*cache*"))
+
+
+def test_interrupted_write_keeps_the_old_file(tmp_path):
+    from helpers.paths import write_atomically
+    path = tmp_path / "file.txt"
+    write_atomically(path, lambda p: p.write_text("old"))
+
+    def fail(p):
+        p.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="file.txt"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["file.txt"]

@@ -1,0 +1,112 @@
+"""The confusion matrix against torchmetrics, scikit-learn and the official evaluation."""
+import numpy as np
+import pytest
+import torch
+
+from helpers.evaluate import pixel_loss
+from helpers.labels import CAMVID_11, TRAIN_19
+from helpers.metrics import ConfusionMatrix, category_groups
+
+
+def random_pair(seed=0, shape=(4, 37, 53), classes=19):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, classes, shape)
+    prediction = np.where(rng.random(shape) < 0.6, truth, rng.integers(0, classes, shape))
+    truth[rng.random(shape) < 0.08] = 255
+    return prediction.astype(np.uint8), truth.astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_counts_equal_scikit_learn_and_torchmetrics(kind):
+    prediction, truth = random_pair()
+    matrix = ConfusionMatrix(19)
+    for p, t in zip(prediction, truth):
+        matrix.update(kind(p), kind(t))
+    valid = truth != 255
+    sklearn = pytest.importorskip("sklearn.metrics")
+    assert (matrix.matrix == sklearn.confusion_matrix(truth[valid], prediction[valid], labels=range(19))).all()
+    torchmetrics = pytest.importorskip("torchmetrics.classification")
+    other = torchmetrics.MulticlassConfusionMatrix(19, ignore_index=255)
+    assert (matrix.matrix == other(torch.from_numpy(prediction).long(), torch.from_numpy(truth).long()).numpy()).all()
+    assert matrix.pixel_accuracy() == (prediction == truth)[valid].mean()
+
+
+def test_scores_by_hand():
+    matrix = ConfusionMatrix(4)
+    matrix.update(np.array([[0, 0, 1, 1, 1, 255, 0]]), np.array([[0, 0, 0, 1, 1, 1, 255]]))
+    assert matrix.matrix[:2, :2].tolist() == [[2, 1], [0, 2]] and matrix.missed.tolist() == [0, 1, 0, 0]
+    assert matrix.iou()[:2].tolist() == [2 / 3, 2 / 4] and np.isnan(matrix.iou()[2:]).all()
+    assert matrix.mean_iou() == pytest.approx((2 / 3 + 1 / 2) / 2) and matrix.pixel_accuracy() == 4 / 6
+    assert matrix.class_accuracy()[:2].tolist() == [2 / 3, 2 / 3]
+    assert matrix.mean_class_accuracy() == pytest.approx(2 / 3)
+    assert matrix.frequency_weighted_iou() == pytest.approx((2 / 3 + 1 / 2) / 2)
+
+
+def test_absent_and_false_alarm():
+    matrix = ConfusionMatrix(3)
+    matrix.update(np.array([0, 2]), np.array([0, 0]))
+    assert matrix.iou()[0] == 0.5 and np.isnan(matrix.iou()[1]) and matrix.iou()[2] == 0.0
+    assert np.isnan(ConfusionMatrix(3).mean_iou())
+
+
+def test_void_predictions_do_not_matter():
+    matrix = ConfusionMatrix(3)
+    matrix.update(np.array([0, 1, 2]), np.array([255, 255, 255]))
+    assert not matrix.counts.any()
+
+
+def test_bad_values_are_named():
+    matrix = ConfusionMatrix(3)
+    with pytest.raises(ValueError, match="class 7 is outside"):
+        matrix.update(np.array([7]), np.array([0]))
+    with pytest.raises(ValueError, match="differ in shape"):
+        matrix.update(np.zeros((2, 2), int), np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="argmax"):
+        matrix.update(np.zeros(2), np.zeros(2, int))
+    with pytest.raises(ValueError, match="argmax"):
+        matrix.update(torch.zeros(2), torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(ValueError, match="300"):
+        matrix.update(np.array([300]), np.array([0]))
+    on_device = ConfusionMatrix(3)
+    on_device.update(torch.tensor([5]), torch.tensor([0]))
+    with pytest.raises(ValueError, match="class 5"):
+        on_device.mean_iou()
+    on_device = ConfusionMatrix(3)
+    on_device.update(torch.tensor([400]), torch.tensor([0]))
+    with pytest.raises(ValueError, match="outside"):
+        on_device.mean_iou()
+
+
+def test_no_overflow_at_the_size_of_cityscapes():
+    matrix = ConfusionMatrix(19)
+    matrix._counts = np.zeros((20, 20), np.int64)
+    frame = np.zeros((1024, 2048), np.uint8)
+    matrix.update(frame, frame)
+    one = matrix.counts.copy()
+    for _ in range(12):
+        matrix._counts = matrix._counts + matrix._counts  # 4096 frames
+    assert (matrix.counts == one * 4096).all() and matrix.counts[0, 0] == 4096 * 2**21
+    assert matrix.pixel_accuracy() == 1.0
+
+
+def test_categories_and_merging():
+    names, groups = category_groups(TRAIN_19)
+    assert len(names) == 7 and groups[0] == groups[1] == 0 and groups[18] == names.index("vehicle")
+    prediction, truth = random_pair(3)
+    matrix = ConfusionMatrix(19)
+    matrix.update(prediction, truth)
+    groups = CAMVID_11.encode(np.array(TRAIN_19.ids))
+    direct = ConfusionMatrix(11)
+    table = np.append(groups, [0] * 236 + [255]).astype(np.uint8)
+    direct.update(table[prediction], table[truth])
+    assert (matrix.merged(groups).counts == direct.counts).all()
+
+
+def test_pixel_loss_is_a_sum_over_labelled_pixels():
+    logits, target = torch.randn(2, 5, 4, 4), torch.randint(0, 5, (2, 4, 4))
+    target[0, :2] = 255
+    loss, pixels = pixel_loss(logits, target)
+    assert pixels == (target != 255).sum()
+    assert torch.allclose(loss / pixels, torch.nn.functional.cross_entropy(logits, target, ignore_index=255))
+    loss, pixels = pixel_loss(logits, torch.full_like(target, 255))
+    assert loss == 0 and pixels == 0
