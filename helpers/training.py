@@ -59,6 +59,7 @@ class TrainConfig:
     seed: int = 0
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
+    compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 
     @classmethod
@@ -89,6 +90,7 @@ class Run:
         self.train_set, self.val_set = self._datasets()
         self.model = UNet(3, len(self.labels), config.width, config.depth, config.padding, config.norm, config.dropout)
         self.model.to(self.device, memory_format=torch.channels_last)
+        self.fast_model = torch.compile(self.model) if config.compile else self.model  # the same weights
         fused = self.device.type in ("cuda", "cpu")
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr, fused=fused)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
@@ -160,7 +162,7 @@ class Run:
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.learning_rate(step)
                 self.optimizer.zero_grad(set_to_none=True)
-            sums += self.forward_backward(self.model, images, targets)
+            sums += self.forward_backward(self.fast_model, images, targets)
             last = number + 1 == len(batches)
             if number % 16 == 0 or last:  # reading the number waits for the device, so not every step
                 self._check_finite(sums[0], epoch, number)
@@ -253,7 +255,7 @@ class Run:
         state = checkpoints.load(path)
         mine, theirs = self.info()["config"], state["info"]["config"]
         differ = [f"{k}: stored {theirs.get(k)!r}, now {v!r}" for k, v in mine.items()
-                  if k not in ("epochs", "workers", "pictures", "cache") and theirs.get(k) != _plain(v)]
+                  if k not in ("epochs", "workers", "pictures", "cache", "compile") and theirs.get(k) != _plain(v)]
         if differ or (mine["schedule"] and mine["epochs"] != theirs["epochs"]):
             listed = "\n  ".join(differ or [f"epochs: stored {theirs['epochs']}, now {mine['epochs']} with a schedule"])
             raise ValueError(f"{path} is a run with another config:\n  {listed}\nGive this run another name, or "

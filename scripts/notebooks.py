@@ -47,11 +47,8 @@ def canonical(notebook):
             output.get("metadata", {}).clear()
             for kind in WIDGETS:
                 output.get("data", {}).pop(kind, None)
-        if "outputs" in cell:
-            cell.outputs = [o for o in cell.outputs if o.output_type != "display_data" or o.data.keys() - {"text/plain"}
-                            or "█" not in o.data.get("text/plain", "") and "it/s" not in o.data.get("text/plain", "")]
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-                         "language_info": {"name": "python"}}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return notebook
 
 

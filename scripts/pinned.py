@@ -17,7 +17,8 @@ def pin() -> None:
     os.environ.update(
         CITYSCAPES_DATASET=str(CITY), COURSE_DEVICE="cpu", COURSE_RUNS=str(fresh / "runs"),
         COURSE_CACHE=str(fresh / "cache"), JUPYTER_CONFIG_DIR=str(fresh / "jupyter"), IPYTHONDIR=str(fresh / "ipython"),
-        OMP_WAIT_POLICY="PASSIVE", PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1", COLUMNS="100")
+        OMP_WAIT_POLICY="PASSIVE", PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1", COLUMNS="100",
+        TQDM_DISABLE="1")
     for name in ("COURSE_DATA", "MPLBACKEND", "MATPLOTLIBRC", "CITYSCAPES_RESULTS", "CITYSCAPES_EXPORT_DIR"):
         os.environ.pop(name, None)
     import atexit

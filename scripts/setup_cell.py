@@ -2,7 +2,7 @@
 ADDRESS = ""  # the public address of the repository, once there is one; badges and clones use it
 FOLDER = "segmentation-course"
 
-SETUP = f'''# Setup (the same cell in every notebook): find the project, or clone it when this notebook was opened alone.
+SETUP = f'''# Setup, the same cell in every notebook: find the project, or clone it if this notebook was opened alone.
 import os, subprocess, sys
 from pathlib import Path
 

@@ -1,0 +1,97 @@
+"""Pictures for the chapters: rows of panels, colour legends, overlays; and figures that describe their own data.
+
+Importing it sets one style. In a notebook it also changes what stands beside a figure as plain text: texts, colours and
+the data drawn, rounded, so that a test that compares stored outputs notices a figure that shows something else.
+"""
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.patches import Patch
+
+from helpers.labels import IGNORE, TRAIN_19, LabelSet
+
+matplotlib.rcParams.update({
+    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 80,
+    "savefig.dpi": 80, "font.size": 11, "axes.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False,
+    "image.interpolation": "nearest", "legend.frameon": False})
+
+
+def photos(quality: int = 85) -> None:
+    """From here on this notebook stores its figures as JPEG, a fifth of the size where they show photographs."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
+
+
+def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """Label colours over a frame, both uint8 [H, W, 3]; black (void) leaves the frame as it is."""
+    mixed = image * (1 - opacity) + colors * opacity
+    return np.where(colors.any(-1, keepdims=True), mixed, image).astype(np.uint8)
+
+
+def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10) -> None:
+    """Below the figure, colour and name of every class that occurs in the map(s) `train_ids`."""
+    present = [i for i in np.unique(np.asarray(train_ids)) if i != IGNORE]
+    patches = [Patch(color=np.array(label_set.colors[i]) / 255, label=label_set.names[i]) for i in present]
+    if np.any(np.asarray(train_ids) == IGNORE):
+        patches.append(Patch(color="black", label="ignored"))
+    figure.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=min(columns, len(patches)),
+                  fontsize=9, handlelength=1, columnspacing=1)
+
+
+def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
+    """Pictures (uint8 RGB [H, W, 3], or one channel [H, W]) in rows below their titles; returns the figure."""
+    columns = columns or len(pictures)
+    rows = -(-len(pictures) // columns)
+    height, across = np.shape(pictures[0])[:2]
+    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
+                                figsize=(width, rows * (width / columns * height / across + 0.3)))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, picture, title in zip(axes.flat, pictures, titles):
+        axis.imshow(picture, cmap="gray")
+        axis.set_title(title)
+    return figure
+
+
+def describe(figure) -> str:
+    """One line of what a figure shows: sizes, titles, labels, legends with colours, and its data in rounded numbers."""
+    parts = ["x".join(f"{n:.3g}" for n in figure.get_size_inches())]
+    for axis in figure.axes:
+        text = [axis.get_title(), axis.get_title("left"), axis.get_xlabel(), axis.get_ylabel()]
+        text += [t.get_text() for t in axis.texts]
+        text += [f"image {_numbers(i.get_array())}" for i in axis.images]
+        text += [f"line {to_hex(li.get_color())} {_numbers(li.get_ydata())}" for li in axis.lines]
+        text += [f"bar {to_hex(p.get_facecolor())} {p.get_height():.2g}x{p.get_width():.2g}" for p in axis.patches
+                 if hasattr(p, "get_height")]
+        text += [f"points {_numbers(c.get_offsets())}" for c in axis.collections]
+        parts.append(", ".join(t for t in [*text, _legend(axis.get_legend())] if t))
+    return "Figure " + "; ".join([*parts, *filter(None, map(_legend, figure.legends))])
+
+
+def _legend(legend) -> str:
+    if legend is None:
+        return ""
+    colors = [to_hex(h.get_facecolor()) if hasattr(h, "get_facecolor") else "" for h in legend.legend_handles]
+    return "legend " + " ".join(f"{t.get_text()} {c}" for t, c in zip(legend.get_texts(), colors))
+
+
+def _numbers(values) -> str:
+    """Shape and mean of an array; three digits, so that the last bits of a float do not matter."""
+    values = np.ma.masked_invalid(np.asarray(values, np.float64))
+    mean = values.mean(axis=(0, 1)) if values.ndim == 3 else values.mean(axis=0) if values.ndim == 2 and \
+        values.shape[1] == 2 else values.mean()
+    return f"{'x'.join(map(str, values.shape))} mean {' '.join(f'{m:.3g}' for m in np.atleast_1d(mean))}"
+
+
+def _register() -> None:
+    try:
+        shell = get_ipython()  # noqa: F821 - defined inside notebooks
+    except NameError:
+        return
+    formatter = shell.display_formatter.formatters["text/plain"]
+    formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
+
+
+_register()
