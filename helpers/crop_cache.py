@@ -87,7 +87,7 @@ class FrameCache:
         temporary = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}")
         try:
             temporary.mkdir()
-            files = [open(temporary / name, "wb") for name in ("images.npy", "labels.npy")]
+            files = [open(temporary / name, "wb") for name in ("images.npy", "labels.npy")]  # noqa: SIM115
             try:
                 for file, array in zip(files, first):  # the .npy header, then frame after frame
                     header = {"descr": "|u1", "fortran_order": False, "shape": (len(self.rows), *array.shape)}

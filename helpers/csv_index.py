@@ -137,5 +137,6 @@ def _check_row(row: Row, root: Path) -> list[str]:
         if unknown:
             problems.append(f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}")
     if len(set(shapes)) > 1:
-        problems.append(f"{row.image} is {shapes[0][1]}x{shapes[0][0]} but {row.label} is {shapes[1][1]}x{shapes[1][0]}")
+        (h, w), (label_h, label_w) = shapes
+        problems.append(f"{row.image} is {w}x{h} but {row.label} is {label_w}x{label_h}")
     return problems

@@ -44,7 +44,7 @@ class ConfusionMatrix:
 
     def _count_arrays(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
         for name, array in (("prediction", prediction), ("truth", target)):
-            if array.size and not (0 <= int(array.min()) and int(array.max()) <= IGNORE):
+            if array.size and (array.min() < 0 or array.max() > IGNORE):
                 raise ValueError(f"{name} has values {array.min()} to {array.max()}, expected 0..{self.classes - 1} "
                                  f"or {IGNORE}")
         # One 16-bit code a pixel; both are below 256, so no mask and no second pass over the pixels is needed.

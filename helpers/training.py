@@ -293,7 +293,7 @@ def train(config: TrainConfig, progress: bool = True) -> list[dict]:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m helpers.training", description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=["demo", "recipe"], default=None, help="default: recipe on a GPU, else demo")
+    parser.add_argument("--preset", choices=["demo", "recipe"], help="default: recipe on a GPU, else demo")
     parser.add_argument("--export", metavar="FILE", help="write the final model in half precision to FILE")
     for field in fields(TrainConfig):
         kind = {int: int, float: float, "int | None": int}.get(field.type, str)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.labels import IGNORE
-from helpers.unet import nearest_sizes, output_size, valid_size
+from helpers.sizes import nearest_sizes, output_size, valid_size
 
 
 def mirror(start: int, length: int, size: int) -> np.ndarray:
