@@ -14,11 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from helpers.dataset import read_pair
 from helpers.labels import TRAIN_19, LabelSet
 from helpers.paths import cache_dir
+from helpers.progress import progress_bar
 from helpers.windows import View
 
 
@@ -92,7 +92,7 @@ class FrameCache:
                 for file, array in zip(files, first):  # the .npy header, then frame after frame
                     header = {"descr": "|u1", "fortran_order": False, "shape": (len(self.rows), *array.shape)}
                     np.lib.format.write_array_header_1_0(file, header)
-                for row in tqdm(self.rows, desc="cache", disable=not self.progress):
+                for row in progress_bar(self.rows, "cache", self.progress):
                     for file, array, shape in zip(files, self._read(row), (first[0].shape, first[1].shape)):
                         if array.shape != shape:
                             raise ValueError(f"{row.image} gives {array.shape}, but the first frame {shape}: frames "

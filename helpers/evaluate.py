@@ -12,7 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from helpers.checkpoints import load_model
 from helpers.csv_index import write_csv
@@ -21,6 +20,7 @@ from helpers.device import amp_dtype, find_device
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import find_root
+from helpers.progress import progress_bar
 
 
 @dataclass
@@ -75,7 +75,7 @@ def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = 
     model.eval()
     names = dataset.label_set.names
     total, per_frame, losses = ConfusionMatrix(len(names)), [], []
-    for image, target in tqdm(DataLoader(dataset, batch_size), desc="evaluate", disable=not progress):
+    for image, target in progress_bar(DataLoader(dataset, batch_size), "evaluate", progress):
         image = image.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, half, enabled=half is not None):
             logits = model(image)

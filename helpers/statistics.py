@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
+
+from helpers.progress import progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter 04 compares).
 CITYSCAPES_MEAN = (0.28689554, 0.32513303, 0.28389177)
@@ -59,6 +60,6 @@ def channel_statistics(paths, crop=None, progress=False) -> ChannelStatistics:
     `crop` = (height, width) restricts it to the centre crop. Raises ValueError or OSError naming a bad file.
     """
     counts = np.zeros((3, 256), np.int64)
-    for path in tqdm(list(paths), desc="statistics", disable=not progress):
+    for path in progress_bar(list(paths), "statistics", progress):
         counts += histogram(path, crop)
     return from_histogram(counts)

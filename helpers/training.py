@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from helpers import checkpoints
 from helpers.crop_cache import FrameCache
@@ -26,6 +25,7 @@ from helpers.device import amp_dtype, find_device
 from helpers.evaluate import evaluate, pixel_loss
 from helpers.labels import LABEL_SETS
 from helpers.paths import check_root, find_root, runs_dir, shown, write_atomically
+from helpers.progress import progress_bar
 from helpers.statistics import channel_statistics
 from helpers.unet import UNet
 from helpers.windows import View
@@ -156,8 +156,8 @@ class Run:
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         step = epoch * self.steps
         batches = self.loader(epoch)
-        for number, (images, targets) in enumerate(tqdm(batches, desc=f"epoch {epoch + 1}",
-                                                        disable=not self.progress, leave=False)):
+        for number, (images, targets) in enumerate(
+                progress_bar(batches, f"epoch {epoch + 1}", self.progress, leave=False)):
             if number % self.config.accumulate == 0:
                 for group in self.optimizer.param_groups:
                     group["lr"] = self.learning_rate(step)
