@@ -80,7 +80,8 @@ def test_length(path):
 
 # From top to bottom; a module imports only from modules below it, so there are no cycles.
 FLOORS = ["browser", "plots", "training", "evaluate", "inference", "checkpoints", "metrics", "fcn", "unet",
-          "crop_cache", "dataset", "windows", "csv_index", "statistics", "sizes", "labels", "paths", "device", "progress"]
+          "crop_cache", "dataset", "windows", "csv_index", "statistics", "sizes", "labels", "paths", "device",
+          "progress"]
 
 
 def test_core_is_small_and_floors_hold():

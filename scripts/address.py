@@ -1,0 +1,50 @@
+"""Write the public address of the repository into the setup cells and badges.
+
+    python scripts/address.py https://github.com/<owner>/<name>
+    python scripts/address.py                                     # the address of `git remote get-url origin`
+
+Only sources change (setup cell, badge below each title), not outputs, so nothing needs to be run again.
+"""
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from scripts import setup_cell  # noqa: E402
+
+BADGE = re.compile(r"\n*\[!\[Open in Colab\][^\n]*")
+
+
+def origin() -> str:
+    """The https address of the remote called origin, or ""."""
+    result = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
+    return re.sub(r"^git@([^:]+):", r"https://\1/", result.stdout.strip()).removesuffix(".git")
+
+
+def apply(address: str, root: Path = ROOT) -> None:
+    """Set ADDRESS in scripts/setup_cell.py of `root`, and bring every notebook in line with it."""
+    source = root / "scripts" / "setup_cell.py"
+    source.write_text(re.sub(r'^ADDRESS = "[^"]*"', f'ADDRESS = "{address}"', source.read_text(), flags=re.M))
+    spec = importlib.util.spec_from_file_location("changed_setup_cell", source)
+    changed = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(changed)
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        next(c for c in notebook.cells if c.cell_type == "code").source = changed.SETUP
+        title, badge = notebook.cells[0], changed.badge(path.name, address)
+        title.source = BADGE.sub("", title.source) + (f"\n\n{badge}" if badge else "")
+        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    address = sys.argv[1] if len(sys.argv) > 1 else origin()
+    if not address.startswith("https://"):
+        raise SystemExit(f"no public https address found ({address or 'no remote called origin'}); give one: "
+                         "python scripts/address.py https://github.com/<owner>/<name>")
+    apply(address)
+    print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")
