@@ -10,7 +10,7 @@ address = os.environ.get("COURSE_REPO", "{ADDRESS}")
 places = [Path.cwd(), *Path.cwd().parents, Path.cwd() / "{FOLDER}"]
 root = next((p for p in places if (p / "helpers" / "labels.py").is_file()), None)
 if root is None and not address:
-    raise SystemExit("This notebook needs the project around it: download or clone the whole repository, open it there.")
+    raise SystemExit("This notebook needs the project around it: download or clone the whole repository first.")
 if root is None:
     root = Path.cwd() / "{FOLDER}"
     subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, str(root)], check=True)
