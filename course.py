@@ -3,7 +3,8 @@
     python course.py               open the series in JupyterLab
     python course.py test          run pytest --nbval over tests/ and notebooks/
 
-Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's CPU build.
+Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's CPU build; further
+options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k, notebooks/05_dataset_and_transforms.ipynb).
 """
 import hashlib
 import subprocess
@@ -39,7 +40,7 @@ def main() -> int:
         return 1
     arguments = [a for a in sys.argv[1:] if a != "--cpu"]
     testing = arguments[:1] == ["test"]
-    if arguments and not testing:
+    if not testing and (arguments[:1] in (["-h"], ["--help"]) or arguments and not arguments[0].startswith("-")):
         print(__doc__)
         return 2
     files = [ROOT / "requirements.txt"] + ([ROOT / "tests" / "requirements.txt"] if testing else [])
@@ -51,7 +52,7 @@ def main() -> int:
     if testing:
         command = ["-m", "pytest", "--nbval", *arguments[1:]]
     else:
-        command = ["-m", "jupyter", "lab", "notebooks/00_start_here.ipynb"]
+        command = ["-m", "jupyter", "lab", "notebooks/00_start_here.ipynb", *arguments]
     try:
         return subprocess.run([str(PYTHON), *command], cwd=ROOT).returncode
     except KeyboardInterrupt:
