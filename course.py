@@ -6,6 +6,8 @@
 Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's CPU build; further
 options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k, notebooks/05_dataset_and_transforms.ipynb).
 """
+from __future__ import annotations
+
 import hashlib
 import subprocess
 import sys
@@ -35,7 +37,7 @@ def install(files: list[Path], cpu: bool) -> None:
 
 
 def main() -> int:
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself
         print(f"The course needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
         return 1
     arguments = [a for a in sys.argv[1:] if a != "--cpu"]
