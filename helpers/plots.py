@@ -22,6 +22,7 @@ def photos(quality: int = 85) -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
+    _register()  # that call forgets what was registered for figures
 
 
 def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.ndarray:
