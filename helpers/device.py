@@ -2,19 +2,15 @@
 import os
 import platform
 import sys
+from importlib.metadata import version
 
 import torch
 
 
 def find_device() -> torch.device:
     """$COURSE_DEVICE if set; else CUDA, else Apple's GPU, else the CPU."""
-    if os.environ.get("COURSE_DEVICE"):
-        return torch.device(os.environ["COURSE_DEVICE"])
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    return torch.device(os.environ.get("COURSE_DEVICE") or found)
 
 
 def amp_dtype(device: torch.device) -> torch.dtype | None:
@@ -24,26 +20,27 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
+def prepare(device: torch.device, deterministic: bool = False) -> None:
+    """CUDA: TF32 for float32, and the fastest convolution for each size, or (slower) one that repeats its bits."""
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = not deterministic
+        torch.use_deterministic_algorithms(deterministic, warn_only=True)
+
+
 def report() -> str:
     """Versions, device, memory and the dataset root, one per line."""
-    import numpy
-    import PIL
-    import torchvision
-
     from helpers.paths import find_root
 
     device, root = find_device(), find_root()
-    lines = [
-        f"python       {sys.version.split()[0]} on {platform.platform()}",
-        f"torch        {torch.__version__}, torchvision {torchvision.__version__}",
-        f"numpy        {numpy.__version__}, pillow {PIL.__version__}",
-        f"device       {device}, {os.cpu_count()} processors, {torch.get_num_threads()} torch threads",
-    ]
+    lines = [f"python       {sys.version.split()[0]} on {platform.platform()}"]
+    lines += [f"{name:12s} {version(name)}" for name in ("torch", "torchvision", "numpy", "pillow")]
+    lines += [f"device       {device}, {os.cpu_count()} processors, {torch.get_num_threads()} torch threads"]
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         lines.append(f"gpu          {card.name}, {card.total_memory / 2**30:.0f} GiB, amp {amp_dtype(device)}")
-    lines.append(f"dataset root {root} ({'found' if root.is_dir() else 'not there yet'})")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"dataset root {root} ({'found' if root.is_dir() else 'not there yet'})"])
 
 
 if __name__ == "__main__":

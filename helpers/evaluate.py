@@ -60,13 +60,17 @@ class Scores:
 
 def pixel_loss(logits: torch.Tensor, target: torch.Tensor, weight=None) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross entropy summed over the labelled pixels (float32), and their number. All void: 0 and 0, no nan."""
-    loss = F.cross_entropy(logits.float(), target, weight=weight, ignore_index=IGNORE, reduction="sum")
+    how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"  # on CUDA only "none" is repeatable
+    loss = F.cross_entropy(logits.float(), target, weight=weight, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
 
 
 @torch.no_grad()
-def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = False) -> Scores:
+def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = False,
+             per_frame: bool = True) -> Scores:
     """Scores of `model` on every pair of `dataset`. The model is put in eval mode, and back as it was afterwards.
+
+    `per_frame=False` allows to leave the matrices of the single frames out, which saves waiting for a GPU.
 
     Raises ValueError for a split without any labelled pixel (Cityscapes withholds the test labels).
     """
@@ -74,27 +78,30 @@ def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = 
     was_training, half = model.training, amp_dtype(device)
     model.eval()
     names = dataset.label_set.names
-    total, per_frame, losses = ConfusionMatrix(len(names)), [], []
+    total, frames, losses = ConfusionMatrix(len(names)), [], []
     for image, target in progress_bar(DataLoader(dataset, batch_size), "evaluate", progress):
         image = image.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, half, enabled=half is not None):
             logits = model(image)
         target = target.to(device)
-        losses.append(torch.stack(pixel_loss(logits, target)).double().cpu())
+        losses.append(torch.stack(pixel_loss(logits, target)))
+        if device.type == "cuda" and not per_frame:  # counted on the GPU
+            total.update(logits.argmax(1), target)
+            continue
         for one, truth in zip(logits.argmax(1).cpu().numpy(), target.cpu().numpy()):
             frame = ConfusionMatrix(len(names))
             frame.update(one, truth)
             total.update(one, truth)
-            per_frame.append(frame)
+            frames.append(frame)
     model.train(was_training)
-    losses = torch.stack(losses)
+    losses = torch.stack(losses).cpu().double()
     pixels = int(losses[:, 1].sum())
     if pixels == 0:
         raise ValueError("this split has no labelled pixel (the test labels of Cityscapes are withheld): "
                          "evaluate on val, or write a submission")
     valid = losses[losses[:, 1] > 0]
     return Scores(total, float(losses[:, 0].sum() / pixels), float((valid[:, 0] / valid[:, 1]).mean()), pixels,
-                  names, per_frame)
+                  names, frames)
 
 
 def merge_scores(scores: Scores, label_set: LabelSet = TRAIN_19, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
