@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from helpers.labels import LABEL_SETS
+from helpers.labels import find_label_set
 from helpers.paths import write_atomically
 from helpers.unet import UNet
 from helpers.windows import View
@@ -75,6 +75,6 @@ def load_model(path, device=None) -> tuple[UNet, dict]:
     load_weights(model, state["model"], path)
     info = dict(state["info"])
     info["view"] = View(**info["view"])
-    info["label_set"] = LABEL_SETS[info["label_set"]]
+    info["label_set"] = find_label_set(info["label_set"])
     info["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info

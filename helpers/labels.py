@@ -3,6 +3,7 @@
 A *label id* (0..33, stored in `_labelIds.png`) names one of the 35 rows. A *train id* (0..18 for the 19 evaluated
 classes) is what a network predicts; 255 means "ignored". Source: the table of cityscapesScripts' labels.py.
 """
+import json
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -149,3 +150,12 @@ CAMVID_11 = LabelSet(
 )
 
 LABEL_SETS = {"train19": TRAIN_19, "all30": ALL_30, "camvid11": CAMVID_11}
+
+
+def find_label_set(name: str) -> LabelSet:
+    """The set of that name, or the one that a JSON text describes: own classes (helpers.extra.own_data, chapter 13)."""
+    if not name.startswith("{") and name not in LABEL_SETS:
+        raise ValueError(f"no label set {name!r}; there are {', '.join(LABEL_SETS)}, and classes.json of own pictures")
+    values = {} if name in LABEL_SETS else json.loads(name)
+    return LABEL_SETS.get(name) or LabelSet(
+        tuple(values["names"]), tuple(map(tuple, values["colors"])), tuple(values["ids"]))

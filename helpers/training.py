@@ -19,7 +19,7 @@ from helpers.csv_index import write_csv
 from helpers.dataset import CityscapesCsv
 from helpers.device import amp_dtype, find_device, prepare
 from helpers.evaluate import evaluate, pixel_loss
-from helpers.labels import IGNORE, LABEL_SETS
+from helpers.labels import IGNORE, find_label_set
 from helpers.paths import check_root, find_root, runs_dir, write_atomically
 from helpers.progress import progress_bar
 from helpers.statistics import channel_statistics
@@ -81,7 +81,7 @@ class Run:
         self.config, self.progress, self.history = config, progress, []
         self.device, self.half = find_device(), amp_dtype(find_device())
         prepare(self.device, config.deterministic)
-        self.folder, self.labels = runs_dir() / config.name, LABEL_SETS[config.label_set]
+        self.folder, self.labels = runs_dir() / config.name, find_label_set(config.label_set)
         self.train_set, self.val_set = self._datasets()
         torch.manual_seed(config.seed)
         self.model = UNet(3, len(self.labels), config.width, config.depth, config.padding, config.norm, config.dropout)

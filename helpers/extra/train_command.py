@@ -33,6 +33,8 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
 
 
 def _text(value: str) -> str | None:
+    if value.endswith(".json"):  # own classes: their text, so that a checkpoint needs no file beside it
+        return Path(value).read_text(encoding="utf-8")
     return None if value == "none" else value
 
 

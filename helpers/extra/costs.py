@@ -1,0 +1,53 @@
+"""What a training costs, counted without running it: floating-point operations and memory (chapter 13).
+
+A network on PyTorch's "meta" device has shapes and no numbers. A forward pass there tells every product it would
+compute and every tensor it would keep for the backward pass, in milliseconds, for a network of any size.
+"""
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from helpers.unet import UNet
+
+# Dense half-precision peak in TFLOP/s and memory in GB, from the makers' data sheets.
+GPUS = {"T4": (65, 16), "RTX 3090": (71, 24), "L4": (121, 24), "A100": (312, 80), "H100": (989, 80)}
+USED = 0.35  # share of the peak that a well-fed convolution network reaches; an assumption
+
+
+class Cost(NamedTuple):
+    """One image through a training step: `flop` (forward and backward), `kept` bytes of activations, `parameters`."""
+
+    flop: float
+    kept: int
+    parameters: int
+
+    def memory(self, batch: int, moments: int = 1) -> float:
+        """GB of a training step: activations in half precision; float32 weights, gradients and `moments` of each."""
+        return (batch * self.kept + self.parameters * 4 * (2 + moments)) / 1e9
+
+    def hours(self, images: int, peak: float, used: float = USED) -> float:
+        """Hours for that many images on a card with `peak` TFLOP/s, if it computes at that share of its peak."""
+        return images * self.flop / (peak * 1e12 * used) / 3600
+
+
+def training_cost(height: int, width: int, dtype=torch.bfloat16, **arguments) -> Cost:
+    """The cost of one image [3, height, width] for UNet(**arguments): backward counts twice the forward."""
+    with torch.device("meta"):
+        model = UNet(**arguments).to(dtype).train()
+        image = torch.empty(1, 3, height, width, dtype=dtype)
+    own = {p.untyped_storage()._cdata for p in (*model.parameters(), *model.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}  # a tensor and its views count once
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage
+        return tensor
+
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        logits = model(image)
+        target = torch.zeros(1, *logits.shape[2:], dtype=torch.int64, device="meta")
+        torch.nn.functional.cross_entropy(logits.float(), target)
+    return Cost(3 * counter.get_total_flops(), sum(s.nbytes() for s in kept.values()),
+                sum(p.numel() for p in model.parameters()))
