@@ -171,8 +171,8 @@ class Run:
             f"the loss became nan or infinite in epoch {epoch + 1}, at the batch of\n  {files}\nThe last good "
             f"checkpoint is {self.folder / 'last.pt'}; look at these files, or try a smaller learning rate")
 
-    def fit(self) -> list[dict]:
-        """Train from wherever the run's folder stands to the last epoch; returns one dict an epoch."""
+    def fit(self, watch=lambda history: None) -> list[dict]:
+        """Train from wherever the run's folder stands to the last epoch: one dict an epoch, after each to `watch`."""
         for epoch in range(self.resume(), self.config.epochs):
             loss = self.train_epoch(epoch)
             scores = self.evaluate(self.model, self.val_set, self.config.batch_size, self.device, per_frame=False)
@@ -181,6 +181,7 @@ class Run:
             self.history.append({"epoch": epoch + 1, "train_loss": loss, "val_loss": scores.loss_per_pixel,
                                  "val_mean_iou": scores.mean_iou, "val_pixel_accuracy": scores.pixel_accuracy})
             self.save()
+            watch(self.history)
             if self.progress:
                 print("  ".join(f"{name} {value:.4g}" for name, value in self.history[-1].items()))
         return self.history
@@ -238,9 +239,9 @@ class Run:
         return state["epochs_done"]
 
 
-def train(config: TrainConfig, progress: bool = True) -> list[dict]:
+def train(config: TrainConfig, progress: bool = True, **options) -> list[dict]:
     """Train as `config` says, resuming what its folder holds; returns the history, one dict an epoch."""
-    return Run(config, progress).fit()
+    return Run(config, progress).fit(**options)
 
 
 if __name__ == "__main__":

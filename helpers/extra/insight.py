@@ -1,12 +1,44 @@
 """Looking into a training: how long it will take, where the time goes, which learning rate suits (chapter 07)."""
 import copy
+import io
 import math
 import time
 from itertools import cycle, islice
 
+import ipywidgets as widgets
 import torch
+from matplotlib.figure import Figure
 
 from helpers.training import Run
+
+
+def curve(history: list[dict], axes) -> None:
+    """Training and validation loss and mIoU of a history, on a pair of matplotlib axes."""
+    epochs = [row["epoch"] for row in history]
+    for axis, names in zip(axes, (("train_loss", "val_loss"), ("val_mean_iou", "val_pixel_accuracy"))):
+        for name in names:
+            axis.plot(epochs, [row[name] for row in history], marker="o", label=name.replace("_", " "))
+        axis.set_xlabel("epoch")
+        axis.legend()
+    axes[0].set_yscale("log")
+    axes[1].set_ylim(0, 1)
+
+
+class LiveCurve(widgets.Image):
+    """A picture of the history that is redrawn after every epoch: `train(config, watch=curve.update)`."""
+
+    def __init__(self):
+        super().__init__(value=b"", format="png")
+        self.update([])
+
+    def update(self, history: list[dict]) -> None:
+        figure, file = Figure((10, 3), layout="constrained"), io.BytesIO()
+        curve(history, figure.subplots(1, 2))
+        figure.savefig(file, format="png")
+        self.value = file.getvalue()
+
+    def __repr__(self) -> str:
+        return "LiveCurve()"
 
 
 def scratch(run: Run) -> Run:
