@@ -91,6 +91,7 @@ def _register() -> None:
         shell = get_ipython()  # noqa: F821 - defined inside notebooks
     except NameError:
         return
+    plt.switch_backend(matplotlib.get_backend())  # loaded only now, the notebook's backend would forget what follows
     formatter = shell.display_formatter.formatters["text/plain"]
     formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
 
