@@ -77,8 +77,9 @@ def make_weather(random: Random) -> tuple[Sun, Weather]:
     kind = random.choice(("clear", "clear", "overcast", "overcast", "evening", "haze", "rain", "after rain"))
     sun = Sun(random.uniform(0, 2 * pi), random.uniform(0.4, 1.1), random.uniform(0.5, 1.0))
     tint = tuple(c * random.uniform(0.97, 1.03) for c in (0.915, 1.035, 0.895))
-    weather = Weather(exposure=random.uniform(0.64, 0.9), tint=tint, noise=random.uniform(1.5, 4), lift=random.uniform(3, 10),
-                      blur=random.uniform(0.6, 1.1), clouds=random.uniform(3, 10), visibility=random.uniform(300, 600))
+    weather = Weather(exposure=random.uniform(0.64, 0.9), tint=tint, noise=random.uniform(1.5, 4),
+                      lift=random.uniform(3, 10), blur=random.uniform(0.6, 1.1), clouds=random.uniform(3, 10),
+                      visibility=random.uniform(300, 600))
     if kind == "clear":
         return sun, replace(weather, sky_top=(140, 170, 208), sky_low=(208, 218, 226))
     if kind == "evening":
@@ -90,7 +91,8 @@ def make_weather(random: Random) -> tuple[Sun, Weather]:
     if kind == "haze":
         return replace(sun, strength=0.25), replace(grey, visibility=random.uniform(120, 200))
     if kind == "rain":
-        return replace(sun, strength=0.0), replace(grey, visibility=200.0, rain=random.uniform(0.3, 0.8), wet=random.uniform(0.5, 1.0))
+        return replace(sun, strength=0.0), replace(grey, visibility=200.0, rain=random.uniform(0.3, 0.8),
+                                                   wet=random.uniform(0.5, 1.0))
     if kind == "after rain":
         return replace(sun, strength=random.uniform(0.0, 0.6)), replace(grey, wet=random.uniform(0.4, 0.9))
     return replace(sun, strength=random.uniform(0.0, 0.25)), grey
@@ -105,7 +107,7 @@ class Street:
         self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
         self.edges = {-1: r.uniform(4.2, 7.0), 1: r.uniform(2.7, 4.4)}  # camera axis to the kerb, metres
         self.crossing = r.choice((None, None, r.uniform(24, 45)))  # a road that crosses, at this distance
-        self.square = r.chance(0.12)
+        self.square, self.walks, self.zebra = r.chance(0.12), {}, None
         self.ground: list = []
         self.things: list = []
 
@@ -116,73 +118,82 @@ class Street:
     def add(self, thing) -> None:
         self.things.append(thing)
 
+    def kerb(self, side: int, beyond: float = 0.0) -> float:
+        """x of the kerb of a side (-1 left, 1 right), or of a line so many metres beyond it."""
+        return side * (self.edges[side] + beyond)
+
+    def strip(self, label, a, b, z=2, length=150.0, color=(0, 0, 0), material="asphalt", curved=True) -> None:
+        """A strip of ground between x = a and b; without a label it is paint."""
+        self.ground.append(objects.Strip(label=label or "road", left=min(a, b), right=max(a, b), z=z, length=length,
+                                         color=color, material=material, painted=not label,
+                                         curve=self.curve if curved else 0.0))
+
     def open_here(self, z: float, room: float = 7.0) -> bool:
         """Whether the crossing road passes at this distance."""
         return self.crossing is not None and abs(z - self.crossing) < room
 
     def lay_ground(self) -> None:
-        r, c = self.random, self.curve
-        asphalt = materials.grey(r, 82, 128, 4)
-        base, tone = r.choice((("terrain", materials.leaf(r)), ("terrain", (120, 110, 85)), ("sidewalk", materials.grey(r, 100, 150)), ("ground", materials.grey(r, 95, 135))))
-        self.ground.append(objects.Strip(label=base, left=-90, right=90, z=2, length=900, color=tone, material="grass" if base == "terrain" else "paving"))
-        self.walks = {}
+        """Soil, pavements, road, rails, parking, markings."""
+        r, asphalt = self.random, materials.grey(self.random, 82, 128, 4)
+        base, tone = r.choice((("terrain", materials.leaf(r)), ("terrain", (120, 110, 85)),
+                               ("sidewalk", materials.grey(r, 100, 150)), ("ground", materials.grey(r, 95, 135))))
+        self.strip(base, -90, 90, 2, 900, tone, "grass" if base == "terrain" else "paving", curved=False)
         for side in (-1, 1):
-            e, w = self.edges[side], r.uniform(3.4, 6.4)
-            stone = materials.grey(r, 100, 160, 6)
-            a, b = sorted((side * e, side * (e + w)))
-            self.ground.append(objects.Strip(label="sidewalk", left=a, right=b, z=2, curve=c, color=stone, material="paving"))
-            a, b = sorted((side * e, side * (e + 0.16)))
-            self.ground.append(objects.Strip(left=a, right=b, z=2, curve=c, color=tuple(s + 18 for s in stone), material="marking", painted=True))
-            self.walks[side] = w
-        self.ground.append(objects.Strip(label="road", left=-self.edges[-1], right=self.edges[1], z=2, length=220, curve=c, color=asphalt))
+            self.walks[side], stone = r.uniform(3.4, 6.4), materials.grey(r, 100, 160, 6)
+            self.strip("sidewalk", self.kerb(side), self.kerb(side, self.walks[side]), color=stone, material="paving")
+            self.strip("", self.kerb(side), self.kerb(side, 0.16), color=tuple(s + 18 for s in stone), material="marking")
+        self.strip("road", -self.edges[-1], self.edges[1], 2, 220, asphalt)
         self.wear(asphalt)
         if self.theme == "tram" or r.chance(0.08):
-            self.ground.append(objects.Strip(label="rail track", left=-5.6, right=-2.6, z=2, curve=c, color=materials.grey(r, 85, 130), material=r.choice(("asphalt", "gravel", "grass"))))
+            self.strip("rail track", -5.6, -2.6, color=materials.grey(r, 85, 130),
+                       material=r.choice(("asphalt", "gravel", "grass")))
             for x in (-5.3, -3.3):
-                self.add(objects.Wire(x=x + 0.5, z=6.0, curve=c, length=110))
+                self.add(objects.Wire(x=x + 0.5, z=6.0, curve=self.curve, length=110))
             for z in range(18, 110, 27):  # masts of the catenary
-                self.add(objects.Pole(**self.at(-self.edges[-1] - 0.5, z), height=6.2, radius=0.09, arm=self.edges[-1] - 3.0, carries="wires", color=materials.grey(r, 60, 110, 4)))
+                self.add(objects.Pole(**self.at(-self.edges[-1] - 0.5, z), height=6.2, radius=0.09, carries="wires",
+                                      arm=self.edges[-1] - 3.0, color=materials.grey(r, 60, 110, 4)))
             for x in (-5.0, -3.4):
-                self.ground.append(objects.Strip(left=x, right=x + 0.12, z=2, curve=c, color=(150, 150, 152), material="marking", painted=True))
+                self.strip("", x, x + 0.12, color=(150, 150, 152), material="marking")
         if self.theme == "parking" or r.chance(0.15):
             side = r.choice((-1, 1))
-            a, b = sorted((side * (self.edges[side] - 2.2), side * self.edges[side]))
-            self.ground.append(objects.Strip(label="parking", left=a, right=b, z=r.uniform(2, 9), length=40, curve=c, color=materials.grey(r, 85, 140), material="paving"))
+            self.strip("parking", self.kerb(side, -2.2), self.kerb(side), r.uniform(2, 9), 40, materials.grey(r, 85, 140),
+                       "paving")
         if self.crossing:
-            self.ground.append(objects.Strip(label="road", left=-60, right=60, z=self.crossing - 3.5, length=8, color=asphalt))
+            self.strip("road", -60, 60, self.crossing - 3.5, 8, asphalt, curved=False)
         white = materials.grey(r, 165, 205, 4)
         for z in range(3, 90, 6):  # dashes between the lanes
-            self.ground.append(objects.Strip(left=-1.75, right=-1.6, z=z, length=3, curve=c, color=white, material="marking", painted=True))
+            self.strip("", -1.75, -1.6, z, 3, white, "marking")
         if self.crossing and r.chance(0.7) or self.theme == "crowd":
-            self.zebra = (self.crossing - 7) if self.crossing else r.uniform(11, 18)
-            x = -self.edges[-1] + 0.3
+            self.zebra, x = (self.crossing - 7) if self.crossing else r.uniform(11, 18), -self.edges[-1] + 0.3
             while x < self.edges[1] - 0.5:
-                self.ground.append(objects.Strip(left=x, right=x + 0.5, z=self.zebra, length=3.4, curve=c, color=white, material="marking", painted=True))
+                self.strip("", x, x + 0.5, self.zebra, 3.4, white, "marking")
                 x += 1.0
-        else:
-            self.zebra = None
 
     def wear(self, asphalt) -> None:
-        """What years do to a road: darker wheel tracks, patches, seams and manhole covers; paint without labels."""
-        r, common = self.random, {"curve": self.curve, "painted": True}
+        """What years do to a road: darker wheel tracks, patches, seams, manhole covers, gutters; all of it paint."""
+        r, left, right = self.random, -self.edges[-1], self.edges[1]
 
-        def strip(left, right, z, length, shade, material="asphalt"):
-            self.ground.append(objects.Strip(left=left, right=right, z=z, length=length, color=objects.scaled(asphalt, shade), material=material, **common))
+        def worn(a, b, z, length, shade, material="asphalt"):
+            self.strip("", a, b, z, length, objects.scaled(asphalt, shade), material)
 
         for x in (-4.2, -2.6, -0.9, 0.7):
-            strip(x, x + 0.55, 2, 120, r.uniform(0.93, 0.97))
+            worn(x, x + 0.55, 2, 120, r.uniform(0.93, 0.97))
         for _ in range(r.integer(1, 4)):
-            left, z = r.uniform(-self.edges[-1], self.edges[1] - 1.5), r.uniform(4, 35)
-            strip(left, left + r.uniform(0.7, 2.2), z, r.uniform(1.5, 12), r.uniform(0.84, 1.1))
-        for _ in range(r.integer(2, 5)):  # seams
-            left = r.uniform(-self.edges[-1], self.edges[1])
-            strip(left, left + 0.035, r.uniform(2, 20), r.uniform(5, 40), 0.7)
+            x, z = r.uniform(left, right - 1.5), r.uniform(4, 35)
+            worn(x, x + r.uniform(0.7, 2.2), z, r.uniform(1.5, 12), r.uniform(0.84, 1.1))
+        for _ in range(r.integer(2, 5)):
+            x = r.uniform(left, right)
+            worn(x, x + 0.035, r.uniform(2, 20), r.uniform(5, 40), 0.7)
         for _ in range(r.integer(1, 4)):
-            left, z = r.uniform(-self.edges[-1] + 0.3, self.edges[1] - 0.8), r.uniform(5, 22)
-            strip(left, left + 0.62, z, 0.6, 0.72, "paving")
-        for side in (-1, 1):  # gutters
-            a, b = sorted((side * (self.edges[side] - 0.3), side * self.edges[side]))
-            strip(a, b, 2, 120, r.uniform(0.82, 0.95), "paving")
+            x, z = r.uniform(left + 0.3, right - 0.8), r.uniform(5, 22)
+            worn(x, x + 0.62, z, 0.6, 0.72, "paving")
+        for side in (-1, 1):
+            worn(self.kerb(side, -0.3), self.kerb(side), 2, 120, r.uniform(0.82, 0.95), "paving")
+
+    def tree(self, x: float, z: float, heights, crowns, trunks) -> None:
+        r = self.random
+        self.add(objects.Tree(**self.at(x, z), height=r.uniform(*heights), crown=r.uniform(*crowns),
+                              color=materials.leaf(r), trunk=r.uniform(*trunks)))
 
     def line_sides(self) -> None:
         """Verges, trees, walls and houses on both sides; trees and houses that close the view."""
@@ -193,13 +204,13 @@ class Street:
             if self.theme == "parking" and side < 0:
                 verge = r.uniform(5, 9)
             if verge > 1:
-                a, b = sorted((side * inner, side * (inner + verge)))
                 soil = r.choice((materials.leaf(r), (115, 105, 80)))
-                self.ground.append(objects.Strip(label="sidewalk" if self.square else "terrain", left=a, right=b, z=2, length=120, curve=self.curve, color=soil if not self.square else materials.grey(r, 100, 160), material="paving" if self.square else "grass"))
+                label, kind = ("sidewalk", "paving") if self.square else ("terrain", "grass")
+                self.strip(label, side * inner, side * (inner + verge), 2, 120,
+                           materials.grey(r, 100, 160) if self.square else soil, kind)
             green = r.chance(0.24)  # a park instead of houses
             if green:
-                a, b = sorted((side * (inner + verge), side * (inner + verge + 30)))
-                self.ground.append(objects.Strip(label="terrain", left=a, right=b, z=2, length=140, curve=self.curve, color=materials.leaf(r), material="grass"))
+                self.strip("terrain", side * (inner + verge), side * (inner + verge + 30), 2, 140, materials.leaf(r), "grass")
             z, gap = r.uniform(1.8, 5), 1.0
             while z < 150:
                 length = r.uniform(9, 20)
@@ -208,39 +219,44 @@ class Street:
                     continue
                 if green:
                     for _ in range(3):
-                        self.add(objects.Tree(**self.at(side * (inner + verge + r.uniform(1, 9)), z + r.uniform(0, length)), height=r.uniform(6, 14), crown=r.uniform(2.0, 4.0), color=materials.leaf(r), trunk=r.uniform(0.2, 2.4)))
+                        self.tree(side * (inner + verge + r.uniform(1, 9)), z + r.uniform(0, length), (6, 14), (2.0, 4.0),
+                                  (0.2, 2.4))
                 else:
-                    self.add(houses.Building(**self.at(side * (inner + verge + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length, width=r.uniform(9, 16), height=r.uniform(13, 28), color=materials.plaster(r), floors=r.integer(4, 7), shop=r.chance(0.4), open_front=gap > 0 or self.curve != 0, scaffold=r.chance(0.06 if self.theme != "fence" else 0.25)))
+                    self.add(houses.Building(
+                        **self.at(side * (inner + verge + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length,
+                        width=r.uniform(9, 16), height=r.uniform(13, 28), color=materials.plaster(r),
+                        floors=r.integer(4, 7), shop=r.chance(0.4), open_front=gap > 0 or self.curve != 0,
+                        scaffold=r.chance(0.06 if self.theme != "fence" else 0.25)))
                 gap = r.choice((0.0, 0.0, 0.0, r.uniform(2, 8)))
                 z += length + gap
-            alley = r.chance(0.5)
-            z = r.uniform(5, 14)
+            alley, z = r.chance(0.5), r.uniform(5, 14)
             while alley and z < 110:  # an avenue
                 if not self.open_here(z):
-                    self.add(objects.Tree(**self.at(side * (self.edges[side] + r.uniform(0.5, 1.0)), z), height=r.uniform(6, 10), crown=r.uniform(1.5, 2.7), color=materials.leaf(r), trunk=r.uniform(2.0, 2.8)))
+                    self.tree(self.kerb(side, r.uniform(0.5, 1.0)), z, (6, 10), (1.5, 2.7), (2.0, 2.8))
                 z += r.uniform(8, 16)
             self.barrier(side, inner)
         for k in range(24):  # what closes the view far away
             place = self.at(-110 + k * 9.5 + r.uniform(-4, 4), r.uniform(150, 210))
-            if r.chance(0.5):
-                self.add(objects.Tree(**place, height=r.uniform(11, 19), crown=r.uniform(7, 11), color=materials.leaf(r), trunk=-7.0))
-            else:
-                self.add(houses.Building(**place, side=1, length=10, width=17, height=r.uniform(14, 28), color=materials.plaster(r)))
+            self.add(objects.Tree(**place, height=r.uniform(11, 19), crown=r.uniform(7, 11), color=materials.leaf(r),
+                                  trunk=-7.0) if r.chance(0.5) else
+                     houses.Building(**place, side=1, length=10, width=17, height=r.uniform(14, 28),
+                                     color=materials.plaster(r)))
 
     def barrier(self, side: int, inner: float) -> None:
-        r = self.random
-        wanted = {"wall": ("wall",), "fence": ("fence",), "parking": ("guard rail",)}.get(self.theme)
+        """A fence, wall, hedge or guard rail along one side, always on the themes that are named after it."""
+        r, wanted = self.random, {"wall": "wall", "fence": "fence", "parking": "guard rail"}.get(self.theme)
         if wanted is None and not r.chance(0.25):
             return
         if wanted and self.theme != "parking":
-            label = wanted[0] if side > 0 or r.chance(0.4) else r.choice(("fence", "vegetation"))
+            label = wanted if side > 0 or r.chance(0.4) else r.choice(("fence", "vegetation"))
         else:
-            label = r.choice(("fence", "vegetation", "vegetation", *(wanted or ())))
+            label = r.choice(("fence", "vegetation", "vegetation", *([wanted] if wanted else ())))
         z, length = r.uniform(3, 8), r.uniform(10, 24)
-        height = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8), "guard rail": 0.8}[label]
+        height = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8),
+                  "guard rail": 0.8}[label]
         color = {"wall": materials.plaster(r), "vegetation": materials.leaf(r)}.get(label, materials.grey(r, 60, 170))
         near = label == "guard rail" or self.theme == label or r.chance(0.3)  # between road and pavement
-        x = side * (self.edges[side] + 0.3 if near else inner + 0.1)
+        x = self.kerb(side, 0.3) if near else side * (inner + 0.1)
         self.add(objects.Barrier(**self.at(x, z), label=label, length=length, height=height, color=color))
 
     def park(self) -> None:
@@ -252,8 +268,7 @@ class Street:
             z = r.uniform(7, 16)
             while z < 90:
                 if not self.open_here(z, 9) and not (self.zebra and abs(z - self.zebra) < 5) and r.chance(0.72):
-                    x = side * (self.edges[side] - 1.0)
-                    self.add(vehicles.car(r, **self.at(x, z + 2), heading=0.0 if side > 0 else pi))
+                    self.add(vehicles.car(r, **self.at(self.kerb(side, -1.0), z + 2), heading=0.0 if side > 0 else pi))
                 z += r.uniform(5.3, 7.5)
         for x, heading, near in ((-0.1, 0.0, 14), (-3.4, pi, 13)):
             if self.theme == "motorcycle" and x > -1:
@@ -272,42 +287,53 @@ class Street:
         for side in (-1, 1):
             z = r.uniform(6, 14)
             while z < 100:
-                x = side * (self.edges[side] + r.uniform(0.25, 0.6))
-                kind = r.choice(("lamp", "sign", "sign", "", "lamp"))
+                x, kind = self.kerb(side, r.uniform(0.25, 0.6)), r.choice(("lamp", "sign", "sign", "", "lamp"))
                 height = {"lamp": r.uniform(5, 8), "sign": r.uniform(2.3, 3.3), "": r.uniform(1.0, 6)}[kind]
-                self.add(objects.Pole(**self.at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1), color=materials.grey(r, 60, 150, 4), label="polegroup" if r.chance(0.02) else "pole"))
+                self.add(objects.Pole(**self.at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1),
+                                      color=materials.grey(r, 60, 150, 4), label="polegroup" if r.chance(0.02) else "pole"))
                 z += r.uniform(7, 20)
             if r.chance(0.3):
-                self.add(objects.Pole(**self.at(side * (self.edges[side] + 0.4), r.uniform(7.5, 11)), height=r.uniform(2.4, 2.9), carries="sign", color=materials.grey(r, 60, 150)))
+                self.add(objects.Pole(**self.at(self.kerb(side, 0.4), r.uniform(7.5, 11)), height=r.uniform(2.4, 2.9),
+                                      carries="sign", color=materials.grey(r, 60, 150)))
             if r.chance(0.35):
-                self.add(objects.Slab(**self.at(side * (self.edges[side] + 0.9), r.uniform(9, 30)), label=r.choice(("static", "static", "dynamic")), width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=materials.grey(r, 50, 130, 20)))
+                self.add(objects.Slab(**self.at(self.kerb(side, 0.9), r.uniform(9, 30)),
+                                      label=r.choice(("static", "static", "dynamic")), width=r.uniform(0.4, 1.6),
+                                      high=r.uniform(0.6, 1.3), color=materials.grey(r, 50, 130, 20)))
         if self.theme == "lights" or self.crossing:
             z = self.crossing - 6 if self.crossing else r.uniform(8, 11)
             near = r.uniform(7.3, 8.5) if self.theme == "lights" else z
             for side, at in ((1, near), (-1, near + 1), (1, z + 14), (-1, z + 14)):
-                self.add(objects.Pole(**self.at(side * (min(2.6, self.edges[side]) if at < 10 else self.edges[side] + 0.3), at), height=2.65 if at < 10 else r.choice((3.4, 5.4)), carries="light", radius=0.08, color=materials.grey(r, 50, 120), arm=-side * 2.6 if at >= 10 and r.chance(0.6) else 0.0))
+                x = side * (min(2.6, self.edges[side]) if at < 10 else self.edges[side] + 0.3)
+                self.add(objects.Pole(**self.at(x, at), height=2.65 if at < 10 else r.choice((3.4, 5.4)), carries="light",
+                                      radius=0.08, color=materials.grey(r, 50, 120),
+                                      arm=-side * 2.6 if at >= 10 and r.chance(0.6) else 0.0))
         if self.theme in ("wall", "parking") and r.chance(0.6):
-            self.add(objects.Slab(**self.at(-40, r.uniform(55, 90)), label="bridge", width=80, low=5.0, high=6.6, color=materials.grey(r, 100, 150)))
+            self.add(objects.Slab(**self.at(0.0, r.uniform(55, 90)), label="bridge", width=80, low=5.0, high=6.6,
+                                  color=materials.grey(r, 100, 150)))
 
     def construct(self) -> None:
-        """A building site on the right lane: red and white boards, cones, a heap; and its scaffold."""
+        """A building site on one side of the road: red and white boards, cones, a heap."""
         r = self.random
         if not (self.theme == "fence" or r.chance(0.12)):
             return
         side, z = r.choice((-1, 1)), r.uniform(13, 22)
-        x = self.edges[side] - 2.4
-        self.add(objects.Barrier(**self.at(min(side * x, side * self.edges[side]), z), label="fence", length=2.4, height=1.15, across=True, stripes=True, color=materials.grey(r, 120, 160)))
-        self.add(objects.Barrier(**self.at(side * x, z), label="fence", length=r.uniform(8, 14), height=1.15, stripes=True, color=materials.grey(r, 120, 160)))
+        board = {"label": "fence", "height": 1.15, "stripes": True}
+        self.add(objects.Barrier(**self.at(min(self.kerb(side, -2.4), self.kerb(side)), z), length=2.4, across=True, **board,
+                                 color=materials.grey(r, 120, 160)))
+        self.add(objects.Barrier(**self.at(self.kerb(side, -2.4), z), length=r.uniform(8, 14), **board,
+                                 color=materials.grey(r, 120, 160)))
         for k in range(4):
-            self.add(objects.Slab(**self.at(side * (x - 0.3 + 0.2 * k), z - 2.2 * k - 1.5), label="dynamic", width=0.36, high=0.6, taper=0.7, color=(172, 70, 46)))
-        self.add(objects.Slab(**self.at(side * (x + 1.3), z + 4), label="dynamic", width=1.9, high=0.9, taper=0.6, color=(128, 112, 88)))
+            self.add(objects.Slab(**self.at(side * (self.edges[side] - 2.4 - 0.3 + 0.2 * k), z - 2.2 * k - 1.5), width=0.36,
+                                  label="dynamic", high=0.6, taper=0.7, color=(172, 70, 46)))
+        self.add(objects.Slab(**self.at(side * (self.edges[side] - 2.4 + 1.3), z + 4), label="dynamic", width=1.9, high=0.9,
+                              taper=0.6, color=(128, 112, 88)))
 
     def people(self) -> None:
+        """Those on foot, alone and in pairs, and bicycles on the road and on the pavements."""
         r = self.random
         for _ in range(r.integer(3, 12) + (8 if self.theme == "crowd" else 0)):
             side = r.choice((-1, 1))
-            x = side * (self.edges[side] + r.uniform(0.5, self.walks[side]))
-            z = r.uniform(9, 60)
+            x, z = self.kerb(side, r.uniform(0.5, self.walks[side])), r.uniform(9, 60)
             if self.theme == "crowd" and self.zebra and r.chance(0.6):
                 x, z = r.uniform(-self.edges[-1], self.edges[1]), self.zebra + r.uniform(0.2, 3)
             somebody = people.person(r, **self.at(x, z))
@@ -316,33 +342,31 @@ class Street:
                 other = people.person(r, **self.at(x + r.uniform(0.45, 0.7), z + r.uniform(-0.3, 0.3)))
                 self.add(replace(other, facing=somebody.facing, view=somebody.view))
         for _ in range(r.integer(0, 2)):
-            self.add(people.cycle(r, "bicycle", r.chance(0.5), **self.at(r.choice((-1, 1)) * r.uniform(2.3, 3.2), r.uniform(12, 40))))
+            ridden, x = r.chance(0.5), r.choice((-1, 1)) * r.uniform(2.3, 3.2)
+            self.add(people.cycle(r, "bicycle", ridden, **self.at(x, r.uniform(12, 40))))
         for _ in range(r.integer(0, 4)):
-            side = r.choice((-1, 1))
-            self.add(people.cycle(r, "bicycle", False, **self.at(side * (self.edges[side] + r.uniform(0.6, 1.5)), r.uniform(8, 35))))
+            x = self.kerb(r.choice((-1, 1)), r.uniform(0.6, 1.5))
+            self.add(people.cycle(r, "bicycle", False, **self.at(x, r.uniform(8, 35))))
 
     def special(self) -> None:
-        """The vehicle that this frame is about, near enough to be learned from."""
-        r = self.random
-        side = r.choice((-1, 1))
+        """What this frame is about, near enough to be learned from; and now and then a rare thing besides."""
+        r, side, (left, right) = self.random, self.random.choice((-1, 1)), (self.edges[-1], self.edges[1])
         if self.theme == "tram":
             self.add(vehicles.tram(r, **self.at(-4.2, r.uniform(26, 40)), heading=0.0))
-        elif self.theme == "bus":
-            x = r.choice((-3.5, 0.3, self.edges[1] - 1.2))
-            self.add(vehicles.bus(r, **self.at(x, r.uniform(23, 34)), heading=pi if x < -1 else 0.0))
-        elif self.theme == "truck":
-            x = r.choice((-3.5, 0.2, self.edges[1] - 1.2))
-            self.add(vehicles.truck(r, **self.at(x, r.uniform(22, 30)), heading=pi if x < -1 else 0.0))
+        elif self.theme in ("bus", "truck"):
+            kind, lane, near = (vehicles.bus, 0.3, (23, 34)) if self.theme == "bus" else (vehicles.truck, 0.2, (22, 30))
+            x = r.choice((-3.5, lane, right - 1.2))
+            self.add(kind(r, **self.at(x, r.uniform(*near)), heading=pi if x < -1 else 0.0))
         elif self.theme == "motorcycle":
             self.add(people.cycle(r, "motorcycle", True, True, **self.at(side * r.uniform(0.8, 1.3), r.uniform(7.8, 9.2))))
-            self.add(people.cycle(r, "motorcycle", False, **self.at(-side * (self.edges[-side] + 0.5), r.uniform(10, 16))))
+            self.add(people.cycle(r, "motorcycle", False, **self.at(self.kerb(-side, 0.5), r.uniform(10, 16))))
         elif self.theme == "bicycle":
             self.add(people.cycle(r, "bicycle", True, True, **self.at(side * r.uniform(1.2, 2.0), r.uniform(7.5, 9.5))))
             for k in range(4):
-                self.add(people.cycle(r, "bicycle", k == 0, **self.at(-side * (self.edges[-side] + 0.4), r.uniform(8, 20))))
+                self.add(people.cycle(r, "bicycle", k == 0, **self.at(self.kerb(-side, 0.4), r.uniform(8, 20))))
         elif self.theme == "parking":
-            self.add(vehicles.caravan(r, **self.at(self.edges[1] - 0.9, r.uniform(14, 20)), heading=0.0))
-            self.add(vehicles.trailer(r, **self.at(-self.edges[-1] + 1.0, r.uniform(12, 20)), heading=pi))
+            self.add(vehicles.caravan(r, **self.at(right - 0.9, r.uniform(14, 20)), heading=0.0))
+            self.add(vehicles.trailer(r, **self.at(-left + 1.0, r.uniform(12, 20)), heading=pi))
         for kind in (vehicles.truck, vehicles.bus):
             if r.chance(0.1):
                 self.add(kind(r, **self.at(-3.5, r.uniform(35, 70)), heading=pi))
@@ -350,12 +374,12 @@ class Street:
             self.add(people.cycle(r, "motorcycle", r.chance(0.6), **self.at(r.uniform(-3, 2), r.uniform(12, 30))))
 
     def clear(self) -> list:
-        """The things in order of age, without those that would stand inside another vehicle placed before them."""
+        """The things in order of age, without vehicles that would stand inside another one placed before them."""
         kept, taken = [], []
         for thing in sorted(self.things, key=lambda t: not isinstance(t, vehicles.Vehicle) or t.label == "car"):
             if isinstance(thing, vehicles.Vehicle):
-                corners = thing.footprint()
-                box = [min(p[0] for p in corners), max(p[0] for p in corners), min(p[1] for p in corners) - 0.6, max(p[1] for p in corners) + 0.6]
+                xs, zs = zip(*thing.footprint())
+                box = min(xs), max(xs), min(zs) - 0.6, max(zs) + 0.6
                 if box[2] < 6.5 or any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in taken):
                     continue
                 taken.append(box)
@@ -371,7 +395,8 @@ def make_scene(seed: int, theme: str | None = None, city: int = 0) -> Scene:
     camera = Camera(focal=2262 + random.uniform(-40, 40), center=1024 + random.uniform(-80, 80),
                     horizon=random.uniform(430, 540), height=random.uniform(1.15, 1.35))
     sun, weather = make_weather(random)
-    for step in (street.lay_ground, street.line_sides, street.special, street.construct, street.park, street.furnish, street.people):
+    for step in (street.lay_ground, street.line_sides, street.special, street.construct, street.park, street.furnish,
+                 street.people):
         step()
     ego = objects.Ego(rise=random.integer(20, 70), border=random.integer(3, 9), color=materials.grey(random, 18, 60, 4))
     return Scene(seed, camera, sun, weather, tuple(street.ground), tuple(street.clear()), ego, theme)
