@@ -38,7 +38,7 @@ def load(path) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise ValueError(f"{path} is not a whole, safe tensor file ({type(error).__name__}: "
-                         f"{str(error).splitlines()[0][:150]}); restore it or train again") from error
+                         f"{str(error)[:150].partition(chr(10))[0]}); restore it or train again") from error
     if not isinstance(state, dict) or "model" not in state:
         raise ValueError(f"{path} is no checkpoint of this course: expected a dict with the entry 'model'")
     return state

@@ -221,13 +221,14 @@ class Run:
 
     def resume(self) -> int:
         """Take up what last.pt holds; the number of whole epochs done. Refuses a run with another config."""
+        for left in self.folder.glob(".*.tmp"):  # by a run that was killed while it wrote
+            left.unlink(missing_ok=True)
         path = self.folder / "last.pt"
         if not path.is_file():
             return 0
         state = checkpoints.load(path)
         stored, now = (json.loads(json.dumps(info["config"])) for info in (state["info"], self.info()))
-        free = {"workers", "pictures", "cache", "compile", "deterministic"}  # to change on the way
-        free |= set() if self.config.schedule else {"epochs"}
+        free = {"workers", "pictures", "cache", "compile", "deterministic", "" if self.config.schedule else "epochs"}
         differ = {name: value for name, value in now.items() if name not in free and stored.get(name) != value}
         if differ:
             raise ValueError(f"{path} is a run with another config: there { {k: stored.get(k) for k in differ} }, here "
