@@ -47,8 +47,17 @@ class FrameCache:
         else:
             self.state = "built"
             self._build({"key": key, "sources": now})
-        self.images = np.load(self.folder / "images.npy", mmap_mode="r")
-        self.labels = np.load(self.folder / "labels.npy", mmap_mode="r")
+        self._open()
+
+    def _open(self) -> None:
+        self.images, self.labels = (np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in ("images", "labels"))
+
+    def __getstate__(self) -> dict:  # a worker process maps the files itself; pickling a map would copy all of it
+        return {name: value for name, value in vars(self).items() if name not in ("images", "labels")}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        self._open()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -87,25 +96,23 @@ class FrameCache:
         temporary = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}")
         try:
             temporary.mkdir()
-            files = [open(temporary / name, "wb") for name in ("images.npy", "labels.npy")]  # noqa: SIM115
-            try:
-                for file, array in zip(files, first):  # the .npy header, then frame after frame
+            with open(temporary / "images.npy", "wb") as images, open(temporary / "labels.npy", "wb") as labels:
+                for file, array in zip((images, labels), first):  # the .npy header, then frame after frame
                     header = {"descr": "|u1", "fortran_order": False, "shape": (len(self.rows), *array.shape)}
                     np.lib.format.write_array_header_1_0(file, header)
                 for row in progress_bar(self.rows, "cache", self.progress):
-                    for file, array, shape in zip(files, self._read(row), (first[0].shape, first[1].shape)):
-                        if array.shape != shape:
-                            raise ValueError(f"{row.image} gives {array.shape}, but the first frame {shape}: frames "
-                                             "of one cache have one size; use cropped=True or no cache")
+                    for file, array, like in zip((images, labels), self._read(row), first):
+                        if array.shape != like.shape:
+                            raise ValueError(f"{row.image} gives {array.shape}, but the first frame {like.shape}: "
+                                             "frames of one cache have one size; use cropped=True or no cache")
                         file.write(np.ascontiguousarray(array).tobytes())
-            finally:
-                for file in files:
-                    file.close()
             (temporary / "index.json").write_text(json.dumps(index))
             if self.folder.exists():
                 shutil.rmtree(self.folder)
             os.replace(temporary, self.folder)
         except OSError as error:
+            if error.errno is None:  # a frame that cannot be read: its message says so already
+                raise
             raise OSError(error.errno, f"could not write the cache {self.folder} ({need >> 20} MiB): {error.strerror}"
                                        "; free some space or set COURSE_CACHE, nothing was lost") from error
         finally:

@@ -55,9 +55,7 @@ def write_csv(root, split: str, path) -> int:
 
     def write(temporary):
         with open(temporary, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(Row._fields)
-            writer.writerows(rows)
+            csv.writer(file, lineterminator="\n").writerows([Row._fields, *rows])
 
     write_atomically(path, write)
     return len(rows)
@@ -123,20 +121,21 @@ def check_csv(paths, root) -> list[str]:
 
 
 def _check_row(row: Row, root: Path) -> list[str]:
-    problems, shapes = [], []
+    problems, sizes = [], []
     for name, opener in ((row.image, open_image), (row.label, open_label)):
         if not name:
+            if opener is open_image or "/test/" not in row.image:
+                problems.append(f"{row.image or row.frame}: no {opener.__name__[5:]} in its row; write the CSV again")
             continue
         try:
             array = opener(root / name)
         except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
-        shapes.append(array.shape[:2])
+        sizes.append(f"{array.shape[1]}x{array.shape[0]}")
         unknown = sorted(set(np.unique(array).tolist()) - set(KNOWN_IDS)) if opener is open_label else []
         if unknown:
             problems.append(f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}")
-    if len(set(shapes)) > 1:
-        (h, w), (label_h, label_w) = shapes
-        problems.append(f"{row.image} is {w}x{h} but {row.label} is {label_w}x{label_h}")
+    if len(set(sizes)) > 1:
+        problems.append(f"{row.image} is {sizes[0]} but {row.label} is {sizes[1]}")
     return problems

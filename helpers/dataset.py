@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import Dataset
 
 from helpers.csv_index import Row, open_image, open_label, read_csv
-from helpers.labels import IGNORE, TRAIN_19, LabelSet
+from helpers.labels import IGNORE, KNOWN_IDS, TRAIN_19, LabelSet
 from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, reduce_image, reduce_label
 
@@ -23,7 +23,7 @@ def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_1
             raise ValueError(f"{root}/{row.image} is {image.shape[1]}x{image.shape[0]} but its label {row.label} is "
                              f"{label.shape[1]}x{label.shape[0]}; they must show the same frame")
         try:
-            label_set.encode(label)
+            label_set.encode(label[label > KNOWN_IDS[-1]])  # only these can be unknown; saves a pass over the frame
         except ValueError as error:
             raise ValueError(f"{root}/{row.label}: {error}") from error
     factor = view.factor(image.shape[0])

@@ -1,5 +1,6 @@
 """Labels, CSV files, statistics, views, dataset and cache, against the reference tables and plain arithmetic."""
 import os
+import pickle
 import shutil
 from fractions import Fraction
 from math import sqrt
@@ -143,6 +144,43 @@ def test_find_root_order(tmp_path, monkeypatch):
     assert find_root() == tmp_path / "env" and find_root(tmp_path / "own") == tmp_path / "own"
 
 
+def test_rows_that_name_nothing_are_reported(root):
+    train = indexed(root)
+    row = read_csv(train)[0]
+    train.write_text("image,label,city,frame\n" + ",".join(row._replace(label="")) + "\n"
+                     + ",".join(row._replace(image="", label="")) + "\n")
+    text = "\n".join(check_csv(train, root))
+    assert f"{row.image}: no label" in text and f"{row.frame}: no image" in text and f"{row.frame}: no label" in text
+    test_row = row._replace(image=row.image.replace("train", "test"), label="")  # Cityscapes withholds test labels
+    (root / test_row.image).parent.mkdir(parents=True)
+    shutil.copy(root / row.image, root / test_row.image)
+    (root / "test.csv").write_text("image,label,city,frame\n" + ",".join(test_row) + "\n")
+    assert check_csv(root / "test.csv", root) == []
+
+
+def test_broken_indices_are_named(root):
+    path = root / "train.csv"
+    for text, message in (("", "an empty file"), ("a,b\n", "found a,b"), ("image,label,city,frame\nx,y\n", "line 2")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message) as error:
+            read_csv(path)
+        assert str(path) in str(error.value)
+        assert check_csv(path, root) == [str(error.value)]
+    path.write_text("image,label,city,frame\n")
+    with pytest.raises(ValueError, match="has no rows"):
+        CityscapesCsv(path, root)
+
+
+def test_order_does_not_depend_on_the_folder(root):
+    for city in ("a", "a-b", "a_b", "aa"):
+        stem = f"{city}_000000_000019"
+        for kind, end in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_labelIds")):
+            (root / kind / "train" / city).mkdir(parents=True)
+            Image.new("RGB" if kind[0] == "l" else "L", (8, 4)).save(root / kind / "train" / city / f"{stem}_{end}.png")
+    images = [row.image for row in read_csv(indexed(root))]
+    assert images == sorted(images) and len(images) == 6  # sorted as text, whatever the file system thinks
+
+
 # -- statistics -------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +199,16 @@ def test_statistics_equal_rational_arithmetic(root):
             assert abs(result.mean[channel] - mean) < 1e-15
             assert abs(result.std[channel] - sqrt(variance)) < 1e-14
         assert result.pixels == len(pixels)
+
+
+def test_statistics_pool_pixels_not_images(root):
+    path = root / "leftImg8bit/train/bdorf/bdorf_000000_000019_leftImg8bit.png"
+    Image.fromarray(np.full((100, 50, 3), 255, np.uint8)).save(path)  # larger and white
+    others = [p for p in sorted((root / "leftImg8bit").rglob("*.png")) if p != path]
+    arrays = [np.asarray(Image.open(p)).reshape(-1, 3) / 255 for p in (*others, path)]
+    result, pixels = channel_statistics([*others, path]), np.concatenate(arrays)
+    assert np.allclose(result.mean, pixels.mean(0), atol=1e-12) and np.allclose(result.std, pixels.std(0), atol=1e-12)
+    assert channel_statistics([path], crop=(999, 10)).pixels == 100 * 10  # a crop ends where the frame ends
 
 
 def test_statistics_name_a_broken_file(root):
@@ -274,6 +322,45 @@ def test_frame_view(tmp_path):
     assert target.shape == (260, 388) and window.shape == (444, 572, 3)
 
 
+@pytest.mark.parametrize(("height", "width", "factor"), [(8, 12, 4), (9, 13, 4), (7, 5, 3), (4, 4, 1)])
+def test_reducing_invents_no_id_and_keeps_sizes_equal(height, width, factor):
+    rng = np.random.default_rng(height)
+    label, image = rng.integers(0, 34, (height, width), dtype=np.uint8), rng.integers(0, 256, (height, width, 3))
+    small, picture = reduce_label(label, factor), reduce_image(image.astype(np.uint8), factor)
+    assert small.shape == picture.shape[:2] == (-(-height // factor), -(-width // factor))
+    for i, j in np.ndindex(small.shape):
+        block = (slice(i * factor, (i + 1) * factor), slice(j * factor, (j + 1) * factor))
+        assert small[i, j] in label[block]
+        assert abs(picture[i, j] - image[block].mean((0, 1))).max() < 1  # pillow divides in whole numbers
+
+
+def test_random_crops_reach_every_corner_and_follow_seed_and_epoch(tmp_path):
+    _, label, csv = marked_root(tmp_path, 389, 390)
+    dataset, places = CityscapesCsv(csv, tmp_path, augment=True, seed=5), set()
+    items = {}
+    for dataset.epoch in range(60):
+        window, target = items[dataset.epoch] = dataset.pair(0)
+        places |= {(t, le) for t in range(2) for le in range(3) for part in [label[t : t + 388, le : le + 388]]
+                   if (TRAIN_19.encode(part) == target).all() or (TRAIN_19.encode(part[:, ::-1]) == target).all()}
+    assert places == {(t, le) for t in range(2) for le in range(3)}
+    again, other = (CityscapesCsv(csv, tmp_path, augment=True, seed=seed) for seed in (5, 6))
+    same = []
+    for again.epoch, (window, _) in items.items():
+        other.epoch = again.epoch
+        assert (again.pair(0)[0] == window).all()
+        same.append((other.pair(0)[0] == window).all())
+    assert not all(same)
+
+
+def test_batches_of_a_loader(tmp_path):
+    _, _, csv = marked_root(tmp_path)
+    csv.write_text(csv.read_text() + csv.read_text().split("\n")[1] + "\n")
+    dataset = CityscapesCsv(csv, tmp_path)
+    [(x, target)] = torch.utils.data.DataLoader(dataset, batch_size=2)
+    assert x.shape == (2, 3, 572, 572) and target.shape == (2, 388, 388) and target.dtype == torch.int64
+    assert torch.equal(x[1], dataset[0][0]) and len(CityscapesCsv(csv, tmp_path, limit=1)) == 1
+
+
 def test_bad_labels_are_named(tmp_path):
     marked_root(tmp_path)
     row = read_csv(tmp_path / "train.csv")[0]
@@ -319,6 +406,29 @@ def test_cache_follows_its_sources(tmp_path, capsys):
     assert make().state == "sources gone" and "gone" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError):
         FrameCache([Row("a", "b", "c", "d")], tmp_path, progress=False, folder=tmp_path / "other")
+
+
+def test_a_pickled_cache_maps_its_files_anew(tmp_path):
+    _, _, csv = marked_root(tmp_path)
+    cache = FrameCache(read_csv(csv), tmp_path, progress=False, cropped=True, folder=tmp_path / "cache")
+    sent = pickle.dumps(cache)  # what a worker process of a DataLoader receives
+    assert len(sent) < 10_000 < cache.images.nbytes
+    again = pickle.loads(sent)
+    assert isinstance(again.images, np.memmap) and all((a == b).all() for a, b in zip(cache[0], again[0]))
+
+
+def test_a_frame_missing_while_caching_is_named(tmp_path):
+    _, _, csv = marked_root(tmp_path)
+    [row] = read_csv(csv)
+    rows = [row, row._replace(image="leftImg8bit/train/a/gone.png")]
+    with pytest.raises(FileNotFoundError, match=r"gone.png does not exist"):
+        FrameCache(rows, tmp_path, progress=False, folder=tmp_path / "cache")
+    Image.new("RGB", (500, 400)).save(tmp_path / rows[1].image)
+    Image.new("L", (500, 400)).save(tmp_path / "gtFine/train/a/small.png")
+    with pytest.raises(ValueError, match="frames of one cache have one size"):
+        FrameCache([row, rows[1]._replace(label="gtFine/train/a/small.png")], tmp_path, progress=False,
+                   folder=tmp_path / "cache")
+    assert not list(tmp_path.glob("*cache*"))
 
 
 def test_full_disk_leaves_no_cache(tmp_path, monkeypatch):
