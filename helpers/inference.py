@@ -67,42 +67,39 @@ def assemble(pieces, height: int, width: int) -> torch.Tensor:
     return result
 
 
-def frame_pieces(model, frame: np.ndarray, info: dict | None = None, **options):
+def frame_pieces(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options):
     """As tile_logits, at full resolution whatever the view: the logits of a reduced frame grow bilinearly.
 
-    `info` is what load_model returns; without it the recipe's crop view, mean and deviation are taken.
+    `info` is what load_model returns; without it the recipe's crop view, mean and deviation are taken. The logits
+    are averaged over `scales` by which the network's input is resized (their memory: 4 * classes bytes a pixel).
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
         raise ValueError(f"a frame is uint8 RGB [H, W, 3], found {frame.dtype} {list(frame.shape)}: .convert('RGB')")
     info = info or {"view": View(padding=model.padding, depth=model.depth), "mean": CITYSCAPES_MEAN,
                     "std": CITYSCAPES_STD}
-    factor, (height, width) = info["view"].factor(len(frame)), frame.shape[:2]
+    factor, (height, width), total = info["view"].factor(len(frame)), frame.shape[:2], 0
+    if factor == 1 and tuple(scales) == (1.0,):
+        return (yield from tile_logits(model, frame, info, **options))
     small = reduce_image(frame, factor)
-    pieces = tile_logits(model, small, info, **options)
-    if factor == 1:
-        return (yield from pieces)
-    logits = F.pad(assemble(pieces, *small.shape[:2])[None], (0, 0, 1, 1), mode="replicate")
-    rows = max(1, 64 // factor)  # a strip at a time: a large photograph's logits at full size would fill the memory
-    for y in range(0, len(small), rows):
-        strip = F.interpolate(logits[:, :, y : y + rows + 2], scale_factor=factor, mode="bilinear")[0]
+    for scale in scales:
+        rows, columns = (max(1, round(n * scale)) for n in small.shape[:2])
+        image = np.asarray(Image.fromarray(small).resize((columns, rows), Image.Resampling.BILINEAR))
+        logits = assemble(tile_logits(model, image, info, **options), rows, columns)
+        total = total + F.interpolate(logits[None], small.shape[:2], mode="bilinear") / len(scales)
+    total = F.pad(total, (0, 0, 1, 1), mode="replicate")
+    step = max(1, 64 // factor)  # a strip at a time: a large photograph's logits at full size would fill the memory
+    for y in range(0, len(small), step):
+        strip = F.interpolate(total[:, :, y : y + step + 2], scale_factor=factor, mode="bilinear")[0]
         yield y * factor, 0, strip[:, factor : strip.shape[1] - factor, :width][:, : height - y * factor]
 
 
-def frame_logits(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options) -> torch.Tensor:
-    """Logits float32 [classes, H, W] (160 MB for Cityscapes), the mean over `scales`; options as in tile_logits."""
-    (height, width), total = frame.shape[:2], 0
-    for scale in scales:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        other = frame if scale == 1 else np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-        logits = assemble(frame_pieces(model, other, info, **options), *other.shape[:2])
-        total = total + F.interpolate(logits[None], (height, width), mode="bilinear")[0] / len(scales)
-    return total
+def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) -> torch.Tensor:
+    """Logits float32 [classes, H, W] of a whole frame (160 MB for Cityscapes); options as in predict_frame."""
+    return assemble(frame_pieces(model, frame, info, **options), *frame.shape[:2])
 
 
-def predict_frame(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options) -> np.ndarray:
-    """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3]. Options: tile, budget, flip (tile_logits)."""
-    if tuple(scales) != (1.0,):
-        return frame_logits(model, frame, info, scales, **options).argmax(0).numpy().astype(np.uint8)
+def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options) -> np.ndarray:
+    """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3]. Options: tile, budget, flip, scales."""
     result = np.empty(frame.shape[:2], np.uint8)
     for top, left, piece in frame_pieces(model, frame, info, **options):
         result[top : top + piece.shape[1], left : left + piece.shape[2]] = piece.argmax(0).cpu().numpy()
