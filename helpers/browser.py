@@ -128,10 +128,13 @@ class Predictions:
             with torch.autocast(device.type, amp_dtype(device), enabled=amp_dtype(device) is not None):
                 logits = self.model(normalize(window, self.info["mean"], self.info["std"])[None].to(device))[0].float()
             image = window[view.margin:, view.margin:][: len(truth), : len(truth)]
-        best, classes = logits.topk(3, dim=0)
-        chances = (best - logits.logsumexp(0)).exp().mul(255).round()
-        return np.concatenate([image.transpose(2, 0, 1), truth[None], classes.cpu().numpy(),
-                               chances.cpu().numpy()]).astype(np.uint8)
+        total, classes, chances = logits.logsumexp(0, keepdim=True), [], []
+        for _ in range(3):  # by argmax, as evaluation does; topk breaks ties otherwise
+            classes.append(logits.argmax(0, keepdim=True))
+            chances.append((logits.gather(0, classes[-1]) - total).exp().mul(255).round())
+            logits = logits.scatter(0, classes[-1], -torch.inf)
+        stack = [image.transpose(2, 0, 1), truth[None], *(t.cpu().numpy() for t in classes + chances)]
+        return np.concatenate(stack).astype(np.uint8)
 
 
 def _control(name: str) -> property:
@@ -153,7 +156,6 @@ class PredictionBrowser(widgets.VBox):
 
     def __init__(self, checkpoint, root=None, split="val", compare=None, **options):
         from helpers.extra import controls, views
-
         self.parts, self.views = controls, views
         self.predictions = [Predictions(c, root, split, **options) for c in (checkpoint, compare) if c]
         first, last = self.predictions[0], self.predictions[-1]
@@ -187,13 +189,13 @@ class PredictionBrowser(widgets.VBox):
         title = f"{self.predictions[0].title(self.views.index_of(self.predictions, self.state))} {self.view}"
         path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
         data = self.views.encode(self.views.picture(self.predictions, self.state), "png")
+        write_atomically(path, lambda temporary: temporary.write_bytes(data))
         self.notice.value = f"saved as {escape(shown(path))}"
-        return write_atomically(path, lambda temporary: temporary.write_bytes(data))
+        return path
 
     def to_html(self, path, frames: int = 12) -> Path:
         """Write one self-contained page with the first `frames` frames of the chosen order; no kernel, no network."""
         from helpers.extra.page import write_page
-
         return write_page(path, self.predictions, self.state, frames)
 
     def _changed(self, change) -> None:
