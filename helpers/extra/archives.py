@@ -15,9 +15,11 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm.auto import tqdm
+from helpers.paths import write_atomically
+from helpers.progress import progress_bar
 
 BLOCK = 1 << 20
+BROKEN = zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError, NotImplementedError
 
 
 class Limits(NamedTuple):
@@ -49,8 +51,8 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
             announced, done = int(answer.headers.get("Content-Length") or 0), 0
-            with open(temporary, "wb") as file, tqdm(total=announced or None, unit="B", unit_scale=True,
-                                                     desc="download") as bar:
+            with open(temporary, "wb") as file, progress_bar(None, "download", total=announced or None,
+                                                             unit="B", unit_scale=True) as bar:
                 while block := answer.read(BLOCK):
                     done += len(block)
                     if max(done, announced) > limits.archive:
@@ -83,19 +85,39 @@ def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
             if not chosen:
                 raise ValueError(f"{archive} has no folder {folder}/ (found: {', '.join(_top(names)) or 'nothing'})")
             hashes = {}
-            for name, entry in tqdm(chosen.items(), desc="unpack"):
+            for name, entry in progress_bar(chosen.items(), "unpack"):
                 data = read(entry, limits.file)
                 path = target / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
                 hashes[name] = (entry.executable, blob_hash(data))
             return tree_hash(hashes)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
+    except BROKEN as error:
         shutil.rmtree(target, ignore_errors=True)
         raise ValueError(f"{archive} is broken or cut off ({error}); remove it and download it again") from error
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def unpack_over(archive, root, limits: Limits) -> int:
+    """Unpack a whole archive into `root`, leaving files alone that have the right size: an interrupted run goes on.
+
+    For archives whose content was checked otherwise (csDownload compares md5 sums); names and sizes are checked as
+    everywhere. Returns the number of files. Each file appears whole or not at all.
+    """
+    archive, root = Path(archive), Path(root)
+    try:
+        with _opened(archive) as (entries, read):
+            files = _checked(archive, entries, limits)
+            for entry in progress_bar(files, "unpack"):
+                path = root / entry.name
+                if not path.is_file() or path.stat().st_size != entry.size:
+                    data = read(entry, limits.file)
+                    write_atomically(path, lambda temporary, data=data: temporary.write_bytes(data))
+    except BROKEN as error:
+        raise ValueError(f"{archive} is broken or cut off ({error}); remove it and download it again") from error
+    return len(files)
 
 
 class _opened:

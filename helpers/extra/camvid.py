@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from tqdm.auto import tqdm
 
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.extra.archives import Limits, fetch, folder_hash, unpack
 from helpers.labels import CAMVID_11, LABELS
 from helpers.paths import write_atomically
+from helpers.progress import progress_bar
 
 # Where CamVid comes from: the one place for its address and for git's hash of the folder at that commit.
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
@@ -102,7 +102,7 @@ def convert(source, root, progress: bool = True) -> Path:
                 jobs.append((picture, label, split, stem))
     if not jobs and not problems:
         problems.append(f"{source}: no PNG in {', '.join(folders)}")
-    for picture, label, split, stem in tqdm(jobs, desc="convert", disable=not progress):
+    for picture, label, split, stem in progress_bar(jobs, "convert", progress):
         try:
             _convert_frame(picture, label, root, split, stem)
         except ValueError as error:

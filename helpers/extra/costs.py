@@ -31,11 +31,11 @@ class Cost(NamedTuple):
         return images * self.flop / (peak * 1e12 * used) / 3600
 
 
-def training_cost(height: int, width: int, dtype=torch.bfloat16, **arguments) -> Cost:
-    """The cost of one image [3, height, width] for UNet(**arguments): backward counts twice the forward."""
+def training_cost(rows: int, columns: int, dtype=torch.bfloat16, **arguments) -> Cost:
+    """The cost of one image [3, rows, columns] for UNet(**arguments): backward counts twice the forward."""
     with torch.device("meta"):
         model = UNet(**arguments).to(dtype).train()
-        image = torch.empty(1, 3, height, width, dtype=dtype)
+        image = torch.empty(1, 3, rows, columns, dtype=dtype)
     own = {p.untyped_storage()._cdata for p in (*model.parameters(), *model.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}  # a tensor and its views count once
 
