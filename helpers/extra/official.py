@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from helpers.paths import ROOT
 
@@ -40,6 +41,26 @@ def old_numpy_names():
     finally:
         if missing:
             del np.in1d
+
+
+@contextmanager
+def old_pillow_modes():
+    """Inside, pictures of 32-bit integers (mode I) can be saved as PNG, as 16-bit ones, as pillow did up to 12.
+
+    csCreateTrainIdInstanceImgs saves its instance ids that way.
+    """
+    save = Image.Image.save
+
+    def saving(picture, *arguments, **options):
+        if picture.mode == "I":
+            picture = Image.fromarray(np.asarray(picture).astype(np.uint16))
+        save(picture, *arguments, **options)
+
+    Image.Image.save = saving
+    try:
+        yield
+    finally:
+        Image.Image.save = save
 
 
 def run_tool(name: str, arguments=(), **environment) -> str:
@@ -84,7 +105,7 @@ def main(name: str, *arguments: str) -> None:
     if not found:
         raise SystemExit(f"{name} is no command of cityscapesscripts here; install it: {INSTALL}")
     sys.argv = [name, *arguments]
-    with old_numpy_names():
+    with old_numpy_names(), old_pillow_modes():
         found[0].load()()
 
 

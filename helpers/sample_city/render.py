@@ -84,10 +84,11 @@ class Canvas:
         self.label(name, polygon)
 
     def surface(self, name: str, points, color, material: str) -> None:
-        """A piece of ground or wall: label and paint from one polygon in metres."""
+        """A piece of ground or wall from one polygon in metres, with its label; without a name it is paint."""
         polygon = self.camera.polygon(points)
         self.paint(polygon, color, max(1.0, sum(p[2] for p in points) / len(points)), material)
-        self.label(name, polygon)
+        if name:
+            self.label(name, polygon)
 
     def shadow(self, footprint, height: float) -> None:
         """The shadow on the ground of something with this footprint [(x, z)]: under it, and cast away from the sun."""

@@ -66,6 +66,10 @@ class Scene:
         things[number] = replace(things[number], **fields)
         return replace(self, objects=tuple(things))
 
+    def added(self, thing) -> "Scene":
+        """The same scene with one thing more; it gets the last number."""
+        return replace(self, objects=(*self.objects, thing))
+
     def find(self, label: str) -> list[int]:
         """Numbers of the objects with this label (or of the class of this name)."""
         return [i for i, o in enumerate(self.objects)

@@ -1,0 +1,114 @@
+"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
+
+    python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0
+    python benchmarks/city_curve.py                    # about 20 minutes of one core; resumes what is there
+
+Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
+frames at quarter scale, flips); only the number of frames that the batches are drawn from changes. Scored on the 20
+val frames, whose cities no training frame comes from.
+"""
+import argparse
+import json
+import math
+import platform
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.crop_cache import FrameCache  # noqa: E402
+from helpers.csv_index import write_csv  # noqa: E402
+from helpers.dataset import CityscapesCsv  # noqa: E402
+from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
+from helpers.labels import TRAIN_19  # noqa: E402
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.sample_city.write import frame_plan  # noqa: E402
+from helpers.statistics import channel_statistics  # noqa: E402
+from helpers.unet import UNet  # noqa: E402
+from helpers.windows import View  # noqa: E402
+
+RESULT = ROOT / "benchmarks" / "results" / "city_curve.json"
+VIEW = View("frame", padding="same", height=256)
+COUNTS = (10, 20, 40, 80, 160, 320)
+
+
+def datasets(root: Path, folder: Path, count: int) -> tuple[CityscapesCsv, CityscapesCsv]:
+    """The first `count` train frames in the order in which the city makes them, and all of val, both cached."""
+    sets = []
+    for split in ("train", "val"):
+        write_csv(root, split, folder / f"{split}.csv")
+        sets.append(CityscapesCsv(folder / f"{split}.csv", root, VIEW, augment=split == "train"))
+    wanted = {frame_plan("train", index, 1)[1] for index in range(count)}
+    sets[0].rows = [row for row in sets[0].rows if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted]
+    if len(sets[0].rows) != count:
+        raise ValueError(f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample city; build "
+                         f"them: python -m helpers.sample_city --root {root} --train {count} --val 20 --test 0")
+    statistics = channel_statistics([root / row.image for row in sets[0].rows], progress=False)
+    for dataset in sets:
+        dataset.mean, dataset.std = statistics.mean, statistics.std
+        dataset.cache = FrameCache(dataset.rows, root, VIEW, TRAIN_19, progress=False)
+    return tuple(sets)
+
+
+def point(root: Path, folder: Path, count: int, options) -> dict:
+    """Train on `count` frames, score on val."""
+    train, val = datasets(root, folder, count)
+    torch.manual_seed(options.seed)
+    model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
+    random, start, order = np.random.PCG64([options.seed, count]), time.process_time(), []
+    for step in range(options.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = options.lr * (1 + math.cos(math.pi * step / options.steps)) / 2
+        while len(order) < options.batch:  # every frame once before any comes again
+            keys = random.random_raw(count)
+            order += np.argsort(keys, kind="stable").tolist()
+            train.epoch += 1
+        items, order = [train[i] for i in order[: options.batch]], order[options.batch :]
+        images = torch.stack([image for image, _ in items]).contiguous(memory_format=torch.channels_last)
+        loss, pixels = pixel_loss(model(images), torch.stack([target for _, target in items]))
+        optimizer.zero_grad(set_to_none=True)
+        (loss / pixels.clamp(min=1)).backward()
+        optimizer.step()
+    seconds = time.process_time() - start
+    scores = evaluate(model, val, 2, torch.device("cpu"), per_frame=False)
+    iou = {name: round(float(v), 4) for name, v in zip(scores.names, scores.iou)}
+    return {"frames": count, "mean_iou": round(scores.mean_iou, 4), "pixel_accuracy": round(scores.pixel_accuracy, 4),
+            "train_loss_last": round(float(loss / pixels), 4), "iou": iou, "cpu_seconds": round(seconds)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=ROOT / "data" / "city320")
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
+    for name, default in (("steps", 300), ("batch", 2), ("width", 8), ("seed", 0)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--result", type=Path, default=RESULT)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed")}
+    result = {"command": "python benchmarks/city_curve.py", "settings": settings, "data": "sample city 1, seed 1",
+              "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "points": []}
+    if options.result.is_file():
+        stored = json.loads(options.result.read_text())
+        if stored["settings"] == settings:
+            result = stored  # the points that are there need not be made again
+    with tempfile.TemporaryDirectory() as folder:
+        for count in options.counts:
+            if any(p["frames"] == count for p in result["points"]):
+                continue
+            made = point(options.root, Path(folder), count, options)
+            result["points"].append(made)
+            result["points"].sort(key=lambda p: p["frames"])
+            write_atomically(options.result, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+            print(f"{count:4d} frames: mIoU {made['mean_iou']:.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
