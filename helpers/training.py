@@ -127,7 +127,7 @@ class Run:
             from helpers.extra.gpu_data import GpuLoader
             return GpuLoader(self.train_set, self.batches(epoch), self.device)
         return DataLoader(self.train_set, batch_sampler=self.batches(epoch), num_workers=self.config.workers,
-                          pin_memory=self.device.type == "cuda")
+                          pin_memory=self.device.type == "cuda", generator=torch.Generator())
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
         """A step on the mean loss of all labelled pixels of `batches`; (loss sum, pixels) of each, on the device."""

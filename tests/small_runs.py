@@ -62,6 +62,16 @@ def fit(config: TrainConfig, folder: Path, save=None) -> None:
     run.fit()
 
 
+def shared(rank: int, world: int, port: int, folder: Path, work, *arguments) -> None:
+    """Run `work(*arguments)` as one of `world` processes joined by gloo; what it returns goes to <rank>.pt."""
+    torch.set_num_threads(1)
+    os.environ.update(COURSE_RUNS=str(folder), COURSE_CACHE=str(folder / "cache"), COURSE_DEVICE="cpu",
+                      MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE=str(world))
+    torch.distributed.init_process_group("gloo")
+    torch.save(work(*arguments), folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
 def save_half(state, path) -> None:
     """In place of torch.save, from the third epoch on: half of the file, a sign to the test, and then it hangs."""
     if "optimizer" not in state or state["epochs_done"] < 3:
@@ -75,3 +85,8 @@ def save_half(state, path) -> None:
 
 
 whole_save = torch.save
+
+if __name__ == "__main__":  # what torchrun starts: the test wants to know whom to kill
+    from helpers.extra.distributed import main
+    Path(os.environ["PIDS"], f"pid{os.environ['RANK']}").write_text(str(os.getpid()))
+    main()

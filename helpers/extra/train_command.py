@@ -38,18 +38,26 @@ def _text(value: str) -> str | None:
     return None if value == "none" else value
 
 
+def ensure_city(config: TrainConfig) -> None:
+    """Build the sample city if the config's root is the one that is found by itself, and nothing stands there yet."""
+    if find_root(config.root) == find_root(None):
+        from helpers.sample_city import ensure_root
+        ensure_root(config.root)
+
+
 def main(arguments=None, make_run=Run) -> None:
     """Train as the command line says, on `make_run(config)`."""
     from helpers.extra.insight import estimate
 
     config, export = parse(arguments)
-    if find_root(config.root) == find_root(None):
-        from helpers.sample_city import ensure_root
-        ensure_root(config.root)
+    if make_run is Run:
+        ensure_city(config)
     run = make_run(config)
-    print(f"training {config.name} on {run.device}: {len(run.train_set)} frames, {config.epochs} epochs, about "
-          f"{estimate(run) / 60:.0f} minutes on this machine; results in {shown(run.folder)}")
+    minutes = estimate(run) / 60  # with many processes all of them take part
+    if run.progress:
+        print(f"training {config.name} on {run.device}: {len(run.train_set)} frames, {config.epochs} epochs, about "
+              f"{minutes:.0f} minutes on this machine; results in {shown(run.folder)}")
     run.fit()
-    if export:
+    if export and run.rank == 0:
         path = checkpoints.save_model(Path(export), run.model, run.info())
         print(f"exported {shown(path)}, {path.stat().st_size} bytes")

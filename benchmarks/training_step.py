@@ -1,0 +1,108 @@
+"""What a training step costs: this project's against a plain one, and width 64 against a padded network of its width.
+
+    python benchmarks/training_step.py                 # writes benchmarks/results/training_step.json, a few minutes
+    python benchmarks/training_step.py --widths 8 --rounds 3 --no-write
+
+All variants run in turn, round after round, in one process. A ratio is the median of the ratios within the rounds, of
+wall time, and of the processor time of the whole process, which is the steadier one on a busy machine.
+
+- *recipe*: channels_last, ReLU in place, fused Adam, as helpers.training has it (on a CPU in float32);
+- *plain*: the same network and optimizer at PyTorch's defaults: channels first, ReLU out of place, a step a tensor;
+- *padded*: same padding and batch norm, the form most often found in public code, at PyTorch's defaults. It labels
+  every pixel it sees, so it is compared per labelled pixel too.
+"""
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+import torch
+from torch import nn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.evaluate import pixel_loss  # noqa: E402
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.unet import UNet, output_size  # noqa: E402
+
+RESULT = ROOT / "benchmarks" / "results" / "training_step.json"
+CROP = 572
+
+
+def step_of(variant: str, width: int, batch: int):
+    """(a function that does one training step and returns its loss, labelled pixels a step)."""
+    torch.manual_seed(0)
+    fast, padding = variant == "recipe", "same" if variant == "padded" else "valid"
+    size = CROP if padding == "valid" else CROP // 16 * 16 + 16  # the nearest size that poolings divide
+    labelled = output_size(size, 4, padding)
+    model = UNet(width=width, padding=padding, norm="batch" if padding == "same" else None)
+    images = torch.randn(batch, 3, size, size)
+    if fast:
+        model.to(memory_format=torch.channels_last)
+        images = images.to(memory_format=torch.channels_last)
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = fast
+    targets = torch.randint(0, 19, (batch, labelled, labelled))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fast, foreach=False if not fast else None)
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        loss, pixels = pixel_loss(model(images), targets)
+        (loss / pixels).backward()
+        optimizer.step()
+        return float(loss / pixels)
+
+    return step, batch * labelled * labelled
+
+
+def compare(width: int, batch: int, rounds: int, variants) -> dict:
+    steps = {name: step_of(name, width, batch) for name in variants}
+    losses = {name: step() for name, (step, _) in steps.items()}  # warms up
+    if abs(losses["recipe"] - losses["plain"]) > 1e-3:
+        raise SystemExit(f"the variants do not compute the same: first losses {losses}")
+    times = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, (step, _) in steps.items():
+            wall, cpu = perf_counter(), process_time()
+            step()
+            times[name].append((perf_counter() - wall, process_time() - cpu))
+    result = {"width": width, "batch": batch, "rounds": rounds,
+              "labelled_pixels": {n: p for n, (_, p) in steps.items()},
+              "wall_s_median": {n: median(w for w, _ in t) for n, t in times.items()},
+              "cpu_s_median": {n: median(c for _, c in t) for n, t in times.items()}}
+    for name in variants[1:]:
+        for kind, place in (("wall", 0), ("cpu", 1)):
+            ratio = median(a[place] / b[place] for a, b in zip(times[name], times["recipe"]))
+            result[f"{name}_over_recipe_{kind}"] = ratio
+            pixels = result["labelled_pixels"]
+            result[f"{name}_over_recipe_{kind}_per_labelled_pixel"] = ratio * pixels["recipe"] / pixels[name]
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 64])
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-write", action="store_true")
+    args = parser.parse_args()
+    rows = []
+    for width in args.widths:
+        variants = ["recipe", "plain"] + (["padded"] if width == max(args.widths) else [])
+        rows.append(compare(width, args.batch, args.rounds, variants))
+        print(json.dumps(rows[-1], indent=1), flush=True)
+    result = {"command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
+              "machine": f"{platform.machine()}, {os.cpu_count()} processors, {torch.get_num_threads()} threads",
+              "torch": torch.__version__, "rows": rows}
+    if not args.no_write:
+        write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+        print(f"written: {RESULT.relative_to(ROOT).as_posix()}")
+
+
+if __name__ == "__main__":
+    main()
