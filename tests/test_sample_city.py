@@ -17,7 +17,7 @@ from PIL import Image
 
 from helpers.extra.official import old_numpy_names, old_pillow_modes, run_tool
 from helpers.labels import LABELS, TRAIN_19
-from helpers.sample_city import build, make_scene, objects, paint_labels, people, render
+from helpers.sample_city import build, make_scene, objects, paint_labels, people, render, vehicles
 from helpers.sample_city.camera import Random
 from helpers.sample_city.write import CITIES, WITHHELD, frame_plan
 from scripts.pinned import CITY, ROOT
@@ -41,10 +41,10 @@ def pixels(path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def scene():
-    """A scene with a person of its own, a car, and no rain."""
+    """A dry scene with a car and a person of its own, the car's number the last but one, the person's the last."""
     scene = make_scene(frame_plan("val", 8, 1)[2], "crowd")
-    return replace(scene, weather=replace(scene.weather, rain=0.0, wet=0.0)).added(
-        people.person(Random(3), x=-2.0, z=10.0, seed=3))
+    scene = replace(scene, weather=replace(scene.weather, rain=0.0, wet=0.0))
+    return scene.added(vehicles.car(Random(5), x=0.8, z=13.0)).added(people.person(Random(3), x=-2.0, z=10.0, seed=3))
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +286,7 @@ def test_light_and_rain_leave_the_labels_alone(scene, drawn):
 
 
 def test_a_colour_never_seen_changes_the_car_alone(scene, drawn):
-    number = next(i for i in scene.find("car") if 8 < scene.objects[i].z < 30)
+    number = len(scene.objects) - 2
     image, polygons = render(scene.changed(number, color=(255, 0, 255)))
     assert polygons == drawn[1]
     ids = np.asarray(paint_labels(polygons)["labelIds"])
@@ -295,7 +295,7 @@ def test_a_colour_never_seen_changes_the_car_alone(scene, drawn):
 
 
 def test_half_a_car_is_hidden(scene, drawn):
-    number = next(i for i in scene.find("car") if scene.objects[i].z < 30 and abs(scene.objects[i].x) < 3.6)
+    number = len(scene.objects) - 2
     car = scene.objects[number]
     wall = objects.Slab(x=car.x + 1.0, z=car.distance() - 1.0, label="static", width=2.0, high=2.5)
     before, after = (np.asarray(paint_labels(p)["instanceIds"]) for p in (drawn[1], render(scene.added(wall))[1]))
