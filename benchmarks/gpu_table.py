@@ -6,8 +6,8 @@
 First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's share refers to it.
 Rows: batch 4 to 32, eager and compiled, float32 without and with TF32, bfloat16 autocast. Images a second are those of
 a whole training step (forward, loss, backward, fused Adam) on data that is already on the device; what the loading adds
-is measured on its own, with helpers.extra.gpu_data. Last comes a profile of the fastest row: which kernels take the time.
-Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
+is measured on its own, with helpers.extra.gpu_data. Last comes a profile of the fastest row: which kernels take the
+time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
 """
 import argparse
 import json

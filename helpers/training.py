@@ -168,16 +168,16 @@ class Run:
     def stop(self, epoch: int, batch: int) -> None:
         files = "\n  ".join(self.train_set.rows[index].image for index in self.batches(epoch)[batch])
         raise FloatingPointError(
-            f"the loss became nan or infinite in epoch {epoch + 1}, at the batch of\n  {files}\nThe last good "
+            f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of\n  {files}\nThe last good "
             f"checkpoint is {self.folder / 'last.pt'}; look at these files, or try a smaller learning rate")
 
     def fit(self, watch=lambda history: None) -> list[dict]:
         """Train from wherever the run's folder stands to the last epoch: one dict an epoch, after each to `watch`."""
         for epoch in range(self.resume(), self.config.epochs):
             loss = self.train_epoch(epoch)
-            scores = self.evaluate(self.model, self.val_set, self.config.batch_size, self.device, per_frame=False)
-            if not math.isfinite(scores.loss_per_pixel):
+            if not all(weight.isfinite().all() for weight in self.model.parameters()):  # broken by the last step
                 self.stop(epoch, -1)
+            scores = self.evaluate(self.model, self.val_set, self.config.batch_size, self.device, per_frame=False)
             self.history.append({"epoch": epoch + 1, "train_loss": loss, "val_loss": scores.loss_per_pixel,
                                  "val_mean_iou": scores.mean_iou, "val_pixel_accuracy": scores.pixel_accuracy})
             self.save()

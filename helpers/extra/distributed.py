@@ -54,6 +54,8 @@ def evaluate_shared(model, dataset, batch_size: int, device, per_frame: bool = F
     loss, pixels, means, batches = sums.tolist()
     if pixels == 0:
         raise ValueError("this split has no labelled pixel: evaluate on val")
+    if not sums.isfinite().all():
+        raise ValueError("the model's loss is not a finite number: its weights are broken")
     return Scores(confusion, loss / pixels, means / batches, int(pixels), dataset.label_set.names)
 
 
