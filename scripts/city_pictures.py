@@ -1,0 +1,59 @@
+"""Pictures of the sample city that are kept in the repository: images/sample_city.jpg and data/frame/.
+
+    python scripts/city_pictures.py            # both
+    python scripts/city_pictures.py sheet      # the contact sheet of 24 frames, from the tests' city
+    python scripts/city_pictures.py frame      # one val frame: frame.png, labelIds.png, polygons.json
+
+data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every machine makes it.
+"""
+import io
+import json
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.sample_city import make_scene, paint_labels, render  # noqa: E402
+from helpers.sample_city.write import frame_plan  # noqa: E402
+from scripts.pinned import CITY  # noqa: E402
+
+SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
+FRAMES = [("val", 14), ("val", 12), ("val", 8), ("train", 20), ("val", 3), ("train", 6), ("val", 15), ("train", 1),
+          ("train", 34), ("val", 10), ("train", 13), ("val", 7), ("train", 8), ("train", 0), ("val", 18), ("train", 15),
+          ("val", 4), ("train", 29), ("val", 1), ("train", 16), ("train", 23), ("train", 25), ("val", 19), ("train", 32)]
+
+
+def sheet(columns: int = 4, width: int = 400) -> None:
+    """24 frames of the tests' city, whole, 400 pixels wide each; below 700 kB."""
+    picture = Image.new("RGB", (columns * width, -(-len(FRAMES) // columns) * width // 2))
+    for k, (split, index) in enumerate(FRAMES):
+        city, stem, _, _ = frame_plan(split, index, 1)
+        with Image.open(CITY / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png") as frame:
+            small = frame.resize((width, width // 2), Image.LANCZOS)
+        picture.paste(small, (k % columns * width, k // columns * width // 2))
+    write_atomically(SHEET, lambda path: picture.save(path, format="jpeg", quality=86, optimize=True))
+
+
+def frame_files() -> dict[str, bytes]:
+    """The three files of data/frame, made anew."""
+    _, _, seed, theme = frame_plan("val", NUMBER, 1)
+    image, polygons = render(make_scene(seed, theme))
+    files = {"polygons.json": json.dumps({"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}).encode()}
+    for name, picture in (("frame.png", Image.fromarray(image)), ("labelIds.png", paint_labels(polygons)["labelIds"])):
+        buffer = io.BytesIO()
+        picture.save(buffer, format="png", compress_level=9)
+        files[name] = buffer.getvalue()
+    return files
+
+
+def frame() -> None:
+    for name, content in frame_files().items():
+        write_atomically(FRAME / name, lambda path, content=content: path.write_bytes(content))
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:] or ("sheet", "frame"):
+        {"sheet": sheet, "frame": frame}[wanted]()
