@@ -23,7 +23,8 @@ from scripts.pinned import CITY  # noqa: E402
 SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
 FRAMES = [("val", 14), ("val", 12), ("val", 8), ("train", 20), ("val", 3), ("train", 6), ("val", 15), ("train", 1),
           ("train", 34), ("val", 10), ("train", 13), ("val", 7), ("train", 8), ("train", 0), ("val", 18), ("train", 15),
-          ("val", 4), ("train", 29), ("val", 1), ("train", 16), ("train", 23), ("train", 25), ("val", 19), ("train", 32)]
+          ("val", 4), ("train", 29), ("val", 1), ("train", 16), ("train", 23), ("train", 25), ("val", 19),
+          ("train", 32)]
 
 
 def sheet(columns: int = 4, width: int = 400) -> None:

@@ -166,8 +166,8 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
     return np.stack(planes, -1)
 
 
-def render(scene) -> tuple[np.ndarray, list[dict]]:
-    """A scene as a picture uint8 [1024, 2048, 3] and its polygons, back to front, as Cityscapes' JSON lists them."""
+def paint_scene(scene) -> Canvas:
+    """All layers of a scene, without texture, light and lens."""
     canvas = Canvas(scene.camera, scene.sun, scene.seed, scene.weather.sky_low)
     draw_sky(canvas, scene.weather)
     for thing in scene.ground:
@@ -179,4 +179,10 @@ def render(scene) -> tuple[np.ndarray, list[dict]]:
     for thing in sorted(scene.objects, key=lambda o: -o.distance()):
         thing.draw(canvas)
     scene.ego.draw(canvas)
+    return canvas
+
+
+def render(scene) -> tuple[np.ndarray, list[dict]]:
+    """A scene as a picture uint8 [1024, 2048, 3] and its polygons, back to front, as Cityscapes' JSON lists them."""
+    canvas = paint_scene(scene)
     return finish(canvas, scene.weather), canvas.polygons

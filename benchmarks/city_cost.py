@@ -1,0 +1,66 @@
+"""Where the time of a frame of the sample city goes: scene, painting, light and lens, labels, PNG files.
+
+    python benchmarks/city_cost.py             # ten frames, one of each theme, one process; seconds of CPU
+
+The fastest of three passes over each step counts, so that a busy machine disturbs less.
+"""
+import json
+import platform
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.sample_city import make_scene, paint_labels  # noqa: E402
+from helpers.sample_city.materials import textures  # noqa: E402
+from helpers.sample_city.render import finish, paint_scene  # noqa: E402
+from helpers.sample_city.write import _save, frame_plan  # noqa: E402
+
+RESULT = ROOT / "benchmarks" / "results" / "city_cost.json"
+PASSES = 3
+
+
+def fastest(work):
+    """(seconds of CPU of the fastest pass, result of the last)."""
+    seconds = []
+    for _ in range(PASSES):
+        start = time.process_time()
+        result = work()
+        seconds.append(time.process_time() - start)
+    return min(seconds), result
+
+
+def main() -> None:
+    textures()  # made once a process
+    total = dict.fromkeys(("scene", "painting", "light and lens", "labels", "image PNG", "label PNGs", "polygons"), 0.0)
+    frames = 10
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(frames):
+            _, _, seed, theme = frame_plan("val", index, 1)
+            t, scene = fastest(lambda seed=seed, theme=theme: make_scene(seed, theme))
+            total["scene"] += t
+            t, canvas = fastest(lambda scene=scene: paint_scene(scene))
+            total["painting"] += t
+            t, image = fastest(lambda canvas=canvas, scene=scene: finish(canvas, scene.weather))
+            total["light and lens"] += t
+            t, labels = fastest(lambda canvas=canvas: paint_labels(canvas.polygons))
+            total["labels"] += t
+            for name, pictures in (("image PNG", [Image.fromarray(image)]), ("label PNGs", labels.values())):
+                total[name] += fastest(lambda pictures=pictures: [_save(p, f"{folder}/a") for p in pictures])[0]
+            total["polygons"] += fastest(lambda canvas=canvas: json.dumps(canvas.polygons))[0]
+    seconds = {name: round(value / frames, 3) for name, value in total.items()}
+    result = {"command": "python benchmarks/city_cost.py", "hardware": f"one core, {platform.machine()}",
+              "cpu_seconds_a_frame": {**seconds, "all": round(sum(total.values()) / frames, 3)},
+              "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

