@@ -13,6 +13,7 @@ from PIL import Image
 from small_runs import fit, processes, save_half, small_config, small_root
 from torch.utils.data import DataLoader
 
+from benchmarks import gpu_table, training_step
 from helpers import checkpoints
 from helpers.dataset import CityscapesCsv
 from helpers.extra import train_command
@@ -21,6 +22,7 @@ from helpers.extra.insight import estimate, find_learning_rate, where_time_goes
 from helpers.training import Run, TrainConfig, train
 from helpers.unet import UNet
 from helpers.windows import View
+from scripts.training_gif import LIMIT, chosen, gif
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def assert_same(a, b):
 # -- interrupted and resumed ----------------------------------------------------------------------------------
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, process, seconds=500):
     end = time.monotonic() + seconds
     while not condition():
         assert process.is_alive(), f"the training ended by itself, exit code {process.exitcode}"
@@ -373,3 +375,44 @@ def test_training_from_the_gpu_cache_is_the_same_training(root, runs):
     assert train(replace(config, name="gpu", cache="gpu"), progress=False) == plain
     with pytest.raises(ValueError, match="cache"):
         GpuLoader(CityscapesCsv(runs / "small" / "train.csv", root), [[0]], torch.device("cpu"))
+
+
+# -- what is measured and drawn -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without CUDA")
+def test_the_gpu_table_refuses_without_cuda():
+    with pytest.raises(SystemExit, match="finds none here"):
+        gpu_table.main([])
+
+
+def test_the_parts_of_the_gpu_table_that_need_no_gpu():
+    assert gpu_table.step_flops() == pytest.approx(3 * 2 * 150.97e9, rel=1e-4)
+    step = gpu_table.make_step(torch.device("cpu"), 1, "bf16", compiled=False, width=4, crop=188)
+    losses = [float(step()) for _ in range(3)]
+    assert losses[2] < losses[0] < 4
+    rows = [{"batch": 4, "precision": "bf16", "compiled": True, "ms_per_step": 10.0, "images_per_second": 400.0,
+             "share_of_bf16_matmul_peak": 0.5, "peak_memory_gib": 3.25},
+            {"batch": 32, "precision": "fp32", "compiled": False, "error": "out of memory"}]
+    text = gpu_table.table({"device": "card", "torch": "2", "bf16_matmul_tflops": 700.0, "command": "c", "rows": rows})
+    assert "| 4 | bf16 | compiled | 10.0 | 400.0 | 50.0% | 3.2 |" in text
+    assert "| 32 | fp32 | eager | out of memory |" in text
+
+
+def test_the_compared_steps_compute_the_same(monkeypatch):
+    monkeypatch.setattr(training_step, "CROP", 188)
+    result = training_step.compare(4, 1, 2, ["recipe", "plain", "padded"])
+    assert result["labelled_pixels"] == {"recipe": 16, "plain": 16, "padded": 192 * 192}
+    assert result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labelled_pixel"] > 0
+    assert result["padded_over_recipe_cpu_per_labelled_pixel"] == pytest.approx(
+        result["padded_over_recipe_cpu"] * 16 / 192**2)
+
+
+def test_gif_of_a_training(root, runs):
+    train(small_config(root, epochs=3), progress=False)
+    path = gif(runs / "small", 0, runs / "training.gif")
+    animation = Image.open(path)
+    assert animation.n_frames == 3 and path.stat().st_size <= LIMIT and animation.size == (1080, 386)
+    assert chosen(list(range(1, 31)), 16)[:3] == [1, 2, 3] and chosen(list(range(1, 31)), 16)[-1] == 30
+    with pytest.raises(SystemExit, match="number 7"):
+        gif(runs / "small", 7, runs / "training.gif")
