@@ -294,9 +294,9 @@ def test_random_crop_and_flip_move_both_alike(tmp_path):
         flips.add(flipped)
         if flipped:
             window, target = window[:, ::-1], target[:, ::-1]
-        found = [(t, le) for t in range(700 - 388 + 1) for le in range(900 - 388 + 1)
-                 if t % 256 == window[92, 92, 0] and le % 256 == window[92, 92, 1]
-                 and (t + le) // 8 % 256 == window[92, 92, 2]]
+        y, x, both = window[92, 92].tolist()
+        found = [(t, le) for t in range(y, 700 - 388 + 1, 256) for le in range(x, 900 - 388 + 1, 256)
+                 if (t + le) // 8 % 256 == both]
         assert any((TRAIN_19.encode(label[t : t + 388, le : le + 388]) == target).all() for t, le in found)
         places.add(found[0])
         again = dataset.pair(0)
@@ -337,15 +337,15 @@ def test_reducing_invents_no_id_and_keeps_sizes_equal(height, width, factor):
 def test_random_crops_reach_every_corner_and_follow_seed_and_epoch(tmp_path):
     _, label, csv = marked_root(tmp_path, 389, 390)
     dataset, places = CityscapesCsv(csv, tmp_path, augment=True, seed=5), set()
-    items = {}
-    for dataset.epoch in range(60):
+    items, truth = {}, TRAIN_19.encode(label)
+    for dataset.epoch in range(40):
         window, target = items[dataset.epoch] = dataset.pair(0)
-        places |= {(t, le) for t in range(2) for le in range(3) for part in [label[t : t + 388, le : le + 388]]
-                   if (TRAIN_19.encode(part) == target).all() or (TRAIN_19.encode(part[:, ::-1]) == target).all()}
+        places |= {(t, le) for t in range(2) for le in range(3) for part in [truth[t : t + 388, le : le + 388]]
+                   if (part == target).all() or (part[:, ::-1] == target).all()}
     assert places == {(t, le) for t in range(2) for le in range(3)}
     again, other = (CityscapesCsv(csv, tmp_path, augment=True, seed=seed) for seed in (5, 6))
     same = []
-    for again.epoch, (window, _) in items.items():
+    for again.epoch, (window, _) in list(items.items())[:4]:
         other.epoch = again.epoch
         assert (again.pair(0)[0] == window).all()
         same.append((other.pair(0)[0] == window).all())
