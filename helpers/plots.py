@@ -6,7 +6,6 @@ the data drawn, rounded, so that a test that compares stored outputs notices a f
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import to_hex
 from matplotlib.patches import Patch
 
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
@@ -56,41 +55,13 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
     return figure
 
 
-def describe(figure) -> str:
-    """One line of what a figure shows: sizes, titles, labels, legends with colours, and its data in rounded numbers."""
-    parts = ["x".join(f"{n:.3g}" for n in figure.get_size_inches())]
-    for axis in figure.axes:
-        text = [axis.get_title(), axis.get_title("left"), axis.get_xlabel(), axis.get_ylabel()]
-        text += [t.get_text() for t in axis.texts]
-        text += [f"image {_numbers(i.get_array())}" for i in axis.images]
-        text += [f"line {to_hex(li.get_color())} {_numbers(li.get_ydata())}" for li in axis.lines]
-        text += [f"bar {to_hex(p.get_facecolor())} {p.get_height():.2g}x{p.get_width():.2g}" for p in axis.patches
-                 if hasattr(p, "get_height")]
-        text += [f"points {_numbers(c.get_offsets())}" for c in axis.collections]
-        parts.append(", ".join(t for t in [*text, _legend(axis.get_legend())] if t))
-    return "Figure " + "; ".join([*parts, *filter(None, map(_legend, figure.legends))])
-
-
-def _legend(legend) -> str:
-    if legend is None:
-        return ""
-    colors = [to_hex(h.get_facecolor()) if hasattr(h, "get_facecolor") else "" for h in legend.legend_handles]
-    return "legend " + " ".join(f"{t.get_text()} {c}" for t, c in zip(legend.get_texts(), colors))
-
-
-def _numbers(values) -> str:
-    """Shape and mean of an array; three digits, so that the last bits of a float do not matter."""
-    values = np.ma.masked_invalid(np.asarray(values, np.float64))
-    mean = values.mean(axis=(0, 1)) if values.ndim == 3 else values.mean(axis=0) if values.ndim == 2 and \
-        values.shape[1] == 2 else values.mean()
-    return f"{'x'.join(map(str, values.shape))} mean {' '.join(f'{m:.3g}' for m in np.atleast_1d(mean))}"
-
-
 def _register() -> None:
     try:
         shell = get_ipython()  # noqa: F821 - defined inside notebooks
     except NameError:
         return
+    from helpers.extra.describe import describe
+
     plt.switch_backend(matplotlib.get_backend())  # loaded only now, the notebook's backend would forget what follows
     formatter = shell.display_formatter.formatters["text/plain"]
     formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
