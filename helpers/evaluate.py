@@ -38,17 +38,9 @@ class Scores:
     names: tuple[str, ...]
     per_frame: list[ConfusionMatrix] = field(repr=False, default_factory=list)
 
-    @property
-    def iou(self) -> np.ndarray:
-        return self.confusion.iou()
-
-    @property
-    def mean_iou(self) -> float:
-        return self.confusion.mean_iou()
-
-    @property
-    def pixel_accuracy(self) -> float:
-        return self.confusion.pixel_accuracy()
+    iou = property(lambda self: self.confusion.iou())
+    mean_iou = property(lambda self: self.confusion.mean_iou())
+    pixel_accuracy = property(lambda self: self.confusion.pixel_accuracy())
 
     def as_dict(self) -> dict:
         """The scores as plain numbers; None where a class does not occur."""
@@ -83,6 +75,9 @@ def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = 
         image = image.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, half, enabled=half is not None):
             logits = model(image)
+        if logits.shape != (len(image), len(names), *target.shape[1:]):
+            raise ValueError(f"logits {list(logits.shape)} do not fit labels {list(target.shape)} of {len(names)} "
+                             "classes: the view and the label set must be those the model was trained with")
         target = target.to(device)
         losses.append(torch.stack(pixel_loss(logits, target)))
         if device.type == "cuda" and not per_frame:  # counted on the GPU
@@ -99,6 +94,8 @@ def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = 
     if pixels == 0:
         raise ValueError("this split has no labelled pixel (the test labels of Cityscapes are withheld): "
                          "evaluate on val, or write a submission")
+    if not losses.isfinite().all():
+        raise ValueError("the model's loss is not a finite number: its weights are broken, no score would mean a thing")
     valid = losses[losses[:, 1] > 0]
     return Scores(total, float(losses[:, 0].sum() / pixels), float((valid[:, 0] / valid[:, 1]).mean()), pixels,
                   names, frames)

@@ -9,10 +9,8 @@ import torch
 from helpers.labels import IGNORE, LABELS
 
 
-def _checked(name: str, array, kind) -> None:
-    integers = array.dtype.kind in "iu" if kind is np.ndarray else not (
-        array.is_floating_point() or array.is_complex() or array.dtype == torch.bool)
-    if not integers:
+def _checked(name: str, array) -> None:
+    if "int" not in str(array.dtype):
         raise ValueError(f"{name} has dtype {array.dtype}, expected class indices (take argmax of logits over dim 1)")
 
 
@@ -32,14 +30,16 @@ class ConfusionMatrix:
 
         Tensors are counted on their own device without waiting for it; values are checked when scores are read.
         """
-        kind = torch.Tensor if isinstance(prediction, torch.Tensor) else np.ndarray
-        if kind is np.ndarray:
-            prediction, target = np.asarray(prediction), np.asarray(target)
+        tensors = isinstance(prediction, torch.Tensor)
+        prediction = prediction if tensors else np.asarray(prediction)
+        target = torch.as_tensor(target, device=prediction.device) if tensors else np.asarray(target)
         if tuple(prediction.shape) != tuple(target.shape):
             raise ValueError(f"prediction {tuple(prediction.shape)} and truth {tuple(target.shape)} differ in shape")
-        _checked("prediction", prediction, kind)
-        _checked("truth", target, kind)
-        counts = self._count_arrays(prediction, target) if kind is np.ndarray else self._count(prediction, target)
+        _checked("prediction", prediction)
+        _checked("truth", target)
+        counts = self._count(prediction, target) if tensors else self._count_arrays(prediction, target)
+        if self._counts is not None and type(self._counts) is not type(counts):  # arrays after tensors, or vice versa
+            self._counts, counts = self._read(self._counts), self._read(counts)
         self._counts = counts if self._counts is None else self._counts + counts
 
     def _count_arrays(self, prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -72,22 +72,18 @@ class ConfusionMatrix:
     @property
     def counts(self) -> np.ndarray:
         """int64 [classes + 1, classes + 1]; the last column is "predicted as ignored", the last row is zero."""
-        if self._counts is None:
-            return np.zeros((self.classes + 1, self.classes + 1), np.int64)
-        if isinstance(self._counts, torch.Tensor):
-            table = self._counts.cpu().numpy().reshape(258, 258)
-            if table[0].any() or table[-1].any() or table[:-2, 0].any() or table[:-2, -1].any():
-                raise ValueError(f"predictions or truth have values outside 0..{IGNORE}")
-            return self._folded(table[1:-1, 1:-1])
-        return self._counts
+        return np.zeros((self.classes + 1,) * 2, np.int64) if self._counts is None else self._read(self._counts)
 
-    @property
-    def matrix(self) -> np.ndarray:
-        return self.counts[:-1, :-1]
+    def _read(self, counts) -> np.ndarray:
+        if isinstance(counts, np.ndarray):
+            return counts
+        table = counts.cpu().numpy().reshape(258, 258)
+        if table[0].any() or table[-1].any() or table[:-2, 0].any() or table[:-2, -1].any():
+            raise ValueError(f"predictions or truth have values outside 0..{IGNORE}")
+        return self._folded(table[1:-1, 1:-1])
 
-    @property
-    def missed(self) -> np.ndarray:
-        return self.counts[:-1, -1]
+    matrix = property(lambda self: self.counts[:-1, :-1], doc="int64 [classes, classes], rows are the truth")
+    missed = property(lambda self: self.counts[:-1, -1], doc="int64 [classes]: labelled pixels predicted as 255")
 
     def iou(self) -> np.ndarray:
         """IoU of each class, float64 [classes]; nan for a class that is neither in the truth nor predicted."""

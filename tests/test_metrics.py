@@ -110,3 +110,51 @@ def test_pixel_loss_is_a_sum_over_labelled_pixels():
     assert torch.allclose(loss / pixels, torch.nn.functional.cross_entropy(logits, target, ignore_index=255))
     loss, pixels = pixel_loss(logits, torch.full_like(target, 255))
     assert loss == 0 and pixels == 0
+
+
+def test_tensors_after_arrays_and_mixed_kinds():
+    prediction, truth = random_pair(1)
+    expected = ConfusionMatrix(19)
+    expected.update(np.concatenate([prediction] * 3), np.concatenate([truth] * 3))
+    mixed = ConfusionMatrix(19)
+    mixed.update(prediction, truth)
+    mixed.update(torch.from_numpy(prediction), torch.from_numpy(truth).long())
+    mixed.update(torch.from_numpy(prediction).long(), truth)
+    assert (mixed.counts == expected.counts).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.int64, np.uint64])
+def test_every_integer_type_counts_the_same(dtype):
+    prediction, truth = random_pair(2)
+    expected, matrix = ConfusionMatrix(19), ConfusionMatrix(19)
+    expected.update(prediction, truth)
+    matrix.update(prediction.astype(dtype), truth.astype(dtype))
+    assert (matrix.counts == expected.counts).all() and matrix.counts.dtype == np.int64
+
+
+def test_many_classes_need_more_than_eight_bits():
+    truth = np.arange(250, dtype=np.uint8).repeat(300)
+    matrix = ConfusionMatrix(250)
+    matrix.update(truth[::-1].copy(), truth)
+    assert (matrix.matrix == 300 * np.eye(250, dtype=int)[::-1]).all()
+
+
+def test_bool_and_single_pixels():
+    matrix = ConfusionMatrix(2)
+    with pytest.raises(ValueError, match="dtype bool"):
+        matrix.update(np.ones(3, bool), np.ones(3, np.uint8))
+    matrix.update(np.uint8(1), np.uint8(0))
+    assert matrix.matrix.tolist() == [[0, 1], [0, 0]]
+    matrix.update(np.empty((0, 4), np.uint8), np.empty((0, 4), np.uint8))
+    assert matrix.matrix.sum() == 1
+
+
+def test_pooled_is_not_the_mean_of_frames():
+    """Two frames whose pooled score differs from the mean of their scores, by hand: 5/6 and (1/2 + 1) / 2."""
+    one, other = ConfusionMatrix(1), ConfusionMatrix(1)
+    one.update(np.array([0, 255]), np.array([0, 0]))
+    other.update(np.zeros(4, int), np.zeros(4, int))
+    both = ConfusionMatrix(1)
+    both.update(np.array([0, 255]), np.array([0, 0]))
+    both.update(np.zeros(4, int), np.zeros(4, int))
+    assert both.mean_iou() == 5 / 6 and one.mean_iou() == 0.5 and other.mean_iou() == 1.0
