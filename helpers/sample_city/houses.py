@@ -36,7 +36,7 @@ class Building(Thing):
 
     def draw(self, canvas):
         x, h, z, end, s, random = self.x, self.height, self.z, self.z + self.length, self.side, self.random()
-        far, pitch, slope, project = x + s * self.width, random.choice((0.4, 2.2, 3.4)), x + s * 3.2, canvas.camera.polygon
+        far, pitch, slope = x + s * self.width, random.choice((0.4, 2.2, 3.4)), x + s * 3.2
         top, front = h + pitch, [(x, 0, z), (x, h, z), (far, h, z), (far, 0, z)]
         long = [(x, 0, z), (x, h, z), (x, h, end), (x, 0, end)]
         roof = [(x, h, z), (slope, top, z), (slope, top, end), (x, h, end)]
@@ -45,15 +45,16 @@ class Building(Thing):
             c, w, a = random.uniform(z + 1, end - 1), random.uniform(0.3, 0.6), x + s * random.uniform(2, 4)
             chimney = [(a - w, h, c), (a - w, top + 1.3, c), (a + w, top + 1.3, c), (a + w, h, c)]
             canvas.surface(self.label, chimney, scaled((112, 92, 82), canvas.light((0, 0, -1))), "stone")
-        outline = hull([p for q in (front, long, roof, gable) for p in project(q)])
+        outline = hull([p for q in (front, long, roof, gable) for p in canvas.camera.polygon(q)])
         material = random.choice(("plaster", "plaster", "plaster", "stone"))
         with canvas.outline(self.label, outline) as seen:
             if not seen:
                 return
             canvas.paint(outline, scaled(tiles, 0.8), z + self.length / 2, material)
-            for face, color, kind, normal in ((roof, tiles, "stone", (-s * 0.6, 0.8, 0)), (gable, tiles, "stone", (0, 0.3, -0.9)),
-                                              (front, self.color, material, (0, 0, -1)), (long, self.color, material, (-s, 0, 0))):
-                canvas.face(face, color, kind, normal)
+            for face, normal in ((roof, (-s * 0.6, 0.8, 0)), (gable, (0, 0.3, -0.9))):
+                canvas.face(face, tiles, "stone", normal)
+            for face, normal in ((front, (0, 0, -1)), (long, (-s, 0, 0))):
+                canvas.face(face, self.color, material, normal)
             for seen_along in [True] * (z < 120) + [False] * self.open_front:
                 self._facade(canvas, random, material, seen_along)
 
@@ -109,9 +110,11 @@ class Building(Thing):
                 if near and style == 0:  # curtains
                     quad(a + 0.1, a + 0.4 * (b - a), low + 0.08, high - 0.08, (128, 128, 120), "cloth")
                 elif near and style == 1:  # a blind
-                    quad(a + 0.07, b - 0.07, low + random.uniform(0.3, 0.8) * (high - low), high - 0.05, (140, 138, 128))
+                    down = low + random.uniform(0.3, 0.8) * (high - low)
+                    quad(a + 0.07, b - 0.07, down, high - 0.05, (140, 138, 128))
                 elif near and style < 5:  # the sky in it
-                    quad(a + 0.08, middle - 0.05, low + 0.55 * (high - low), high - 0.08, scaled(canvas.sky_low, 0.42), "glass")
+                    sky = scaled(canvas.sky_low, 0.42)
+                    quad(a + 0.08, middle - 0.05, low + 0.55 * (high - low), high - 0.08, sky, "glass")
                 if near and k == balcony and floor > 0:
                     quad(a - 0.5, b + 0.5, low - 0.5, low - 0.32, scaled(trim, 0.8))
                     for c in (a - 0.5 + j * (b - a + 0.95) / 11 for j in range(12)):
@@ -136,7 +139,8 @@ class Building(Thing):
             quad(a, b, 0.35, lintel, (46 + lamp, 46 + lamp, 40 + lamp), "glass")
             for _ in range(4):
                 c = random.uniform(a, b - 0.5)
-                quad(c, c + random.uniform(0.2, 0.5), 0.4, random.uniform(0.7, 1.6), scaled(cloth(random), 0.7), "glass")
+                d, y = c + random.uniform(0.2, 0.5), random.uniform(0.7, 1.6)
+                quad(c, d, 0.4, y, scaled(cloth(random), 0.7), "glass")
             quad(a, b, lintel - 0.5, lintel, (66, 72, 74), "glass")
             quad(a, a + 0.9, 0.05, storey * 0.7, (40, 44, 46), "glass")
             quad(a + 0.9, a + 0.98, 0.05, lintel, (112, 112, 110), "metal")

@@ -26,7 +26,8 @@ def rect(a: float, y0: float, b: float, y1: float) -> list:
 
 def round_(x: float, y: float, radius: float, count: int, turn: float = 0.0) -> list:
     """A regular polygon."""
-    return [(x + radius * cos(turn + k * 2 * pi / count), y + radius * sin(turn + k * 2 * pi / count)) for k in range(count)]
+    angles = [turn + k * 2 * pi / count for k in range(count)]
+    return [(x + radius * cos(a), y + radius * sin(a)) for a in angles]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class Thing:
 
     def footprint(self):
         """Corners (x, z) on the ground, for the shadow; None for none."""
-        return None
 
     def around(self, a: float, b: float):
         """A rectangle of half width a and half depth b on the ground."""
@@ -151,13 +151,15 @@ class Tree(Thing):
         for lift, x, y, size in sorted(t for t in tufts if t[2] > 0):
             color = scaled(self.color, 0.88 + 0.62 * lift + random.uniform(-0.1, 0.1))
             turn = random.uniform(0, 2)
-            pen.fill([(x + size * random.uniform(0.55, 1.2) * cos(turn + k),
-                       y + 0.8 * size * random.uniform(0.55, 1.2) * sin(turn + k)) for k in (0, 1, 2, 3, 4.2, 5.2)], color, "leaves")
+            tuft = [(x + size * random.uniform(0.55, 1.2) * cos(turn + k),
+                     y + 0.8 * size * random.uniform(0.55, 1.2) * sin(turn + k)) for k in (0, 1, 2, 3, 4.2, 5.2)]
+            pen.fill(tuft, color, "leaves")
         for _ in range(int(70 * self.bare) if near else 0):
             a, r, size = random.uniform(0, 2 * pi), random.uniform(0.6, 0.97), random.uniform(0.012, 0.035) * self.crown
             x, y = self.crown * r * cos(a), middle + half * r * sin(a)
-            canvas.paint(pen.polygon([(x + size * random.uniform(0.3, 1.6) * cos(k), y + size * random.uniform(0.3, 1.6) * sin(k))
-                                      for k in range(6)]), scaled(canvas.sky_low, 0.62), 300.0)
+            gap = [(x + size * random.uniform(0.3, 1.6) * cos(k), y + size * random.uniform(0.3, 1.6) * sin(k))
+                   for k in range(6)]
+            canvas.paint(pen.polygon(gap), scaled(canvas.sky_low, 0.62), 300.0)
 
 
 # rim and middle of a traffic sign; what is drawn on it: (middle, half width, half height) in shares of its size
@@ -186,9 +188,9 @@ class Pole(Thing):
         pen.part(self.label, foot if h > 4 else [(-r, h), (r, h), (r, 0), (-r, 0)], self.color, "metal",
                  [(shaded, scaled(self.color, 0.65))])
         if self.carries == "lamp":
-            arm = 1.6 if self.x < 0 else -1.6
-            pen.part("pole", [(0, h - 0.1), (arm * 0.6, h + 0.2), (arm, h + 0.22), (arm, h + 0.34), (arm * 0.6, h + 0.36),
-                              (0, h + 0.05)], self.color, "metal")
+            a = 1.6 if self.x < 0 else -1.6
+            lamp = [(0, h - 0.1), (a * 0.6, h + 0.2), (a, h + 0.22), (a, h + 0.34), (a * 0.6, h + 0.36), (0, h + 0.05)]
+            pen.part("pole", lamp, self.color, "metal")
         elif self.arm:
             pen.part("pole", [(0, h - 0.2), (self.arm, h - 0.05), (self.arm, h + 0.06), (0, h)], self.color, "metal")
         if self.carries == "sign":
@@ -304,7 +306,7 @@ class Barrier(Thing):
 
 @dataclass(frozen=True)
 class Slab(Thing):
-    """A box without a class of its own that is scored: bin, bench, box, cone (static, dynamic), or a bridge overhead."""
+    """A box whose class is not scored: bin, bench, box, cone (static, dynamic), or a bridge overhead."""
 
     label: str = "static"
     width: float = 0.6
@@ -334,20 +336,19 @@ class Slab(Thing):
 class Strip(Thing):
     """A piece of ground that follows the road: from `left` to `right` of its axis, z to z + length."""
 
-    label: str = "road"
+    label: str = "road"  # without one it is paint: markings, seams
     left: float = -5.0
     right: float = 5.0
     length: float = 150.0
     curve: float = 0.0  # the axis lies at x = curve * z * z
     color: tuple = (90, 90, 92)
     material: str = "asphalt"
-    painted: bool = False  # a marking: paint without a label
 
     def draw(self, canvas):
         count = 16 if self.length > 8 else 3
         steps = [self.z + self.length * (k / count) ** 2 for k in range(count + 1)]
         left, right = ([(x + self.curve * z * z, 0.0, z) for z in steps] for x in (self.left, self.right))
-        canvas.surface("" if self.painted else self.label, left + right[::-1], self.color, self.material)
+        canvas.surface(self.label, left + right[::-1], self.color, self.material)
 
 
 @dataclass(frozen=True)
@@ -379,15 +380,15 @@ class Ego(Thing):
     def draw(self, canvas):
         r, b = self.rise, self.border
         top = [(420, 994 - r), (1024, 985 - r), (1640, 994 - r)]
-        hood = [(0, 1023), (0, 1010 - r // 4), (180, 1003 - r * 3 // 4), *top, (1860, 1003 - r * 3 // 4), (2047, 1010 - r // 4),
-                (2047, 1023)]
+        hood = [(0, 1023), (0, 1010 - r // 4), (180, 1003 - r * 3 // 4), *top, (1860, 1003 - r * 3 // 4),
+                (2047, 1010 - r // 4), (2047, 1023)]
         with canvas.outline("ego vehicle", hood):
             canvas.paint(hood, self.color, 2.0, "paint")
             canvas.paint([*top, *((u, v + 7) for u, v in top[::-1])], scaled(self.color, 1.8), 2.0, "paint")
             for t, tone in self.reflections:
                 u = int(2048 * t)
-                canvas.paint([(u - 90, 1023), (u + 60, 995 - r), (u + 110, 995 - r), (u + 60, 1023)], (tone, tone, tone + 2), 2.0,
-                             "glass")
+                streak = [(u - 90, 1023), (u + 60, 995 - r), (u + 110, 995 - r), (u + 60, 1023)]
+                canvas.paint(streak, (tone, tone, tone + 2), 2.0, "glass")
         for name, polygon in (("rectification border", [(0, 0), (b, 0), (b - 3, 1023), (0, 1023)]),
                               ("rectification border", [(2047, 0), (2047 - b, 0), (2050 - b, 1023), (2047, 1023)]),
                               ("out of roi", [(0, 0), (2047, 0), (2047, 4), (0, 4)])):

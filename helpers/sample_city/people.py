@@ -47,9 +47,10 @@ class Person(Thing):
         s, start = self.stride / 2, (0.0, 0.3 if self.long_coat else 0.46)
         top = head(0.0, neck + (0.1 if self.child else 0.09), 0.088 if self.child else 0.066)
         if self.view == "side":
-            shape, pack = SHAPES["walker from the side"], [(-0.18, 0.76), (-0.17, 0.60)]
+            shape = SHAPES["walker from the side"]
+            back = [(-0.18, 0.76), (-0.17, 0.60)] if self.bag == "backpack" else [(-0.09, 0.66)]
             return [start, *moved(shape["front"], s), (0.05, neck - 0.025), (0.035, neck), *top, (-0.04, neck),
-                    (-0.07, neck - 0.04), *(pack if self.bag == "backpack" else [(-0.09, 0.66)]), *moved(shape["rear"], s)]
+                    (-0.07, neck - 0.04), *back, *moved(shape["rear"], s)]
         side = [*moved(SHAPES["walker from the front"], s), (0.09, neck - 0.03), (0.035, neck)]
         other = mirrored(side)
         if self.bag == "handbag":
@@ -66,8 +67,8 @@ class Person(Thing):
                 pen.fill(points, scaled(color, factor), "cloth")
 
             wear(rect(-0.4, 0, 0.4, 0.52), self.trousers)
-            wear([(0.0, 0.5), (-0.1, 0.5), (-s - 0.08, 0), (-s + 0.06, 0), (-s * 0.3 + 0.03, 0.27)] if self.view == "side" else
-                 [(0.0, 0.5), (0.0, 0), (0.3, 0), (0.3, 0.5)], self.trousers, 0.75)
+            leg = [(0.0, 0.5), (-0.1, 0.5), (-s - 0.08, 0), (-s + 0.06, 0), (-s * 0.3 + 0.03, 0.27)]
+            wear(leg if self.view == "side" else [(0.0, 0.5), (0.0, 0), (0.3, 0), (0.3, 0.5)], self.trousers, 0.75)
             wear(rect(-0.4, 0, 0.4, 0.035), self.hair, 0.8)
             low, sleeve = 0.29 if self.long_coat else 0.49, scaled(self.shirt, 0.88)
             wear([(-0.13, low), (-0.16, 0.7), (-0.1, neck), (0.1, neck), (0.16, 0.7), (0.13, low)], self.shirt)
@@ -146,7 +147,8 @@ class Cycle(Thing):
                     self._wheel(pen, x, r, heavy)
                 extra = [] if heavy else SHAPES["basket" if self.basket else "rack"]
                 for how, size, tone, material, points in SHAPES[self.label] + extra:
-                    points, tone = moved(points, bar, axle), tone if isinstance(tone, list) else scaled(self.color, tone)
+                    points = moved(points, bar, axle)
+                    tone = tone if isinstance(tone, list) else scaled(self.color, tone)
                     if how == "fill":
                         pen.fill(points, tone, material)
                     else:
@@ -161,7 +163,8 @@ class Cycle(Thing):
         pen.tube(ring, 0.13 if heavy else 0.055, (24, 24, 25))
         if not heavy and self.z < 30:
             for a in (k * pi / 6 for k in range(6)):
-                pen.tube([(x + t * 0.9 * r * cos(a), r + t * 0.9 * r * sin(a)) for t in (1, -1)], 0.008, (128, 130, 131), "metal")
+                spoke = [(x + t * 0.9 * r * cos(a), r + t * 0.9 * r * sin(a)) for t in (1, -1)]
+                pen.tube(spoke, 0.008, (128, 130, 131), "metal")
             pen.tube([(x + (a - x) * 0.9, r + (b - r) * 0.9) for a, b in ring], 0.016, (120, 122, 124), "metal")
         pen.disc((x, rim), 0.035, (70, 71, 72))
         if heavy:
@@ -171,7 +174,8 @@ class Cycle(Thing):
 
     def _rider(self, canvas, who):
         """The one who sits on it: from the side bent to the handlebar, or from behind."""
-        side, up, k, pedal = self.turned > 0.5, 0.0 if self.label == "bicycle" else -0.1, who.height / 1.75, 0.16 * who.stride
+        side, up = self.turned > 0.5, 0.0 if self.label == "bicycle" else -0.1
+        k, pedal = who.height / 1.75, 0.16 * who.stride
         pen = Pen(canvas, self, self.facing * (self.turned if side else 1.0))
         helmet, nape, hand = who.bag == "backpack" or self.label == "motorcycle", 1.42 * k + up, (0.42, 1.08)
         size, neck = 0.15 if helmet else 0.13, 0.08 * k if side else 0.0
@@ -184,18 +188,17 @@ class Cycle(Thing):
                        (0.04, 0.42 + pedal), (0.12, 0.64 + up), (-0.12, 0.76 + up)]
         else:
             half = [(0.1, 0.86 + up), (0.24, 0.74 + up), (0.19, 0.45), (0.2, foot), (0.26, foot), (0.31, 0.5),
-                    (0.31, 0.8 + up), (0.22, 0.98 + up), (0.3, 1.06), (0.36, 1.12), (0.28, 1.3 + up), (0.2, nape - 0.06),
-                    (0.06, nape + 0.03)]
+                    (0.31, 0.8 + up), (0.22, 0.98 + up), (0.3, 1.06), (0.36, 1.12), (0.28, 1.3 + up),
+                    (0.2, nape - 0.06), (0.06, nape + 0.03)]
             outline = [(0.0, 0.8 + up), *half, *head(0.0, nape + 0.135, size), *mirrored(half)]
         with canvas.outline("rider", pen.polygon(outline)) as seen:
             if not seen:
                 return
             pen.fill(rect(-0.5, 0, 0.5, 0.95 + up), who.trousers, "cloth")
             if side:
-                pen.fill([(-0.36, 0.88 + up), (-0.36, 1.2), (-0.1, nape + 0.02), (0.16, nape + 0.02), (0.1, 0.94 + up)],
-                         who.shirt, "cloth")
-                pen.fill([(-0.36, 0.88 + up), (-0.36, 1.2), (-0.2, nape - 0.2), (-0.22, 0.9 + up)], scaled(who.shirt, 0.8),
-                         "cloth")
+                back = [(-0.36, 0.88 + up), (-0.36, 1.2)]
+                pen.fill([*back, (-0.1, nape + 0.02), (0.16, nape + 0.02), (0.1, 0.94 + up)], who.shirt, "cloth")
+                pen.fill([*back, (-0.2, nape - 0.2), (-0.22, 0.9 + up)], scaled(who.shirt, 0.8), "cloth")
                 pen.tube([(-0.2, 0.93 + up), (0.26, 0.72 + up), (0.06, foot)], 0.15, scaled(who.trousers, 1.2), "cloth")
                 pen.tube([(0.06 - 0.04, foot), (0.06 + 0.2, foot)], 0.08, (32, 31, 30))
                 pen.tube([(0.06, nape - 0.08), (0.2, 1.18), hand], 0.1, scaled(who.shirt, 0.85), "cloth")
@@ -203,7 +206,8 @@ class Cycle(Thing):
             else:
                 pen.fill(rect(-0.5, 0.9 + up, 0.5, nape + 0.03), who.shirt, "cloth")
                 for k in (-1, 1):
-                    pen.tube([(k * 0.2, nape - 0.1), (k * 0.29, 1.2), (k * 0.33, 1.1)], 0.09, scaled(who.shirt, 0.8), "cloth")
+                    arm = [(k * 0.2, nape - 0.1), (k * 0.29, 1.2), (k * 0.33, 1.1)]
+                    pen.tube(arm, 0.09, scaled(who.shirt, 0.8), "cloth")
                     pen.disc((k * 0.34, 1.09), 0.045, who.tone)
                     pen.tube([(k * 0.2, 0.22 + pedal), (k * 0.28, 0.22 + pedal)], 0.09, (32, 31, 30))
                 pen.fill(rect(-0.05, 0.75 + up, 0.05, 0.9 + up), (25, 25, 25))

@@ -142,7 +142,7 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
         rows = np.clip((2 * camera.horizon - v[first:]).astype(int), 8, HEIGHT - 1)
         mirror = np.asarray(canvas.rgb.resize((WIDTH // 8, HEIGHT)).filter(ImageFilter.GaussianBlur(3)))[rows]
         mirror = np.asarray(Image.fromarray(mirror).resize((WIDTH, HEIGHT - first), Image.BILINEAR))
-        share = weather.wet * 0.45 * np.clip(1 + 0.35 * tiled[1][first:], 0, 1.5)[..., None] * on_ground[first:, :, None]
+        share = weather.wet * 0.45 * np.clip(1 + 0.35 * tiled[1][first:], 0, 1.5)[..., None] * flat[..., None]
         picture[first:] += share * (0.9 * mirror - picture[first:])
     air = np.exp(-depth / weather.visibility)
     sky = material == 0
@@ -161,7 +161,8 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
     planes = []
     for k in range(3):
         plane = (picture[..., k] * gain + veil * (weather.sky_low[k] * 0.85)) * tint[k]
-        blurred = Image.fromarray(np.clip(plane, 0, 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(1.2 * weather.blur))
+        plane = Image.fromarray(np.clip(plane, 0, 255).astype(np.uint8))
+        blurred = plane.filter(ImageFilter.BoxBlur(1.2 * weather.blur))
         planes.append(np.clip(np.asarray(blurred) + noise, 0, 255).astype(np.uint8))
     return np.stack(planes, -1)
 

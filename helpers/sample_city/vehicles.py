@@ -50,7 +50,7 @@ class Vehicle(Thing):
         return min(z for _, z in self.footprint())
 
     def faces(self):
-        """(edge number, or half the width of that side; points; normal) of every face that the camera sees, far first."""
+        """(edge number, or half the width for a side; points; normal) of all faces that the camera sees, far first."""
         half, across = self.width / 2, (cos(self.heading), 0.0, -sin(self.heading))
         right, left = ([self.place(s, y, w) for s, y in self.profile] for w in (half, -half))
         faces = [(half, right, across), (-half, left, tuple(-c for c in across))]
@@ -97,8 +97,8 @@ class Vehicle(Thing):
         if self.z < 70:
             a, b, c, d = quad[0], quad[1], quad[-2], quad[-1]
             canvas.face([mixed(a, b, 0.55), b, c, mixed(d, c, 0.7)], (72, 80, 82), "glass", normal)
-            canvas.face([mixed(a, d, 0.2), mixed(b, c, 0.35), mixed(b, c, 0.45), mixed(a, d, 0.3)], (88, 96, 97), "glass",
-                        normal)
+            streak = [mixed(a, d, 0.2), mixed(b, c, 0.35), mixed(b, c, 0.45), mixed(a, d, 0.3)]
+            canvas.face(streak, (88, 96, 97), "glass", normal)
 
     def _side(self, canvas, w, normal):
         def on(points):
@@ -118,9 +118,8 @@ class Vehicle(Thing):
                 canvas.face(on(round_(s, r, share * r, 16)), color)
             for k in range(5 if self.z < 40 else 0):
                 a = k * 2 * pi / 5 + s
-                (c, d), e = (0.09 * r * sin(a), 0.09 * r * cos(a)), (s + 0.6 * r * cos(a), r + 0.6 * r * sin(a))
-                canvas.face(on([(s + c, r - d), (s - c, r + d), (e[0] - c, e[1] + d), (e[0] + c, e[1] - d)]), RIM, "metal",
-                            normal)
+                c, d, u, v = 0.09 * r * sin(a), 0.09 * r * cos(a), s + 0.6 * r * cos(a), r + 0.6 * r * sin(a)
+                canvas.face(on([(s + c, r - d), (s - c, r + d), (u - c, v + d), (u + c, v - d)]), RIM, "metal", normal)
 
     def _ends(self, canvas):
         """Bumper, lights, plate and grille at the end that shows; the plate is paint only."""
@@ -176,8 +175,8 @@ def boxy(label: str, color, panels=(), panes=(), height=None, **place) -> Vehicl
     for start, stop, step, low, high in rows:  # of windows and doors
         panes += tuple(rect(start + k * step, low, start + (k + 1) * step - 0.12, high)
                        for k in range(round((stop - start) / step)))
-    profile = ((-a, floor), (-a, height - 0.2), (-a + 0.25, height), (a - nose - 0.3, height), (a - nose, height - 0.15),
-               (a - 0.05, height * 0.42), (a, height * 0.3), (a, floor))
+    profile = ((-a, floor), (-a, height - 0.2), (-a + 0.25, height), (a - nose - 0.3, height),
+               (a - nose, height - 0.15), (a - 0.05, height * 0.42), (a, height * 0.3), (a, floor))
     ends = {"bus": ((4, 0.05, 0.95, 0.05, 0.95), (0, 0.1, 0.9, 0.5, 0.86)), "truck": ((4, 0.06, 0.94, 0.25, 0.95),)}
     return Vehicle(label=label, color=color, profile=profile, width=width, panes=panes, lean=0.5, belt=height - 0.4,
                    ends=ends.get({"train": "bus"}.get(label, label), ()), wheels=tuple(wheels),
@@ -204,7 +203,8 @@ def truck(random: Random, **place) -> Vehicle:
     tall = random.uniform(2.9, 3.5)
     stripe = (-3.6, tall * 0.55, 1.6, tall * 0.72, scaled(cargo, random.uniform(0.7, 1.15)))
     ribs = [(s, 1.0, s + 0.06, tall - 0.05, scaled(cargo, 0.82)) for s in (-2.7, -1.6, -0.5, 0.6)]
-    panels = [(-3.75, 0.55, 1.75, 0.95, (40, 41, 42)), (1.75, 0.6, 2.0, tall, (24, 25, 26)), (2.0, 0.6, 3.3, tall - 0.2, cab)]
+    panels = [(-3.75, 0.55, 1.75, 0.95, (40, 41, 42)), (1.75, 0.6, 2.0, tall, (24, 25, 26)),
+              (2.0, 0.6, 3.3, tall - 0.2, cab)]
     return boxy("truck", cargo, [*panels, stripe, *ribs], (rect(2.25, 1.65, 3.25, 2.35),), tall, **place)
 
 
@@ -216,4 +216,5 @@ def caravan(random: Random, **place) -> Vehicle:
 
 def trailer(random: Random, **place) -> Vehicle:
     color = grey(random, 70, 140)
-    return boxy("trailer", color, [(s, 0.4, s + 0.05, 1.2, scaled(color, 0.7)) for s in (-1.0, -0.3, 0.4, 1.1)], **place)
+    panels = [(s, 0.4, s + 0.05, 1.2, scaled(color, 0.7)) for s in (-1.0, -0.3, 0.4, 1.1)]
+    return boxy("trailer", color, panels, **place)

@@ -23,7 +23,7 @@ WITHHELD = ("ego vehicle", "rectification border", "out of roi")  # all that Cit
 
 
 def paint_labels(polygons) -> dict[str, Image.Image]:
-    """labelIds (mode L), instanceIds (I;16) and color (RGBA), painted back to front as cityscapesScripts paints them."""
+    """labelIds (mode L), instanceIds (I;16), color (RGBA), painted back to front as cityscapesScripts paints them."""
     pictures = {"labelIds": Image.new("L", (WIDTH, HEIGHT)), "instanceIds": Image.new("I", (WIDTH, HEIGHT)),
                 "color": Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 255))}
     draws = {name: ImageDraw.Draw(picture) for name, picture in pictures.items()}
