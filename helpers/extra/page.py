@@ -30,7 +30,8 @@ def write_page(path, predictions, state, frames: int = 12, title: str = "Predict
     data = {
         "names": first.label_set.names, "colors": first.label_set.colors, "wrong": views.WRONG, "step": STEP,
         "confidence": views.CONFIDENCE[::STEP].tolist(), "checkpoints": [p.name for p in predictions],
-        "orders": ORDERS, "opacity": state.opacity, "iou": [_numbers(p.total().iou()) for p in predictions],
+        "orders": ORDERS, "order": ORDERS.index(state.order), "focus": state.focus, "opacity": state.opacity,
+        "iou": [_numbers(p.total().iou()) for p in predictions],
         "miou": [_number(p.total().mean_iou()) for p in predictions], "split": len(first.scores),
         "frames": [_frame(predictions, index) for index in order]}
     sheet = base64.b64encode(views.contact_sheet(predictions, replace(state, view="row"))).decode()

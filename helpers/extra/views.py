@@ -95,7 +95,9 @@ def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
     mixed = (image * np.uint16(256 - strength) + colors * np.uint16(strength)) >> 8
     image = np.where(lit[..., None], mixed, image).astype(np.uint8)
     if state.outlines:
-        across, down = edges[:, 1:] != edges[:, :-1], edges[1:] != edges[:-1]
+        lined = on[edges]  # classes that are switched off are not outlined either
+        across = (edges[:, 1:] != edges[:, :-1]) & (lined[:, 1:] | lined[:, :-1])
+        down = (edges[1:] != edges[:-1]) & (lined[1:] | lined[:-1])
         image[:, :-1][across] = image[:-1][down] = 0
         image[:, 1:][across] = image[1:][down] = 255
     return _marked(image, state, top, left, grow / shrink)
@@ -190,7 +192,7 @@ def legend(predictions, state) -> list[tuple[str, str, str]]:
             for name, color, pair in zip(one.label_set.names, one.label_set.colors, zip(*ious))]
 
 
-def contact_sheet(predictions, state, frames: int = 4, size: int = 256) -> bytes:
+def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes:
     """PNG bytes: the first frames of the chosen order as frame, truth and prediction, for pages without a kernel."""
     one, rows = predictions[0], []
     for position in range(min(frames, len(sequence(predictions, state)))):
@@ -203,5 +205,5 @@ def contact_sheet(predictions, state, frames: int = 4, size: int = 256) -> bytes
         rows += [_strip(text, view.shape[1]), view]
     file = io.BytesIO()
     sheet = Image.fromarray(np.concatenate([row[:, : rows[0].shape[1]] for row in rows]))
-    sheet.quantize(160, dither=Image.Dither.NONE).save(file, "png", optimize=True)  # a third of the size
+    sheet.quantize(128, dither=Image.Dither.NONE).save(file, "png", optimize=True)  # a third of the size
     return file.getvalue()
