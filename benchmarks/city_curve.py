@@ -4,8 +4,8 @@
     python benchmarks/city_curve.py                    # a few minutes of one core; resumes what is there
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
-frames at an eighth of their size, flips); only the number of frames that the batches are drawn from changes. Scored on the 20
-val frames, whose cities no training frame comes from.
+frames at an eighth of their size, flips); only the number of frames that the batches are drawn from changes. Scored on
+the 20 val frames, whose cities no training frame comes from.
 """
 import argparse
 import json
@@ -76,7 +76,7 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
     scores = evaluate(model, val, 2, torch.device("cpu"), per_frame=False)
     iou = {name: round(float(v), 4) for name, v in zip(scores.names, scores.iou)}
     return {"frames": count, "mean_iou": round(scores.mean_iou, 4), "pixel_accuracy": round(scores.pixel_accuracy, 4),
-            "train_loss_last": round(float(loss / pixels), 4), "iou": iou, "cpu_seconds": round(seconds)}
+            "train_loss_last": round(float(loss.detach() / pixels), 4), "iou": iou, "cpu_seconds": round(seconds)}
 
 
 def main() -> None:
@@ -89,7 +89,8 @@ def main() -> None:
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed")} | {"height": VIEW.height}
+    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed")}
+    settings["height"] = VIEW.height
     result = {"command": "python benchmarks/city_curve.py", "settings": settings, "data": "sample city 1, seed 1",
               "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "points": []}
     if options.result.is_file():

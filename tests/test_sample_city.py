@@ -1,5 +1,6 @@
 """The sample city: its frozen version, its labels against the official tools, its files, and scenes as instruments."""
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from helpers.labels import LABELS, TRAIN_19
 from helpers.sample_city import build, make_scene, objects, paint_labels, people, render, vehicles
 from helpers.sample_city.camera import Random
 from helpers.sample_city.write import CITIES, WITHHELD, frame_plan
+from scripts.city_pictures import FRAME, SHEET, frame_files
 from scripts.pinned import CITY, ROOT
 
 KINDS = ("gtFine_polygons.json", "gtFine_labelIds.png", "gtFine_instanceIds.png", "gtFine_color.png")
@@ -79,6 +81,23 @@ def test_version_1_is_frozen(split, index):
     assert hashlib.sha256(np.asarray(labels).tobytes()).hexdigest() == expected_labels
     means = image.reshape(2, 512, 4, 512, 3).mean((1, 3)).reshape(-1, 3)
     assert np.abs(means - colours).max() <= 2  # grey levels; the pixels may differ in the last bit between machines
+
+
+def test_the_committed_frame_is_what_the_generator_makes():
+    made = frame_files()
+    stored = {path.name: path.read_bytes() for path in FRAME.iterdir()}
+    assert set(stored) == set(made) and sum(map(len, stored.values())) <= 3_000_000
+    assert json.loads(stored["polygons.json"]) == json.loads(made["polygons.json"])
+    old, new = ({name: pixels(io.BytesIO(found[name])) for name in ("frame.png", "labelIds.png")}
+                for found in (stored, made))
+    assert np.array_equal(old["labelIds.png"], new["labelIds.png"])
+    assert np.abs(old["frame.png"].astype(int) - new["frame.png"]).mean() < 0.5  # machines differ in the last bit
+
+
+def test_the_contact_sheet():
+    assert SHEET.stat().st_size < 700_000
+    with Image.open(SHEET) as sheet:
+        assert sheet.size == (1600, 1200)
 
 
 # -- the labels of the city ---------------------------------------------------------------------------------------
