@@ -315,6 +315,11 @@ def test_an_epoch_has_every_frame_once_in_an_order_of_its_own(root, runs):
     run = Run(small_config(root), progress=False)
     orders = [sum(run.batches(epoch), []) for epoch in range(8)]
     assert all(sorted(order) == list(range(10)) for order in orders) and len(set(map(tuple, orders))) == 8
+    crops = []
+    for epoch in (0, 1, 0):
+        run.loader(epoch)
+        crops.append(run.train_set[4][0])
+    assert torch.equal(crops[0], crops[2]) and not torch.equal(crops[0], crops[1])
 
 
 def test_a_whole_run_learns_and_leaves_its_records(root, runs):
