@@ -18,7 +18,7 @@ from PIL import Image
 
 from helpers.extra.official import old_numpy_names, old_pillow_modes, run_tool
 from helpers.labels import LABELS, TRAIN_19
-from helpers.sample_city import build, make_scene, objects, paint_labels, people, render, vehicles
+from helpers.sample_city import build, make_scene, objects, paint_labels, people, render, vehicles, write
 from helpers.sample_city.camera import Random
 from helpers.sample_city.write import CITIES, WITHHELD, frame_plan
 from scripts.city_pictures import FRAME, SHEET, frame_files
@@ -211,9 +211,12 @@ def test_splits_share_no_city_and_no_frame_is_twice():
     assert len(images) == 64
 
 
-def test_test_labels_are_withheld():
+def test_test_labels_are_withheld(tmp_path, monkeypatch):
+    drawn = json.loads(files(CITY, "val")[0]["gtFine_polygons.json"].read_text())["objects"]
+    monkeypatch.setattr(write, "render", lambda scene: (np.zeros((1024, 2048, 3), np.uint8), drawn))
+    write.write_frame(tmp_path, "test", 0, 1)
     allowed = {label.id for label in LABELS if label.name in WITHHELD} | {0}
-    for paths in files(CITY, "test"):
+    for paths in files(CITY, "test") + files(tmp_path, "test"):
         assert set(np.unique(pixels(paths["gtFine_labelIds.png"])).tolist()) <= allowed
         names = {o["label"] for o in json.loads(paths["gtFine_polygons.json"].read_text())["objects"]}
         assert names <= set(WITHHELD) and "ego vehicle" in names
