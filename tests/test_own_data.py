@@ -176,3 +176,16 @@ def test_wrong_class_sets_are_named(tmp_path):
     assert find_label_set("train19") is TRAIN_19 and TrainConfig().label_set == "train19"
     with pytest.raises(SystemExit):
         main([str(tmp_path), str(tmp_path), "--classes", str(tmp_path / "none.txt"), "--root", str(tmp_path / "root")])
+
+
+def test_the_checkers_of_chapter_13_refuse_what_is_wrong():
+    from helpers.checks import verdict
+
+    for answer in (lambda n: not n.startswith("/"), lambda n: ".." not in n.split("/"), lambda n: False,
+                   lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n):
+        assert verdict("13.1", answer) is not None
+    for answer in (lambda names, share: {names[0]}, lambda names, share: set(), set,
+                   lambda names, share: {n for n in names if n.startswith(min(names).split("/")[0])} | {max(names)},
+                   lambda names, share: {n for n in names if n.startswith("place1")}):
+        assert verdict("13.2", answer) is not None
+    assert "a..b" in verdict("13.1", lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n)
