@@ -61,7 +61,7 @@ def unet():
         if split:  # the left half came through the skip
             axis.add_patch(Rectangle((x, bottom), width / 2, height, facecolor=PALE, edgecolor=BLUE, linewidth=0.8))
         axis.text(x + width / 2, tops[level] + 0.05, channels, ha="center", va="bottom", fontsize=13, color=INK)
-        axis.text(x + width / 2, bottom - 0.05, f"{size}", ha="center", va="top", fontsize=11, color="#555555")
+        axis.text(x + width / 2, bottom - 0.05, f"{size}", ha="center", va="top", fontsize=12, color="#555555")
         return x, x + width, tops[level] - height / 2, bottom
 
     x, ends = 0.45, []
@@ -308,7 +308,8 @@ def receptive_field(image: np.ndarray):
         x = piece.clone().requires_grad_()
         UNet(width=16).eval()(x)[0, :, 18, 18].sum().backward()
         heat += (x.grad[0].abs().sum(0) / x.grad.abs().sum()).numpy() / 8
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13.6, 7), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13.6, 7.2), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.1)
     left.imshow(crop)
     left.add_patch(Rectangle((91.5, 91.5), 388, 388, fill=False, edgecolor="white", linestyle="--", linewidth=2))
     for pixel, color in ((210, YELLOW), (100, "#ff5a5f")):

@@ -24,10 +24,11 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-import helpers.plots as plots  # noqa: E402
+import helpers.plots  # noqa: E402, F401 - the style of all figures
 from helpers.checkpoints import load_model  # noqa: E402
 from helpers.csv_index import find_rows, open_image, open_label  # noqa: E402
 from helpers.evaluate import dataset_for  # noqa: E402
+from helpers.extra.describe import describe  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.windows import View  # noqa: E402
 from scripts import diagrams  # noqa: E402
@@ -66,16 +67,23 @@ def rows(split: str):
     return find_rows(CITY, split)
 
 
-def pictures(split: str = "val", index: int = 0):
-    """Frame uint8 [H, W, 3] and label ids uint8 [H, W] of the sample city."""
-    row = rows(split)[index]
+@cache
+def by_light() -> list[int]:
+    """Numbers of the first twelve validation frames, the brightest first: a picture should be easy to see."""
+    light = [open_image(CITY / row.image)[::8, ::8].mean() for row in rows("val")[:12]]
+    return np.argsort(light)[::-1].tolist()
+
+
+def pictures(place: int = 0):
+    """Frame uint8 [H, W, 3] and label ids uint8 [H, W] of the validation frame at that place in `by_light`."""
+    row = rows("val")[by_light()[place]]
     return open_image(CITY / row.image), open_label(CITY / row.label)
 
 
 def label_kinds():
     """One frame, its label ids as grey values, its train ids and its instances in colour."""
     frame, ids = pictures()
-    path = CITY / rows("val")[0].label.replace("_labelIds", "_instanceIds")
+    path = CITY / rows("val")[by_light()[0]].label.replace("_labelIds", "_instanceIds")
     instances = np.asarray(Image.open(path)).astype(np.int64)
     hues = plt.cm.hsv(np.modf(instances * 0.61803398875)[0])[..., :3]
     hues = np.where((instances >= 1000)[..., None], hues * 255, 40).astype(np.uint8)
@@ -88,7 +96,7 @@ def label_kinds():
 
 def crop():
     """The frame with both windows, and the windows."""
-    frame, ids = pictures("train", 1)
+    frame, ids = pictures(1)
     view = View()
     image, label = view.pair(frame, ids)
     inner = TRAIN_19.colorize(TRAIN_19.encode(label))
@@ -96,7 +104,8 @@ def crop():
     m = view.margin
     canvas[m : m + view.size, m : m + view.size] = inner
     widths = [frame.shape[1] / frame.shape[0], 1, 1]
-    figure, axes = plt.subplots(1, 3, figsize=(13.6, 3.75), layout="constrained", width_ratios=widths)
+    figure, axes = plt.subplots(1, 3, figsize=(13.6, 3.9), layout="constrained", width_ratios=widths)
+    figure.get_layout_engine().set(h_pad=0.1)
     for axis, picture, title in zip(axes, (frame[::2, ::2], image, canvas), (
             f"frame, {frame.shape[1]} x {frame.shape[0]}", f"in: {image.shape[1]} x {image.shape[0]}",
             f"out: {label.shape[1]} x {label.shape[0]}")):
@@ -134,7 +143,8 @@ def shown_in_rows(shown, titles, columns: int, train_ids, shrink: int = 1):
     lines = len(shown) // columns
     height, width = shown[0].shape[:2]
     figure, axes = plt.subplots(lines, columns, squeeze=False, layout="constrained",
-                                figsize=(13.6, lines * (13.6 / columns * height / width + 0.35) + 0.75))
+                                figsize=(13.6, lines * (13.6 / columns * height / width + 0.45) + 0.85))
+    figure.get_layout_engine().set(h_pad=0.1)
     for axis, picture, title in zip(axes.flat, shown, titles):
         axis.imshow(picture[::shrink, ::shrink])
         axis.set_title(title, fontsize=14)
@@ -147,13 +157,13 @@ FIGURES = {
     "unet": diagrams.unet,
     "fcn": diagrams.fcn,
     "valid_convolution": diagrams.valid_convolution,
-    "overlap_tile": lambda: diagrams.overlap_tile(pictures("val", 2)[0]),
+    "overlap_tile": lambda: diagrams.overlap_tile(pictures(2)[0]),
     "classes": diagrams.classes,
     "label_kinds": label_kinds,
     "crop": crop,
     "train_result": lambda: result("train"),
     "val_result": lambda: result("val"),
-    "receptive_field": lambda: diagrams.receptive_field(pictures("val", 2)[0]),
+    "receptive_field": lambda: diagrams.receptive_field(pictures(1)[0]),
 }
 FROM_CHECKPOINT = ("train_result", "val_result")
 assert FIGURES.keys() == ALT.keys()
@@ -174,7 +184,12 @@ def png(figure, dpi: int = 100) -> bytes:
         palette = Image.new("P", (1, 1))
         palette.putpalette([*exact.ravel().tolist(), *rest])
         buffer = io.BytesIO()
-        picture.quantize(palette=palette, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        mapped = np.asarray(picture.quantize(palette=palette, dither=Image.Dither.NONE)).copy()
+        for number, color in enumerate(exact):  # pillow only looks for a near colour
+            mapped[(pixels == color).all(-1)] = number
+        result = Image.fromarray(mapped, "L")
+        result.putpalette(palette.getpalette())
+        result.save(buffer, "png", optimize=True)
         if buffer.tell() <= LIMIT:
             return buffer.getvalue()
     raise SystemExit(f"a figure is larger than {LIMIT} bytes even in few colours: draw a smaller one")
@@ -184,15 +199,11 @@ def sha256(path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def shows(name: str, figure) -> str:
-    """What a figure shows, in words and rounded numbers."""
-    return plots.describe(figure)
-
-
-def numbers_after(text: str) -> tuple[str, list[float]]:
-    """`text` with the means of pictures taken out, and these means: they may differ in the last digit elsewhere."""
-    means = re.findall(r"mean((?: -?[\d.]+(?:e[+-]?\d+)?)+)", text)
-    return re.sub(r"mean(?: -?[\d.]+(?:e[+-]?\d+)?)+", "mean", text), [float(v) for m in means for v in m.split()]
+def without_means(text: str) -> tuple[str, list[float]]:
+    """A description without the means of its data, and these means, which may differ in the last digit elsewhere."""
+    pattern = r"(mean|quarters)((?: -?[\d.]+(?:e[+-]?\d+)?)+)"
+    means = [float(v) for _, values in re.findall(pattern, text) for v in values.split()]
+    return re.sub(pattern, r"\1", text), means
 
 
 def main(names) -> None:
@@ -204,7 +215,7 @@ def main(names) -> None:
     for name in names or FIGURES:
         figure = FIGURES[name]()
         (IMAGES / f"{name}.png").write_bytes(png(figure))
-        entry = {"alt": ALT[name], "shows": shows(name, figure), "png": sha256(IMAGES / f"{name}.png")}
+        entry = {"alt": ALT[name], "shows": describe(figure), "png": sha256(IMAGES / f"{name}.png")}
         if name in FROM_CHECKPOINT:
             entry["checkpoint"] = sha256(CHECKPOINT)
         entries[name] = entry

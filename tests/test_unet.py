@@ -46,15 +46,25 @@ def test_shapes_agree_with_output_size(size):
     assert model(torch.zeros(2, 3, *size)).shape == (2, 19, *(output_size(n) for n in size))
 
 
-def test_forward_equals_a_plain_second_writing():
+@pytest.mark.parametrize(("padding", "norm", "size"), [("valid", None, (60, 76)), ("same", None, (16, 24)),
+                                                       ("valid", "batch", (60, 44)), ("same", "batch", (8, 20))])
+def test_forward_equals_a_plain_second_writing(padding, norm, size):
     torch.manual_seed(0)
-    model = UNet(classes=5, width=3, depth=2).eval()
-    x = torch.randn(1, 3, 60, 76)
+    model = UNet(classes=5, width=3, depth=2, padding=padding, norm=norm).eval()
+    x = torch.randn(2, 3, *size)
+    for name, value in model.state_dict().items():  # biases and running statistics that matter
+        if not name.endswith("weight") or value.ndim == 1:
+            value.copy_(torch.rand(value.shape) + 0.5)
     w = model.state_dict()
 
     def double(x, name):
-        for i in (0, 2):
-            x = F.relu(F.conv2d(x, w[f"{name}.{i}.weight"], w[f"{name}.{i}.bias"]))
+        for i in (0, 2) if norm is None else (0, 3):
+            x = F.conv2d(x, w[f"{name}.{i}.weight"], w.get(f"{name}.{i}.bias"), padding=int(padding == "same"))
+            if norm:
+                after = f"{name}.{i + 1}"
+                x = F.batch_norm(x, w[f"{after}.running_mean"], w[f"{after}.running_var"], w[f"{after}.weight"],
+                                 w[f"{after}.bias"])
+            x = F.relu(x)
         return x
 
     a = double(x, "down.0")
@@ -62,8 +72,9 @@ def test_forward_equals_a_plain_second_writing():
     c = double(F.max_pool2d(b, 2), "down.2")
     for level, skip in enumerate((b, a)):
         c = F.conv_transpose2d(c, w[f"up.{level}.weight"], w[f"up.{level}.bias"], stride=2)
-        d = (skip.shape[2] - c.shape[2]) // 2
-        c = double(torch.cat([skip[:, :, d:-d, d:-d], c], 1), f"merge.{level}")
+        top, left = ((skip.shape[i] - c.shape[i]) // 2 for i in (2, 3))
+        skip = skip[:, :, top : skip.shape[2] - top, left : skip.shape[3] - left]
+        c = double(torch.cat([skip, c], 1), f"merge.{level}")
     assert torch.equal(model(x), F.conv2d(c, w["head.weight"], w["head.bias"]))
 
 
