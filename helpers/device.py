@@ -1,8 +1,5 @@
 """Which device to compute on, and a report of the machine for bug reports: `python -m helpers.device`."""
 import os
-import platform
-import sys
-from importlib.metadata import version
 
 import torch
 
@@ -29,19 +26,6 @@ def prepare(device: torch.device, deterministic: bool = False) -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
-def report() -> str:
-    """Versions, device, memory and the dataset root, one per line."""
-    from helpers.paths import find_root
-
-    device, root = find_device(), find_root()
-    lines = [f"python       {sys.version.split()[0]} on {platform.platform()}"]
-    lines += [f"{name:12s} {version(name)}" for name in ("torch", "torchvision", "numpy", "pillow")]
-    lines += [f"device       {device}, {os.cpu_count()} processors, {torch.get_num_threads()} torch threads"]
-    if device.type == "cuda":
-        card = torch.cuda.get_device_properties(device)
-        lines.append(f"gpu          {card.name}, {card.total_memory / 2**30:.0f} GiB, amp {amp_dtype(device)}")
-    return "\n".join([*lines, f"dataset root {root} ({'found' if root.is_dir() else 'not there yet'})"])
-
-
 if __name__ == "__main__":
+    from helpers.extra.report import report
     print(report())
