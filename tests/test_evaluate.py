@@ -14,8 +14,8 @@ from helpers.checkpoints import save_model
 from helpers.csv_index import find_rows, open_label, write_csv
 from helpers.dataset import CityscapesCsv
 from helpers.evaluate import dataset_for, evaluate, merge_scores
-from helpers.extra.evaluate_command import main
 from helpers.extra import protocols
+from helpers.extra.evaluate_command import main
 from helpers.extra.instances import OfficialScores, mean
 from helpers.extra.official import copy_ground_truth, official_scores, old_numpy_names, run_tool
 from helpers.labels import ALL_30, IGNORE, LABELS, TRAIN_19
