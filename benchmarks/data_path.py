@@ -100,7 +100,8 @@ def main(arguments=None) -> dict:
         return round(median(x / y for x, y in zip(seconds[a], seconds[b])), 3)
 
     result = {
-        "command": "python benchmarks/data_path.py", "frames": len(paths), "rounds": options.rounds,
+        "command": " ".join(["python benchmarks/data_path.py", *(sys.argv[1:] if arguments is None else arguments)]),
+        "frames": len(paths), "rounds": options.rounds,
         "frame": list(np.asarray(Image.open(paths[0])).shape),
         "cpu_ms_per_frame": {name: round(1000 * median(s) / len(paths), 3) for name, s in seconds.items()},
         "statistics_over_decoding": ratio("statistics, whole frames", "decode only"),

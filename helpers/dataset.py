@@ -53,6 +53,8 @@ class CityscapesCsv(Dataset):
         self.root, self.view, self.label_set = root, view, label_set
         self.mean, self.std, self.augment, self.seed, self.cache = mean, std, augment, seed, cache
         self.epoch = 0
+        self.table = np.full(256, IGNORE, np.uint8)  # from label id, and from the 255 outside a frame, to train id
+        self.table[list(KNOWN_IDS)] = label_set.encode(KNOWN_IDS)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,9 +78,7 @@ class CityscapesCsv(Dataset):
         else:
             window = self.view.pair(image, label, *self._place(image.shape, index))
         image, label = window
-        outside = label == IGNORE  # what View.pair filled in; no label id is 255
-        target = self.label_set.encode(np.where(outside, 0, label))
-        target[outside] = IGNORE
+        target = self.table[label]
         if self.augment and self._random(index).random_raw() % 2:
             image, target = image[:, ::-1], target[:, ::-1]
         return image, target
