@@ -46,7 +46,7 @@ def processes():
         return multiprocessing.get_context("spawn")
     os.environ["PYTHONPATH"] = str(ROOT)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["helpers.training"])
+    context.set_forkserver_preload(["helpers.training", "torch._dynamo"])  # the optimizer imports the second
     return context
 
 
