@@ -42,7 +42,8 @@ def tile_logits(model, image: np.ndarray, info: dict, tile: int | None = None, b
     top, left = (rows - height) // 2, (columns - width) // 2  # where the label window begins, as in View.pair
     fits = bytes_needed(model, height + 2 * margin, width + 2 * margin) <= budget
     tile = max(height, width) if tile is None and fits else view.legal(tile or view.size)
-    step, reach = tile // 2**view.depth * 2**view.depth, REACH if view.padding == "same" else 0
+    grid, reach = 2**view.depth, REACH if view.padding == "same" else 0
+    step = max(grid, tile // grid * grid)
     for y, end_y in spans(height, tile, step):
         for x, end_x in spans(width, tile, step):
             y0, x0 = max(0, y - reach), max(0, x - reach)
