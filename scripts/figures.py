@@ -2,11 +2,13 @@
 
     python scripts/figures.py                  # all of them
     python scripts/figures.py unet classes     # some
+    python scripts/figures.py --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
 
 Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its texts, colours and
 data in rounded numbers), the hash of the picture and, where one is used, of the checkpoint. A test draws every figure
 again and compares what it shows.
 """
+import argparse
 import hashlib
 import io
 import json
@@ -30,6 +32,7 @@ from helpers.csv_index import find_rows, open_image, open_label  # noqa: E402
 from helpers.evaluate import dataset_for  # noqa: E402
 from helpers.extra.describe import describe  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
+from helpers.paths import check_root, runs_dir  # noqa: E402
 from helpers.windows import View  # noqa: E402
 from scripts import diagrams  # noqa: E402
 from scripts.pinned import CITY, build_city, pin  # noqa: E402
@@ -98,8 +101,8 @@ def crop():
     """The frame with both windows, and the windows."""
     frame, ids = pictures(1)
     view = View()
-    image, label = view.pair(frame, ids)
-    inner = TRAIN_19.colorize(TRAIN_19.encode(label))
+    image, label = view.pair(frame, TRAIN_19.encode(ids))  # train ids, 255 where a small frame ends
+    inner = TRAIN_19.colorize(label)
     canvas = np.full_like(image, 255)
     m = view.margin
     canvas[m : m + view.size, m : m + view.size] = inner
@@ -206,11 +209,17 @@ def without_means(text: str) -> tuple[str, list[float]]:
     return re.sub(pattern, r"\1", text), means
 
 
-def main(names) -> None:
-    pin()
-    build_city()
+def main(names, root=None, checkpoint=None, output=None) -> None:
+    """Draw figures into images/; with `root`, those of another data set into `output`, which is not for publishing."""
+    global CITY, CHECKPOINT, IMAGES
+    CHECKPOINT = Path(checkpoint or CHECKPOINT)
+    if root is None:
+        pin()
+        build_city()
+    else:
+        CITY, IMAGES = check_root(Path(root)), Path(output or runs_dir() / "figures")
     index = IMAGES / "figures.json"
-    IMAGES.mkdir(exist_ok=True)
+    IMAGES.mkdir(exist_ok=True, parents=True)
     entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
     for name in names or FIGURES:
         figure = FIGURES[name]()
@@ -226,4 +235,9 @@ def main(names) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=", ".join(ALT))
+    for option, text in (("--root", "another data set"), ("--checkpoint", "another network"),
+                         ("--output", "where the pictures of another data set go (default: runs/figures)")):
+        parser.add_argument(option, help=text)
+    main(**vars(parser.parse_args()))
