@@ -214,7 +214,7 @@ class PredictionBrowser(widgets.VBox):
         state, views = self.state, self.views
         self.image.value = views.encode(views.picture(self.predictions, state))
         caption = escape(views.caption(self.predictions, state))
-        self.caption.value = f'<div role="status" aria-live="polite">{caption}</div>'
+        self.caption.value = f'<div role="status" aria-live="polite" style="line-height:1.4">{caption}</div>'
         self.readout.value = escape(views.readout(self.predictions, state))
         for number, (_, color, ious) in zip(self.numbers, views.legend(self.predictions, state)):
             number.value = f'<span style="border:1px solid;background:{color}">&emsp;</span> {ious}'

@@ -6,7 +6,7 @@ import ipywidgets as widgets
 from helpers.browser import ORDERS
 from helpers.extra.views import VIEWS, State, index_of, sequence
 
-ROW = {"flex_flow": "row wrap", "align_items": "center"}
+ROW = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 14px"}
 
 
 def outputs() -> tuple:
@@ -32,15 +32,16 @@ def inputs(predictions) -> tuple[dict, list, list]:
         "row": _slider("row", shape[0] // 2, shape[0] - 1),
         "column": _slider("column", shape[1] // 2, shape[1] - 1),
         "mark": widgets.Checkbox(False, description="mark the point", indent=False)}
-    switches = [widgets.Checkbox(True, description=name, indent=False, layout=widgets.Layout(width="130px"))
+    switches = [widgets.Checkbox(True, description=name, indent=False, layout=widgets.Layout(width="118px"))
                 for name in names]
-    return controls, switches, [widgets.HTML() for _ in names]
+    numbers = [widgets.HTML(layout=widgets.Layout(width="104px")) for _ in names]
+    return controls, switches, numbers
 
 
 def arrange(browser) -> list:
     """The children of the browser, from top to bottom."""
     c, names = browser.controls, [switch.description for switch in browser.switches]
-    width = widgets.Layout(width="270px")
+    width = widgets.Layout(width="236px")
     legend = [widgets.HBox(pair, layout=width) for pair in zip(browser.numbers, browser.switches)]
     folded = {
         "Classes": [_row(_button("show all classes", lambda: browser.switch(names)),

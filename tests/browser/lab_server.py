@@ -127,12 +127,13 @@ def run_all(page, address: str, token: str, notebook: str) -> None:
 
 
 READ = """async root => {
-    const state = {}, text = e => e.textContent.trim();
+    const plain = t => t.replace(/\\u200b/g, '').replace(/\\u00a0/g, ' ').trim();  // ipywidgets puts such spaces in
+    const state = {}, text = e => plain(e.textContent);
     for (const box of root.querySelectorAll('.widget-slider'))
         state[text(box.querySelector('.widget-label'))] = Number(
-            box.querySelector('.noUi-handle').getAttribute('aria-valuenow'));
+            box.querySelector('.noUi-handle').getAttribute('aria-valuetext'));
     for (const box of root.querySelectorAll('.widget-dropdown'))
-        state[text(box.querySelector('.widget-label'))] = box.querySelector('select').selectedOptions[0].label;
+        state[text(box.querySelector('.widget-label'))] = plain(box.querySelector('select').selectedOptions[0].label);
     for (const box of root.querySelectorAll('.widget-checkbox')) state[text(box)] = box.querySelector('input').checked;
     let image = '';
     for (const b of new Uint8Array(await (await fetch(root.querySelector('img').src)).arrayBuffer()))
@@ -191,10 +192,13 @@ class Controls:
         self.page.mouse.up()
 
     def choose(self, label: str, option: str) -> None:
-        self.labelled(".widget-dropdown", label).locator("select").select_option(label=option)
+        select = self.labelled(".widget-dropdown", label).locator("select")
+        names = select.evaluate("e => [...e.options].map(o => o.label.replace(/\\u00a0/g, ' '))")
+        select.select_option(index=names.index(option))
 
     def checkbox(self, label: str):
-        return self.labelled(".widget-checkbox", label).locator("input")
+        own = self.page.locator(".widget-label-basic", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+        return self.root.locator(".widget-checkbox").filter(has=own).locator("input")
 
     def button(self, text: str) -> None:
         self.root.get_by_role("button", name=text).click()

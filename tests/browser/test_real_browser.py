@@ -69,18 +69,25 @@ def predictions():
 
 
 def shoot(page, name: str, target=None) -> None:
+    """Screenshots at two widths in both themes, and of the browser alone, where COURSE_SHOTS asks for them."""
     if not SHOTS:
         return
+    if target is not None:
+        page.keyboard.press("Control+b")  # hides the side bar, and shows it again below
     for width in (1280, 800):
         for theme in ("light", "dark"):
             page.set_viewport_size({"width": width, "height": 1000})
             page.emulate_media(color_scheme=theme)
-            page.wait_for_timeout(1200)
+            page.wait_for_timeout(2000)
             if target is not None:
-                target.scroll_into_view_if_needed()
+                target.evaluate("e => e.scrollIntoView()")
             page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png")
+            if (name, width, theme) == ("widget", 1280, "light"):
+                target.screenshot(path=Path(SHOTS) / "browser.png")
     page.set_viewport_size({"width": 1280, "height": 1000})
     page.emulate_media(color_scheme="light")
+    if target is not None:
+        page.keyboard.press("Control+b")
 
 
 class Shown:
@@ -92,7 +99,9 @@ class Shown:
         self.root.scroll_into_view_if_needed()
         self.controls = lab.Controls(page, self.root)
         self.classes = predictions[0].label_set.names
-        lab.eventually(lambda: self.root.locator("img").count() and self.read()[1], "what is shown at first is right")
+        boxes = self.root.locator(".widget-checkbox")
+        lab.eventually(lambda: boxes.count() == len(self.classes) + 2, "all switches are there")
+        lab.eventually(lambda: self.read()[1], "what is shown at first is right")
 
     def section(self, title: str) -> None:
         """Open a section of the accordion."""
@@ -164,7 +173,8 @@ def test_chapter_09(chromium, server, predictions):
         changes(lambda: c.button("previous"), "previous", position=0)
         for view in ("frame", "truth", "prediction", "difference", "confidence"):
             changes(lambda view=view: c.choose("view", view), f"view {view}", view=view)
-        changes(lambda: c.press("opacity", "ArrowRight", 3), "opacity by keyboard", opacity=0.75)
+        opacity = shown.read()[0].opacity
+        changes(lambda: c.press("opacity", "ArrowLeft", 3), "opacity by keyboard", opacity=round(opacity - 0.15, 2))
         changes(lambda: c.drag("opacity", 1.0), "opacity by drag", opacity=1.0)
         changes(lambda: c.choose("view", "prediction"), "view prediction", view="prediction")
         for order in ORDERS[1:]:
