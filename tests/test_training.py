@@ -5,6 +5,7 @@ import random
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -292,6 +293,26 @@ def test_accumulated_gradients_equal_those_of_the_large_batch(root, runs):
         assert torch.allclose(gradient, gradients[0], rtol=1e-4, atol=1e-6) and gradient.abs().max() > 1e-2
 
 
+def test_a_step_starts_from_no_gradient(root, runs):
+    run = Run(small_config(root, lr=0.0, norm=None, dropout=0.0), progress=False)
+    run.model.train()
+    one, other = list(run.loader(0))[:2]
+    gradients = []
+    for batches in ([one], [other], [one]):
+        run.step(0, batches)
+        gradients.append(torch.cat([p.grad.flatten() for p in run.model.parameters()]))
+    assert torch.equal(gradients[0], gradients[2]) and not torch.allclose(gradients[0], gradients[1])
+
+
+def test_best_is_the_first_epoch_of_the_highest_score(root, runs):
+    run = Run(small_config(root, epochs=4, pictures=0), progress=False)
+    scores = iter([0.1, 0.3, 0.3, 0.2])
+    run.evaluate = lambda *_, **__: SimpleNamespace(mean_iou=next(scores), loss_per_pixel=1.0, pixel_accuracy=0.5)
+    run.fit()
+    assert state(runs / "small", "best.pt")["info"]["history"][-1]["epoch"] == 2
+    assert state(runs / "small")["epochs_done"] == 4
+
+
 def test_the_loss_of_an_epoch_is_the_mean_over_pixels(root, runs):
     run = Run(small_config(root, batch_size=4, accumulate=1, lr=0.0, norm=None, dropout=0.0), progress=False)
     with torch.no_grad():
@@ -335,9 +356,10 @@ def test_a_whole_run_learns_and_leaves_its_records(root, runs):
     lines = (folder / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,train_loss,val_loss,val_mean_iou,val_pixel_accuracy" and len(lines) == 5
     assert float(lines[4].split(",")[1]) == rows[3]["train_loss"]
-    best = max(range(4), key=lambda i: rows[i]["val_mean_iou"])
     model, info = checkpoints.load_model(folder / "best.pt")
-    assert len(info["history"]) == best + 1 and info["view"] == View("crop", 32, "same", 2) and not model.training
+    best = max(row["val_mean_iou"] for row in rows)
+    assert info["history"][-1]["val_mean_iou"] == best and not model.training
+    assert info["view"] == View("crop", 32, "same", 2)
     exported = checkpoints.save_model(folder / "half.pt", model, {**info, "view": vars(info["view"]),
                                                                   "label_set": "train19"})
     assert exported.stat().st_size < 0.6 * (folder / "best.pt").stat().st_size
