@@ -1,0 +1,48 @@
+"""Train the checkpoint that the chapters show, with the project's own commands, and write down what it is.
+
+    python scripts/demo_checkpoint.py          # about an hour of one core; resumes where it was interrupted
+
+Builds the training city (320 frames, seed 1; its 20 val frames are those of the sample city), trains, exports to
+data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data, configuration, history, scores, hash.
+"""
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.checkpoints import load_model  # noqa: E402
+from helpers.evaluate import dataset_for, evaluate  # noqa: E402
+from helpers.extra.certificate import machine  # noqa: E402
+from helpers.paths import write_atomically  # noqa: E402
+from helpers.sample_city import VERSION  # noqa: E402
+
+CHECKPOINT = ROOT / "data" / "checkpoints" / "demo.pt"
+CITY = ROOT / "data" / "city320"
+COMMANDS = (
+    "python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0 --seed 1",
+    "python -m helpers.training --preset demo --width 12 --epochs 22 --root data/city320 --compile "
+    "--export data/checkpoints/demo.pt",
+)
+
+
+def main() -> None:
+    for command in COMMANDS:
+        subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, check=True)
+    model, info = load_model(CHECKPOINT)
+    scores = evaluate(model, dataset_for(info, CITY, "val")).as_dict()
+    found = machine()
+    record = {
+        "file": CHECKPOINT.name, "sha256": info["sha256"], "parameters": sum(p.numel() for p in model.parameters()),
+        "commands": COMMANDS, "data": f"sample city version {VERSION}, seed 1: 320 train frames, 20 val frames of "
+                                      "other cities, whole frames at quarter scale",
+        "hardware": {name: found[name] for name in ("processor", "processors", "python", "torch") if name in found},
+        "val": scores, "config": info["config"], "history": info["history"]}
+    write_atomically(CHECKPOINT.with_suffix(".json"), lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
+    print(f"{CHECKPOINT.name}: val mIoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Write the results block of README.md from the result files, so that no number is typed by hand.
+
+    python scripts/results.py
+"""
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.extra.certificate import REPORTED  # noqa: E402
+
+README = ROOT / "README.md"
+START, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
+
+
+def read(name: str, folder: str = "benchmarks/results") -> dict:
+    return json.loads((ROOT / folder / f"{name}.json").read_text())
+
+
+def table(head: tuple, rows: list) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def block() -> str:
+    """The tables, in Markdown."""
+    demo, context, transfer = read("demo", "data/checkpoints"), read("city_context"), read("city_transfer")
+    data, metrics, tiles = read("data_path"), read("metrics")["ours_times_faster"], read("inference")
+    points = read("city_curve")["points"]
+
+    def row(what, score, script):
+        return f"{what}", f"{score['mean_iou']:.3f}", f"{score['pixel_accuracy']:.3f}", f"`{script}`"
+
+    scores = [
+        row(f"**the demo checkpoint**: U-Net, {demo['parameters']:,} parameters, 320 training frames", demo["val"],
+            "scripts/demo_checkpoint.py"),
+        row("a classifier of single pixels (colour and position)", context["scores"]["pixel"],
+            "benchmarks/city_context.py"),
+        row("a network that sees at most 5 pixels", context["scores"]["window"], "benchmarks/city_context.py"),
+        row("position alone", context["scores"]["position"], "benchmarks/city_context.py"),
+        *(row(f"a small network, {p['frames']} training frames", p, "benchmarks/city_curve.py")
+          for p in (points[0], points[-1])),
+        row(f"the demo checkpoint on {transfer['frames']} photographs (CamVid val, 11 classes), trained on none",
+            transfer["scores"]["photographs statistics"], "benchmarks/city_transfer.py")]
+    ratios = [
+        ("exact statistics of all frames, against decoding them alone", f"{data['statistics_over_decoding']:.2f} of "
+         "the time", "`benchmarks/data_path.py`"),
+        ("a cached centre crop, against decode + ToTensor + CenterCrop",
+         f"{data['cached_item_speedup_over_naive']:.0f} times as fast", "`benchmarks/data_path.py`"),
+        ("the confusion matrix, against the masked `np.bincount` that everyone copies",
+         f"{metrics['masked np.bincount']:.1f} times as fast", "`benchmarks/metrics.py`"),
+        ("the same, against torchmetrics without its checks", f"{metrics['torchmetrics, no checks']:.1f} times as fast",
+         "`benchmarks/metrics.py`"),
+        ("a whole frame in one mirrored pass, against tiles", f"{tiles['one_pass_times_faster']:.1f} times as fast",
+         "`benchmarks/inference.py`")]
+    reported = [("the write-up that this course grew from", REPORTED["val_loss"], REPORTED["mean_iou"],
+                 "as reported, protocol unknown")]
+    return f"""{START}
+On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame comes from
+({demo['hardware']['processors']} CPU cores, no GPU):
+
+{table(("what", "mIoU", "pixel accuracy", "from"), scores)}
+
+Ratios, each measured side by side in one run (medians of CPU time, one thread):
+
+{table(("what", "ratio", "from"), ratios)}
+
+On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
+course's command there yet; `python -m helpers.extra.reproduce --root …` writes a certificate that you can send in.
+
+{table(("who", "average loss", "mIoU", "protocol"), reported)}
+{END}"""
+
+
+def write(text: str) -> str:
+    """`text` of the README with the block between the two marks made anew."""
+    before, rest = text.split(START)
+    return before + block() + rest.split(END)[1]
+
+
+if __name__ == "__main__":
+    README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    print("README.md: results written")
