@@ -1,7 +1,7 @@
 """Draw images/training.gif: one validation frame's prediction, epoch after epoch, beside frame and truth.
 
     python scripts/training_gif.py                          # from runs/demo
-    python scripts/training_gif.py --run runs/demo --frame 0 --output images/training.gif
+    python scripts/training_gif.py --run runs/demo --frame 1 --output images/training.gif
 
 Takes the pictures that a training saves after every epoch (runs/<name>/predictions) and its history. Draw it from the
 sample city only: pictures of Cityscapes may not be published.
@@ -72,7 +72,7 @@ def gif(run: Path, frame: int, output: Path, width: int = 1080, most: int = 16) 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=runs_dir() / "demo")
-    parser.add_argument("--frame", type=int, default=0)
+    parser.add_argument("--frame", type=int, default=1)
     parser.add_argument("--output", type=Path, default=ROOT / "images" / "training.gif")
     args = parser.parse_args()
     path = gif(args.run, args.frame, args.output)
