@@ -38,7 +38,7 @@ STATEMENTS = {
     22: ("05", "converting to a tensor brings the values between 0 and 1", "uint8    maximum"),
     23: ("02", "segment well with little data", "elastic"),
     24: ("02", "Adam at 1e-4", "Adam, learning rate"),
-    25: ("08", "0.6426", "per image, absent"),
+    25: ("08", "could have printed 0.6426", "ProtocolExplorer(per image"),
 }
 
 
