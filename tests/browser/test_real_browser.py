@@ -24,7 +24,7 @@ from helpers.extra import views  # noqa: E402
 from helpers.extra.views import State  # noqa: E402
 from scripts.pinned import CITY  # noqa: E402
 
-CHECKPOINT = lab.ROOT / "data" / "checkpoints" / "demo.pt"
+CHECKPOINT = "data/checkpoints/demo.pt"
 SHOTS = os.environ.get("COURSE_SHOTS")
 SETUP = "import sys; from pathlib import Path; root = Path.cwd().parent; sys.path.insert(0, str(root))"
 COMPARED = """from helpers.browser import PredictionBrowser
@@ -63,9 +63,9 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def predictions():
+def predictions(server):
     """The same frames and the same disk cache as in chapter 09."""
-    return Predictions(CHECKPOINT, CITY, limit=12)
+    return Predictions(server[2] / CHECKPOINT, CITY, limit=12)
 
 
 def shoot(page, name: str, target=None) -> None:
@@ -200,7 +200,7 @@ def test_second_checkpoint(chromium, server):
     address, token, course = server
     with lab_page(chromium, address) as page:
         lab.run_all(page, address, token, "compared.ipynb")
-        shown = Shown(page, [Predictions(p, CITY, limit=4) for p in (CHECKPOINT, course / "other.pt")])
+        shown = Shown(page, [Predictions(course / p, CITY, limit=4) for p in (CHECKPOINT, "other.pt")])
         c, changes = shown.controls, shown.changes
         shown.section("Checkpoint, saving")
         changes(lambda: c.choose("checkpoint", "other"), "the other checkpoint", checkpoint=1)
