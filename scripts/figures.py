@@ -173,8 +173,8 @@ assert FIGURES.keys() == ALT.keys()
 
 
 def png(figure, dpi: int = 100) -> bytes:
-    """The figure as an opaque PNG with a palette: its commonest colours exactly (those of the classes), the others
-    near enough; fewer colours, then fewer pixels, until it fits the limit."""
+    """The figure as an opaque PNG with a palette: its commonest colours and those of the classes exactly, the
+    others near enough; fewer colours, then fewer pixels, until it fits the limit."""
     for colors, scale in ((192, 1), (96, 1), (96, 0.85), (48, 0.85), (48, 0.7)):
         figure.set_dpi(dpi * scale)
         canvas = FigureCanvasAgg(figure)
@@ -182,7 +182,7 @@ def png(figure, dpi: int = 100) -> bytes:
         pixels = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
         picture = Image.fromarray(pixels)
         found, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-        exact = found[np.argsort(-counts)[:64]]
+        exact = np.unique(np.concatenate([found[np.argsort(-counts)[:40]], TRAIN_19.colors]), axis=0).astype(np.uint8)
         rest = picture.quantize(colors, method=Image.Quantize.MEDIANCUT).getpalette()[: 3 * colors]
         palette = Image.new("P", (1, 1))
         palette.putpalette([*exact.ravel().tolist(), *rest])

@@ -1,4 +1,5 @@
 """The figures of images/ are current: drawn again, each shows what figures.json says, by data and not by pixels."""
+import io
 import json
 
 import matplotlib.pyplot as plt
@@ -55,7 +56,10 @@ def test_description_notices_another_picture():
 
 
 def test_png_keeps_the_class_colours():
-    figure = plots.panels([np.array([[[0, 0, 142], [70, 130, 180]]], np.uint8).repeat(20, 0).repeat(20, 1)], ["two"])
-    pixels = np.asarray(Image.open(figures.io.BytesIO(figures.png(figure))).convert("RGB")).reshape(-1, 3)
+    """Also the rare ones: fence and pole must not become one grey in a legend."""
+    busy = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    busy[:4, :76] = np.repeat(np.array(figures.TRAIN_19.colors, np.uint8), 4, axis=0)
+    figure = plots.panels([busy], ["noise and the 19 classes"])
+    pixels = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("RGB")).reshape(-1, 3)
     found = {tuple(c) for c in np.unique(pixels, axis=0).tolist()}
-    assert {(0, 0, 142), (70, 130, 180), (255, 255, 255)} <= found
+    assert set(figures.TRAIN_19.colors) | {(255, 255, 255)} <= found
