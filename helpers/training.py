@@ -85,7 +85,8 @@ class Run:
         self.train_set, self.val_set = self._datasets()
         torch.manual_seed(config.seed)
         self.model = UNet(3, len(self.labels), config.width, config.depth, config.padding, config.norm, config.dropout)
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format  # faster there
+        self.model.to(self.device, memory_format=self.layout)
         self.fast_model = torch.compile(self.model) if config.compile else self.model  # the same weights
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr, fused=self.device.type != "mps")
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
@@ -138,7 +139,7 @@ class Run:
         pixels = pixels.clamp(min=1) / self.world  # all void: the loss is 0, and so are the gradients
         losses = []
         for images, targets in batches:
-            images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            images = images.to(self.device, non_blocking=True, memory_format=self.layout)
             with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
                 logits = self.fast_model(images)
             loss, count = self.loss(logits, targets.to(self.device, non_blocking=True))
@@ -197,8 +198,7 @@ class Run:
         self.save_pictures()
         if max(self.history, key=lambda row: row["val_mean_iou"]) is self.history[-1]:  # the first of equal ones
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
-        lines = [self.history[0].keys(), *(row.values() for row in self.history)]
-        table = "".join(",".join(map(str, line)) + "\n" for line in lines)
+        table = "".join(",".join(map(str, line)) + "\n" for line in (self.history[0], *map(dict.values, self.history)))
         for name, text in (("history.csv", table), ("config.json", json.dumps(asdict(self.config), indent=1))):
             write_atomically(self.folder / name, lambda path, text=text: path.write_bytes(text.encode()))
         checkpoints.save(self.folder / "last.pt", {  # the last one: only now does the epoch count as done

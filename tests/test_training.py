@@ -428,8 +428,8 @@ def test_the_parts_of_the_gpu_table_that_need_no_gpu():
 
 def test_the_compared_steps_compute_the_same(monkeypatch):
     monkeypatch.setattr(training_step, "CROP", 188)
-    result = training_step.compare(4, 1, 2, ["recipe", "plain", "padded"])
-    assert result["labelled_pixels"] == {"recipe": 16, "plain": 16, "padded": 192 * 192}
+    result = training_step.compare(4, 1, 2, ["recipe", "plain", "channels_last", "padded"])
+    assert result["labelled_pixels"] == {"recipe": 16, "plain": 16, "channels_last": 16, "padded": 192 * 192}
     assert result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labelled_pixel"] > 0
     assert result["padded_over_recipe_cpu_per_labelled_pixel"] == pytest.approx(
         result["padded_over_recipe_cpu"] * 16 / 192**2)

@@ -84,7 +84,7 @@ def where_time_goes(run: Run, steps: int = 4) -> dict[str, float]:
     for _ in range(steps + 1):
         times = [clock(run.device)]
         images, targets = next(batches)
-        images = images.to(run.device, memory_format=torch.channels_last)
+        images = images.to(run.device, memory_format=run.layout)
         targets = targets.to(run.device)
         times.append(clock(run.device))
         with torch.autocast(run.device.type, run.half, enabled=run.half is not None):
