@@ -1,0 +1,43 @@
+"""The sample city as an instrument (chapter 12): every question of helpers.extra.instrument, three streets each.
+
+    python benchmarks/instrument.py
+    python benchmarks/instrument.py --checkpoint runs/mine/best.pt --output mine.json
+"""
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from helpers.checkpoints import load_model  # noqa: E402
+from helpers.extra.instrument import QUESTIONS, ask  # noqa: E402
+from helpers.paths import write_atomically  # noqa: E402
+
+SEEDS = (0, 1, 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default=ROOT / "data" / "checkpoints" / "demo.pt", type=Path)
+    parser.add_argument("--output", default=ROOT / "benchmarks" / "results" / "instrument.json", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    model, info = load_model(arguments.checkpoint)
+    questions = {}
+    for name, question in QUESTIONS.items():
+        scores = [[ask(model, info, question, seed, value)[0] for value in question.values] for seed in SEEDS]
+        questions[name] = {"text": question.text, "axis": question.axis, "scored": question.label or "all classes",
+                           "values": list(question.values), "scores": scores}
+        result = {"command": "python benchmarks/instrument.py", "checkpoint": arguments.checkpoint.name,
+                  "hardware": f"{platform.machine()}, CPU, one thread", "seeds": list(SEEDS), "questions": questions}
+        text = json.dumps(result, indent=1) + "\n"
+        write_atomically(arguments.output, lambda path, text=text: path.write_text(text))
+        print(name, *(f"{sum(column) / len(column):.2f}" for column in zip(*scores)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
