@@ -139,7 +139,7 @@ def test_whole_frames_of_a_network_of_crops(folder, small_city):
     assert Predictions(path, small_city, limit=1, whole=True).load(0).truth.shape == (1024, 2048)
 
 
-def test_predicted_once_and_again_when_something_changes(checkpoint, other, small_city, monkeypatch):
+def test_predicted_once_and_again_when_something_changes(checkpoint, other, small_city, monkeypatch, tmp_path):
     calls = []
     original = Predictions._predict
     monkeypatch.setattr(Predictions, "_predict", lambda self, row: calls.append(row) or original(self, row))
@@ -148,7 +148,9 @@ def test_predicted_once_and_again_when_something_changes(checkpoint, other, smal
     again = Predictions(checkpoint, small_city)
     assert calls == []
     first = again.load(0).classes[0].copy()
-    second = Predictions(other, small_city)
+    namesake = tmp_path / checkpoint.name
+    shutil.copy(other, namesake)
+    second = Predictions(namesake, small_city, limit=1)
     assert not np.array_equal(first, second.load(0).classes[0])
     calls.clear()
     path = small_city / again.rows[2].image
