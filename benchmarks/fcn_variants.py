@@ -1,6 +1,6 @@
 """FCN-32s, FCN-16s and FCN-8s from scratch, thin, at one budget: what do the skips bring?
 
-    python benchmarks/fcn_variants.py                 # about 20 minutes of one core; resumes what is there
+    python benchmarks/fcn_variants.py                 # about 6 minutes of one core; resumes what is there
     python benchmarks/fcn_variants.py --steps 4 --seeds 0 --frames 2 --result trial.json
 
 Whole frames of the sample city at quarter scale; every run has the same frames in the same order, the same steps and
@@ -102,17 +102,18 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
 def main(arguments=None) -> dict:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "test_city")
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--frames", type=int, help="at most so many frames of each split")
     parser.add_argument("--result", type=Path, default=RESULT)
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    settings = {k: v for k, v in vars(args).items() if k not in ("root", "result", "seeds")}
+    settings = {k: v for k, v in vars(args).items() if k not in ("root", "result", "seeds", "models")}
     known = json.loads(args.result.read_text()) if args.result.is_file() else {}
     result = {"command": "python benchmarks/fcn_variants.py", "settings": settings, "data": args.root.name,
               "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "ceilings": {}, "runs": []}
@@ -124,7 +125,7 @@ def main(arguments=None) -> dict:
             result["runs"] = known["runs"]
         done = {(run["model"], run["seed"]) for run in result["runs"]}
         for seed in args.seeds:
-            for name in MODELS:
+            for name in args.models:
                 if (name, seed) not in done:
                     result["runs"].append(train(name, seed, train_set, val_set, args))
                     print({k: v for k, v in result["runs"][-1].items() if k != "iou"}, flush=True)
