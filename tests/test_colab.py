@@ -16,7 +16,7 @@ from helpers.extra import colab
 from helpers.training import Run, TrainConfig
 from helpers.windows import View
 
-CONFIG = {"name": "colab", "width": 4, "size": 36, "epochs": 3, "batch_size": 2, "pictures": 1}
+CONFIG = {"name": "colab", "width": 2, "size": 36, "epochs": 3, "batch_size": 2, "pictures": 1}
 
 
 @pytest.fixture

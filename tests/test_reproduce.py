@@ -23,14 +23,14 @@ from helpers.unet import UNet
 from helpers.windows import View, reduce_image, reduce_label
 
 CITIES = {"train": ("aachen", "bochum", "zurich"), "val": ("frankfurt", "lindau", "munster"), "test": ("berlin",)}
-SMALL = {"width": 4, "epochs": 2, "batch_size": 2}
+SMALL = {"width": 2, "epochs": 2, "batch_size": 2}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Six frames of the pinned city in train, three in val, one in test, at a quarter of the size: 512x256."""
+    """Four frames of the pinned city in train, three in val, one in test, at a quarter of the size: 512x256."""
     city, root = os.environ["CITYSCAPES_DATASET"], tmp_path_factory.mktemp("cityscapes")
-    for split, count in (("train", 6), ("val", 3), ("test", 1)):
+    for split, count in (("train", 4), ("val", 3), ("test", 1)):
         for number, row in enumerate(find_rows(city, split)[:count]):
             name = CITIES[split][number % len(CITIES[split])]
             for kind, end, array in (
@@ -62,7 +62,7 @@ def whole(root, folders):
 
 def test_the_rehearsal_measures_what_the_helpers_measure(root, whole):
     folder, found = whole
-    assert {s: found["csv"][s]["rows"] for s in CITIES} == {"train": 6, "val": 3, "test": 1}
+    assert {s: found["csv"][s]["rows"] for s in CITIES} == {"train": 4, "val": 3, "test": 1}
     assert found["layout"]["val"] == {"frames": 3, "cities": 3} and found["files"] == {"checked": True}
     assert len(found["training"]["history"]) == 2 and not found["statistics"]["equal_to_six_digits"]
     model, info = load_model(folder / "training" / "last.pt")
@@ -93,8 +93,8 @@ def test_the_report_holds_no_pixel_and_the_pictures_lie_beside(whole):
 def test_a_rehearsal_says_what_it_is(whole):
     found = whole[1]
     assert not found["complete"]
-    for text in ("train: 6 rows, expected 2975", "val: 3 rows, expected 500", "train: 3 cities, expected 18",
-                 "mean and deviation differ from the constants", "width: 4, standard 64", "epochs: 2, standard 30"):
+    for text in ("train: 4 rows, expected 2975", "val: 3 rows, expected 500", "train: 3 cities, expected 18",
+                 "mean and deviation differ from the constants", "width: 2, standard 64", "epochs: 2, standard 30"):
         assert text in found["deviations"]
     assert found["reported"]["mean_iou"] == 0.6426 and len(found["code_sha256"]) == 64
     assert "deviation" in certificate.as_text(found) and found["machines"][0]["torch"] == torch.__version__
@@ -209,6 +209,18 @@ def test_scale_and_crop_keep_frame_and_label_together():
         inside = cut != IGNORE
         same = np.abs(window[..., 0].astype(int) - cut * 10.0) < 6
         assert same[inside].mean() > 0.8 and (inside.all() or big.shape[0] < 64 or big.shape[1] < 96)
+
+
+def test_flips_turn_frame_and_label_alike(monkeypatch):
+    monkeypatch.setattr(augment, "distort", lambda image, rng: image)
+    base, turned = type("Base", (), {"rows": [], "pair": lambda self, index: coded()})(), 0
+    crops = AugmentedCrops(base, (64, 96), (1.0, 1.0))
+    for epoch in range(12):
+        crops.epoch = epoch
+        image, target = crops.pair(0)
+        assert (image[..., 0] == target * 10).all()
+        turned += int(target[0, 95]) < int(target[0, 0])  # classes grow to the right
+    assert 2 <= turned <= 10
 
 
 def test_a_crop_of_one_class_is_drawn_again():

@@ -206,6 +206,7 @@ class Reproduction:
         scores = all_scores(tables, self.config.batch_size)
         return {" | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()}
 
+    @torch.no_grad()
     def pictures(self) -> list[str]:
         """Frame, truth and prediction side by side, of train and val, crops and whole frames at half size."""
         model, info = self._model()
