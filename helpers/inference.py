@@ -63,6 +63,8 @@ def assemble(pieces, height: int, width: int) -> torch.Tensor:
     """Pieces (top, left, [classes, h, w]) put together: float32 [classes, height, width] on the CPU."""
     result = torch.empty(0)
     for top, left, piece in pieces:
+        if piece.shape[1:] == (height, width):
+            return piece.cpu()
         result = result if len(result) else torch.empty(len(piece), height, width)
         result[:, top : top + piece.shape[1], left : left + piece.shape[2]] = piece
     return result

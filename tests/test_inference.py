@@ -203,11 +203,11 @@ def test_reduced_frames_are_predicted_as_evaluate_does(same, tmp_path):
     assert (logits - whole).abs().max() < 1e-5 and (found == logits.argmax(0).numpy()).all()
 
 
-def test_labels_lie_where_the_picture_has_them():
+@pytest.mark.parametrize("bright", [np.s_[400:, :], np.s_[:, 1200:], np.s_[:4], np.s_[:, :-5]])
+def test_labels_lie_where_the_picture_has_them(bright):
     """An edge in a frame that is reduced by four comes back at the same pixel, also where four does not divide."""
     frame = np.zeros((1023, 1301, 3), np.uint8)
-    frame[400:, :] = 255
-    frame[:, 1200:] = 255
+    frame[bright] = 255
     expected = (frame[..., 0] > 0).astype(np.uint8)
     found = predict_frame(Brightness(), frame, {**QUARTER, "mean": (0.5, 0.5, 0.5)})
     assert found.shape == (1023, 1301) and (found == expected).all()
@@ -295,7 +295,7 @@ def test_a_photograph_is_labelled_at_its_own_size(same, tmp_path):
     assert (np.asarray(color) == TRAIN_19.colorize(expected)).all()
     parts = read_photograph(path).astype(int), np.asarray(color).astype(int)
     far = [np.abs(np.asarray(overlay) - part).mean() for part in ((parts[0] + parts[1]) / 2, *parts)]
-    assert far[0] < min(20, *far[1:]) / 1.5, "half photograph, half colours (as far as JPEG keeps noise)"
+    assert far[0] < min(far[1:]) / 1.5, "half photograph, half colours (as far as JPEG keeps noise)"
 
 
 def test_command_line(same, tmp_path, capsys):
