@@ -147,11 +147,13 @@ def test_looking_at_a_run_does_not_change_it(root, runs):
     config = small_config(root, epochs=1)
     plain = Run(replace(config, name="plain"), progress=False).fit()
     run = Run(replace(config, name="looked"), progress=False)
+    before = torch.get_rng_state()
     assert estimate(run) > 0
     parts = where_time_goes(run, steps=2)
     assert list(parts) == ["data", "forward", "backward", "optimizer"] and min(parts.values()) > 0
     rates, losses = find_learning_rate(run, low=1e-4, high=1e-1, steps=6)
     assert np.allclose(np.diff(np.log(rates)), np.log(1000) / 5) and len(losses) == len(rates)
+    assert torch.equal(torch.get_rng_state(), before)
     assert run.fit() == plain
     assert_same(state(runs / "looked")["model"], state(runs / "plain")["model"])
 
