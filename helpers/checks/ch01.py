@@ -66,4 +66,4 @@ def exercise_3(last_crop) -> None:
             raise Wrong(f"n = {n}, p = {p}: {found} is not the offset"
                         + (f"; the paper's network has {expected} there" if (n, p) == (5, 100) else ""))
         if not isinstance(found, int):
-            raise Wrong(f"n = {n}, p = {p}: the offset must be an int, so that it can slice; found {type(found).__name__}")
+            raise Wrong(f"n = {n}, p = {p}: an offset must be an int, to slice with; found {type(found).__name__}")
