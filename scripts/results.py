@@ -26,7 +26,8 @@ def table(head: tuple, rows: list) -> str:
 def block() -> str:
     """The tables, in Markdown."""
     demo, context, transfer = read("demo", "data/checkpoints"), read("city_context"), read("city_transfer")
-    data, metrics, tiles = read("data_path"), read("metrics")["ours_times_faster"], read("inference")["one_pass_times_faster_than"]
+    data, metrics = read("data_path"), read("metrics")["ours_times_faster"]
+    tiles = read("inference")["one_pass_times_faster_than"]
 
     def row(what, score, script):
         return f"{what}", f"{score['mean_iou']:.3f}", f"{score['pixel_accuracy']:.3f}", f"`{script}`"
