@@ -26,6 +26,12 @@ def test_problems_are_exactly_the_illegal_sizes(depth, padding):
             assert layers[-1] == ("head", 0, output_size(n, depth, padding), "")
 
 
+def test_problems_name_the_layer():
+    found = {n: [(x.kind, x.level) for x in layer_sizes(n) if x.problem] for n in (572, 576, 570, 573)}
+    assert found == {572: [], 576: [("pool", 3), ("up", 2)], 573: [("pool", 1), ("up", 0)],
+                     570: [("pool", 2), ("pool", 3), ("pool", 4), ("up", 3), ("up", 2), ("up", 1)]}
+
+
 def test_layer_sizes_are_those_of_the_network():
     with torch.device("meta"):
         model = UNet(width=1)

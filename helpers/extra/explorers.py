@@ -70,26 +70,15 @@ def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
 def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
     """First and last input pixel (along one axis) that an output pixel of the unpadded network depends on.
 
-    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves, a skip shifts by
-    its crop. At depth 4: 188 pixels for output pixels 0 to 3 (mod 16), 204 for the others.
+    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves. At depth 4: 188
+    pixels for output pixels 0 to 3 (mod 16), 204 for the others.
     """
-    if not depth:
-        return pixel, pixel + 4
-    crops = [8 * 2**k - 4 * k - 8 for k in range(depth + 1)]  # 0, 4, 16, 40, 88: by levels above the bottom
-
-    def through_contraction(first: int, last: int, level: int) -> tuple[int, int]:
-        last += 4
-        return through_contraction(2 * first, 2 * last + 1, level - 1) if level else (first, last)
-
-    def through_expansion(first: int, last: int, level: int) -> tuple[int, int]:
-        if level == depth:
-            return through_contraction(first, last, level)
-        last, crop = last + 4, crops[depth - level]
-        skip = through_contraction(first + crop, last + crop, level)
-        deep = through_expansion(first // 2, last // 2, level + 1)
-        return min(skip[0], deep[0]), max(skip[1], deep[1])
-
-    return through_expansion(pixel, pixel, 0)
+    first = last = pixel
+    for _ in range(depth):  # up: two convolutions, then the up-convolution (skips see less, inside of that)
+        first, last = first // 2, (last + 4) // 2
+    for _ in range(depth):  # the bottom, and down
+        first, last = 2 * first, 2 * (last + 4) + 1
+    return first, last + 4
 
 
 class Explorer(widgets.VBox):
