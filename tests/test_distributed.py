@@ -47,9 +47,13 @@ def together(folder, world, work, *arguments):
                for rank in range(world)]
     for process in started:
         process.start()
-    for process in started:
-        process.join(500)
-    assert [process.exitcode for process in started] == [0] * world
+    end = time.monotonic() + 500
+    while None in (codes := [process.exitcode for process in started]) and not any(codes) and time.monotonic() < end:
+        time.sleep(0.05)
+    for process in started:  # where one has failed, the others wait for it
+        process.kill()
+        process.join()
+    assert codes == [0] * world
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(world)]
 
 
