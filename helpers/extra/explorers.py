@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+import helpers.plots  # noqa: F401 - the pictures have its style wherever they are drawn
 from helpers.dataset import normalize
 from helpers.sizes import nearest_sizes, output_size, valid_size
 from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD
