@@ -14,14 +14,15 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import browser as module
-from helpers.browser import ORDERS, PredictionBrowser, Predictions
+from helpers.browser import PredictionBrowser
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for, evaluate
 from helpers.extra import views
+from helpers.extra.predictions import ORDERS, Predictions
 from helpers.extra.views import State
 from helpers.labels import ALL_30, IGNORE, LABEL_SETS
+from helpers.metrics import ConfusionMatrix
 from helpers.unet import UNet
 from helpers.windows import View
 from scripts.pinned import CITY
@@ -191,7 +192,7 @@ def test_orders(one):
 
 
 def test_frames_without_truth_go_last(one, monkeypatch):
-    empty = module.ConfusionMatrix(19)
+    empty = ConfusionMatrix(19)
     monkeypatch.setitem(one.scores, 1, empty)
     assert one.sequence("worst first")[-1] == 1
 

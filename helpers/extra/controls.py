@@ -3,7 +3,7 @@ from html import escape
 
 import ipywidgets as widgets
 
-from helpers.browser import ORDERS
+from helpers.extra.predictions import ORDERS
 from helpers.extra.views import VIEWS, State, index_of, sequence
 
 ROW = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 14px"}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.browser import ORDERS
 from helpers.extra import views
+from helpers.extra.predictions import ORDERS
 from helpers.labels import IGNORE
 from helpers.paths import write_atomically
 from helpers.windows import reduce_image, reduce_label

@@ -19,8 +19,8 @@ if reason:
 
 from playwright.sync_api import sync_playwright  # noqa: E402
 
-from helpers.browser import ORDERS, Predictions  # noqa: E402
 from helpers.extra import views  # noqa: E402
+from helpers.extra.predictions import ORDERS, Predictions  # noqa: E402
 from helpers.extra.views import State  # noqa: E402
 from scripts.pinned import CITY  # noqa: E402
 
