@@ -32,7 +32,7 @@ STATEMENTS = {
     16: ("03", "tested on val", "cities in both"),
     17: ("04", "follow a normal distribution", "pixels beyond two deviations"),
     18: ("04", "robust to outliers", "quartile ranges above the median"),
-    19: ("04", "normalizing improves the results", "the same outputs"),
+    19: ("04", "normalising improves the results", "the same outputs"),
     20: ("04", "mean 0 and standard deviation 1", "the first frame"),
     21: ("04", "I computed the mean and the standard deviation", "deviation in circulation"),
     22: ("05", "converting to a tensor brings the values between 0 and 1", "uint8    maximum"),
