@@ -1,6 +1,7 @@
 """Chapter 12: the trials differ in what they say, and the instrument changes one thing only."""
+import json
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,17 @@ import torch
 from PIL import Image
 from small_runs import small_root
 
+from benchmarks import beyond, camvid
+from helpers.csv_index import find_rows
 from helpers.dataset import normalize
-from helpers.extra import experiments, instrument
+from helpers.extra import evaluate_command, experiments, instrument
 from helpers.extra.experiments import Trial, TrialRun, VariantUNet
-from helpers.labels import IGNORE
+from helpers.labels import CAMVID_11, IGNORE
+from helpers.sample_city import materials
+from helpers.sample_city.camera import Random
+from helpers.sample_city.write import write_frame
 from helpers.unet import UNet
+from helpers.windows import View
 
 SHAPE = {"classes": 5, "width": 4, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0}
 
@@ -159,13 +166,135 @@ def test_one_training_many_scores(folder):
         experiments.run_trials([tiny(folder), tiny(folder, lr=0.02)])
 
 
-def test_small_city_keeps_ids(folder, tmp_path):
-    small = experiments.small_city(tmp_path / "small", folder, 4)
-    for path in sorted(folder.glob("gtFine/*/*/*labelIds.png")):
-        label, reduced = (np.asarray(Image.open(base / path.relative_to(folder))) for base in (folder, small))
-        assert reduced.shape == (16, 24)
-        blocks = label.reshape(16, 4, 24, 4).transpose(0, 2, 1, 3).reshape(16, 24, 16)
-        assert (blocks == reduced[..., None]).any(-1).all()  # no id that is not in its block
+def test_small_city(tmp_path, monkeypatch):
+    small = experiments.small_city(tmp_path / "small", train=1, val=1, factor=16)
+    write_frame(tmp_path / "large", "val", 0, 1)
+    (path,) = small.glob("gtFine/val/*/*labelIds.png")
+    label, reduced = (np.asarray(Image.open(base / path.relative_to(small))) for base in (tmp_path / "large", small))
+    assert reduced.shape == (64, 128)
+    blocks = label.reshape(64, 16, 128, 16).transpose(0, 2, 1, 3).reshape(64, 128, 256)
+    assert (blocks == reduced[..., None]).any(-1).all()  # no id that is not in its block
+    (path,) = small.glob("leftImg8bit/val/*/*.png")
+    frame, reduced = (np.asarray(Image.open(base / path.relative_to(small))) for base in (tmp_path / "large", small))
+    means = frame.reshape(64, 16, 128, 16, 3).mean((1, 3))
+    assert np.abs(means - reduced).max() <= 0.51
+    monkeypatch.setattr(experiments, "write_frame", None)  # frames that are there are not drawn again
+    experiments.small_city(small, train=1, val=1, factor=16)
+    with pytest.raises(ValueError, match="another folder"):
+        experiments.small_city(small, train=1, val=1, factor=8)
+
+
+def test_every_trial_changes_what_it_says():
+    everything = {**beyond.ladder(), **beyond.ablations()}
+    schedule = {"optimizer", "lr", "warmup", "schedule"}
+    size = {"view", "height", "size", "batch_size", "epochs"}
+    expected = {"crops": {"augment"}, "norm": {"norm"}, "adamw": schedule, "frames": size, "scale": {"scale"},
+                "colour": {"colour"}, "weighted": {"loss"}, "dice": {"loss"}, "longer": {"epochs"}, "ema": {"ema"},
+                "flip": {"flip_test"}, "no skips": {"skips"}, "summed skips": {"skips"}, "bilinear": {"up"},
+                "valid": {"padding"}, "width 4": {"width"}, "width 16": {"width"}, "depth 2": {"depth"},
+                "raw": {"mean", "std"}, "bytes": {"mean", "std"}, "imagenet": {"mean", "std"},
+                "per image": {"per_image"}, "30 classes": {"label_set"}, "centre": {"augment"},
+                "bare": {"norm", "lr"}, "fcn parameters": {"model", "width"}, "fcn compute": {"model", "width"}}
+    assert {name for name, (_, against, _) in everything.items() if against} == set(expected)
+    frames, steps = beyond.BUDGET["train_frames"], beyond.BUDGET["steps"]
+    for name, (_, against, trial) in everything.items():
+        if against:
+            assert different(trial, everything[against][2]) == expected[name], name
+        assert frames % trial.batch_size == 0
+        assert frames // trial.batch_size * trial.epochs == steps * (1 + (name in beyond.ALIKE)), name
+    wide = {name: count(experiments.FCN8s(19, everything[name][2].width, hidden=16 * everything[name][2].width))
+            for name in ("fcn parameters", "fcn compute")}
+    assert wide["fcn parameters"] == pytest.approx(count(UNet(3, 19, width=8, padding="same")), rel=0.06)
+
+
+def test_results_resume_and_do_not_mix(folder, tmp_path, monkeypatch):
+    trials = {"a": ("one", None, tiny(None)), **{name: ("more", "a", tiny(None, epochs=2, **how)) for name, how in (
+        ("longer", {}), ("ema", {"ema": 0.5}), ("flip", {"flip_test": True}))}}
+    file = tmp_path / "beyond.json"
+    monkeypatch.setattr(beyond, "RESULT", file)
+    monkeypatch.setattr(beyond, "SEEDS", (0, 1))
+    monkeypatch.setattr(beyond, "PARTS", {"ladder": lambda: trials, "ablations": dict})
+    monkeypatch.setattr(beyond, "small_city", lambda *rest: folder)
+    runs, run_trials = [], beyond.run_trials
+    monkeypatch.setattr(beyond, "run_trials", lambda some: runs.append(len(some)) or run_trials(some))
+    beyond.main([])
+    result = json.loads(file.read_text())
+    assert runs == [1, 3, 1, 3] and result["seeds"] == [0, 1]
+    scores = {name: [run["miou"] for run in entry["runs"].values()] for name, entry in result["ladder"].items()}
+    assert all(len(values) == 2 for values in scores.values()) and scores["a"][0] != scores["a"][1]
+    del result["ladder"]["a"]["runs"]["1"]
+    file.write_text(json.dumps(result))
+    beyond.main([])  # what is there stays, what is missing is trained, and gives the same
+    again = json.loads(file.read_text())
+    assert runs == [1, 3, 1, 3, 1]
+    assert [run["miou"] for run in again["ladder"]["a"]["runs"].values()] == pytest.approx(scores["a"])
+    with monkeypatch.context() as patch:
+        patch.setattr(beyond, "BUDGET", {**beyond.BUDGET, "steps": 1})
+        with pytest.raises(ValueError, match="--anew"):
+            beyond.main([])
+    trials["a"] = ("one", None, tiny(None, lr=0.5))
+    with pytest.raises(ValueError, match="runs of 'a'"):
+        beyond.main([])
+    assert json.loads(file.read_text()) == again and len(runs) == 5
+
+
+def drives(root):
+    """Three drives with the label ids of CamVid, one of them in train and in val, and a test split."""
+    random = np.random.default_rng(7)
+    for split, city, number in (("train", "alpha", 0), ("train", "alpha", 1), ("train", "beta", 2), ("val", "beta", 3),
+                                ("train", "gamma", 4), ("test", "delta", 5)):
+        ids = np.array(CAMVID_11.ids)[random.integers(0, 11, (4, 5))].repeat(9, 0).repeat(10, 1).astype(np.uint8)
+        for kind, end, array in (("leftImg8bit", "leftImg8bit", np.repeat(ids[..., None] * 7, 3, 2)),
+                                 ("gtFine", "gtFine_labelIds", ids)):
+            path = root / kind / split / city / f"{city}_000000_{number:06d}_{end}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(path)
+    return root
+
+
+def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsys):
+    root = drives(tmp_path / "photographs")
+    small = replace(camvid.CONFIGS["camvid16"], height=36, width=4, epochs=2, batch_size=2, workers=0, warmup=2,
+                    mean=(0.5,) * 3, std=(0.25,) * 3)
+    monkeypatch.setitem(camvid.CONFIGS, "camvid16", small)
+    camvid.main(["--root", str(root), "--config", "camvid16"], results=tmp_path)
+    result = json.loads((tmp_path / "camvid16.json").read_text())
+    checkpoint = tmp_path / "runs" / "camvid16" / "camvid16.pt"
+    capsys.readouterr()
+    for split in ("val", "test"):
+        evaluate_command.main(["--checkpoint", str(checkpoint), "--root", str(root), "--split", split, "--json"])
+        scores = json.loads(capsys.readouterr().out)
+        assert len(scores["iou"]) == 11
+        if split == "val":
+            assert scores["mean_iou"] == pytest.approx(result["val_mean_iou"], abs=1e-6)
+    camvid.main(["--root", str(root), "--config", "camvid16", "--folds"], results=tmp_path)
+    folds = json.loads((tmp_path / "camvid16_folds.json").read_text())
+    assert {name: run["frames"] for name, run in folds["drives"].items()} == {
+        "alpha": {"train": 3, "val": 2}, "beta": {"train": 3, "val": 2}, "gamma": {"train": 4, "val": 1}}
+    assert folds["val_mean_iou"] == pytest.approx(np.mean([r["val_mean_iou"] for r in folds["drives"].values()]))
+    assert not list(tmp_path.glob("tmp*"))
+
+
+def test_camvid_folds_keep_drives_and_test_apart(tmp_path):
+    root = drives(tmp_path / "photographs")
+    target = camvid.fold(root, "beta", tmp_path / "fold")
+    assert {row.city for row in find_rows(target, "val")} == {"beta"} and len(find_rows(target, "val")) == 2
+    assert {row.city for row in find_rows(target, "train")} == {"alpha", "gamma"}
+    assert not (target / "leftImg8bit" / "test").exists() and not list(target.rglob("delta*"))
+
+
+def test_camvid_configs_are_frozen():
+    names = {"camvid64": (64, 31_038_283), "camvid16": (16, 1_942_747)}
+    assert set(names) == set(camvid.CONFIGS)
+    for name, (width, parameters) in names.items():
+        config = camvid.CONFIGS[name]
+        assert config.name == name and config.width == width
+        assert count(UNet(3, 11, config.width, config.depth, config.padding, config.norm)) == parameters
+        settings = {k: v for k, v in experiments.plain(config).items() if k not in ("width", "dropout", "lr")}
+        assert settings == {"label_set": "camvid11", "view": "frame", "height": 360, "padding": "same",
+                            "norm": "batch", "epochs": 240, "batch_size": 8, "schedule": "poly", "augment": True,
+                            "workers": 8, "optimizer": "adamw", "warmup": 200, "colour": True, "scale": (0.5, 2.0),
+                            "ema": 0.998}
 
 
 def different(a, b) -> set:
@@ -206,3 +335,52 @@ def test_score_within_the_window():
     assert instrument.score(prediction, truth, "person") == 0.5
     with pytest.raises(ValueError, match="no pixel of car"):
         instrument.score(prediction, truth, "car")
+
+
+def test_paints_are_unlike_every_car():
+    paints = [materials.car_paint(Random(seed), 0.3) for seed in range(400)]
+    for name, paint in instrument.PAINTS.items():
+        if paint is not None:
+            assert min(np.linalg.norm(np.subtract(paint, other)) for other in paints) > 60, name
+
+
+@pytest.fixture
+def network():
+    """A U-Net that knows nothing, with what load_model would say of it: whole frames at a quarter."""
+    torch.manual_seed(3)
+    info = {"view": View("frame", padding="same", depth=2), "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    return UNet(3, 19, width=4, depth=2, padding="same").eval(), info
+
+
+def test_silenced_skip(network):
+    model, info = network
+    image = np.random.default_rng(1).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    whole = instrument.predict_frame(model, image, info)
+    predictions = [instrument.without_skip(model, image, info, level, None) for level in (0, 1)]
+    assert np.array_equal(instrument.without_skip(model, image, info, "none", None), whole)
+    assert np.array_equal(instrument.predict_frame(model, image, info), whole)  # the hooks are gone
+    model.merge[1][0].weight.data[:, :4] = 0  # the weights that read the finest skip: the same as silencing it
+    assert np.array_equal(instrument.predict_frame(model, image, info), predictions[0])
+    assert not np.array_equal(predictions[0], whole) and not np.array_equal(predictions[0], predictions[1])
+
+
+def test_window_hides_everything_else(network):
+    model, info = network
+    image = np.random.default_rng(2).integers(0, 256, (1024, 2048, 3), dtype=np.uint8)
+    truth = np.zeros((1024, 2048), np.uint8)
+    truth[300:700, 900:1500] = 13
+    seen = instrument.through_window(model, image, info, 32, truth)
+    inside = seen != IGNORE
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    assert inside.sum() == 128 * 128 and (rows[0], columns[0]) == (500 - 64, 1200 - 64)
+    other = np.where(inside[..., None], image, 255 - image)
+    assert np.array_equal(instrument.through_window(model, other, info, 32, truth), seen)
+    seen[inside] = 13
+    assert instrument.score(seen, truth, "car") == 1.0  # all of the car that was looked at
+    full = instrument.through_window(model, image, info, 256, truth)  # as high as the frame: no lower, no further
+    assert (full != IGNORE).sum() == 1024 * 1024
+
+
+def test_large_car_is_larger_than_a_window():
+    truth = instrument.picture(instrument.near(0))[1] == 13
+    assert all(np.ptp(np.flatnonzero(truth.any(axis))) / 4 > 130 for axis in (0, 1))

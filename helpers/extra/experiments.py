@@ -3,15 +3,19 @@
 A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of the weights,
 colour, and U-Nets that are built differently. Every trial is scored on whole frames, in the 19 classes.
 """
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from helpers.csv_index import open_image, open_label
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
 from helpers.extra.augment import distort, random_crop, random_scale
@@ -19,8 +23,12 @@ from helpers.fcn import FCN8s
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
 from helpers.metrics import ConfusionMatrix
+from helpers.paths import write_atomically
+from helpers.progress import progress_bar
+from helpers.sample_city.write import VERSION, frame_plan, write_frame
 from helpers.training import Run, TrainConfig
 from helpers.unet import DoubleConv, UNet, center_crop
+from helpers.windows import reduce_image, reduce_label
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -140,7 +148,7 @@ class TrialRun(Run):
             self.model = VariantUNet(trial.skips, trial.up, **shape)
         if trial.per_image:
             self.model = PerImage(self.model)
-        self.model.to(self.device, memory_format=torch.channels_last)
+        self.model.to(self.device, memory_format=self.layout)
         self.fast_model = torch.compile(self.model) if trial.compile else self.model
         kind, decay = {"adam": (torch.optim.Adam, 0.0), "adamw": (torch.optim.AdamW, 0.01)}[trial.optimizer]
         self.optimizer = kind(self.model.parameters(), lr=trial.lr, weight_decay=decay)
@@ -204,23 +212,29 @@ def run_trials(trials: list[Trial]) -> list[dict]:
     return [{"train_loss": loss, **run.score(trial)} for trial in trials]
 
 
-def small_city(root, source, factor: int = 4) -> Path:
-    """A copy of a Cityscapes-like root with frames and labels reduced by `factor`, so that trials are cheap.
+def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int = 1) -> Path:
+    """The first frames of the sample city with frames and labels reduced by `factor`, so that trials are cheap.
 
-    Frames that are there are kept. Labels take one pixel of each block, never a mixture.
+    One frame at a time is drawn at full size and removed again; frames that are there are kept. Labels take one
+    pixel of each block, never a mixture. Raises ValueError if `root` holds frames of another plan.
     """
-    from PIL import Image
-
-    from helpers.csv_index import find_rows, open_image, open_label
-    from helpers.paths import write_atomically
-    from helpers.windows import reduce_image, reduce_label
-
-    root, source = Path(root), Path(source)
-    for split in ("train", "val"):
-        for row in find_rows(source, split):
-            for name, read, reduce in ((row.label, open_label, reduce_label), (row.image, open_image, reduce_image)):
-                if not (root / name).is_file():
-                    save = Image.fromarray(reduce(read(source / name), factor)).save
+    root, marker = Path(root), Path(root) / "small_city.json"
+    plan = {"version": VERSION, "seed": seed, "factor": factor}
+    if marker.is_file() and json.loads(marker.read_text()) != plan:
+        raise ValueError(f"{root} holds a city made with {marker.read_text()}, wanted {json.dumps(plan)}; choose "
+                         "another folder or remove this one")
+    write_atomically(marker, lambda path: path.write_text(json.dumps(plan)))
+    for split, count in (("train", train), ("val", val)):
+        for index in progress_bar(range(count), f"small city, {split}"):
+            city, stem, _, _ = frame_plan(split, index, seed)
+            names = [f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
+                     f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png"]  # the image last: then the frame is complete
+            if (root / names[-1]).is_file():
+                continue
+            with TemporaryDirectory() as folder:
+                write_frame(folder, split, index, seed)
+                for name, read, reduce in zip(names, (open_label, open_image), (reduce_label, reduce_image)):
+                    save = Image.fromarray(reduce(read(Path(folder) / name), factor)).save
                     write_atomically(root / name, lambda path, save=save: save(path, format="png"))
     return root
 
@@ -229,4 +243,4 @@ def plain(trial: Trial) -> dict:
     """What of a trial differs from TrainConfig's defaults, for the result file."""
     defaults = asdict(Trial())
     return {name: value for name, value in asdict(trial).items() if value != defaults[name] and name not in (
-        "name", "root", "mean", "std", "seed")}
+        "name", "root", "seed")}
