@@ -28,6 +28,9 @@ def block() -> str:
     demo, context, transfer = read("demo", "data/checkpoints"), read("city_context"), read("city_transfer")
     data, metrics = read("data_path"), read("metrics")["ours_times_faster"]
     tiles = read("inference")["one_pass_times_faster_than"]
+    step = next(row for row in read("training_step")["rows"] if row["width"] == 64)
+    memory = read("memory")["rows"]
+    most = max(memory, key=lambda row: row["kernel_mb"] + row["largest_child_mb"])
 
     def row(what, score, script):
         return f"{what}", f"{score['mean_iou']:.3f}", f"{score['pixel_accuracy']:.3f}", f"`{script}`"
@@ -51,7 +54,11 @@ def block() -> str:
         ("the same, against torchmetrics without its checks", f"{metrics['torchmetrics, no checks']:.1f} times as fast",
          "`benchmarks/metrics.py`"),
         ("a whole frame in one mirrored pass, against tiles", f"{tiles['textbook tiles']:.1f} times as fast",
-         "`benchmarks/inference.py`")]
+         "`benchmarks/inference.py`"),
+        ("a training step of the recipe, against PyTorch's defaults",
+         f"{step['plain_over_recipe_cpu']:.2f} times as fast", "`benchmarks/training_step.py`"),
+        ("the same, against a padded network of its width with batch norm, per labelled pixel",
+         f"{step['padded_over_recipe_cpu_per_labelled_pixel']:.2f} times as fast", "`benchmarks/training_step.py`")]
     reported = [("the write-up that this course grew from", REPORTED["val_loss"], REPORTED["mean_iou"],
                  "as reported, protocol unknown")]
     return f"""{START}
@@ -63,6 +70,9 @@ On the sample city, whole frames at quarter scale, 20 val frames of cities that 
 Ratios, each measured side by side in one run (medians of CPU time, one thread):
 
 {table(("what", "ratio", "from"), ratios)}
+
+Memory: a core chapter's kernel and its largest child process take at most
+{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; `benchmarks/memory.py`).
 
 On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
 course's command there yet; `python -m helpers.extra.reproduce --root …` writes a certificate that you can send in.
