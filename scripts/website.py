@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT))
 from scripts.pinned import CITY, build_city, pin  # noqa: E402
 
 PAGES = ["README.md", "GLOSSARY.md", "TROUBLESHOOTING.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"]
+BESIDE = ["browser", "GLOSSARY", "TROUBLESHOOTING", "data/index", "CONTRIBUTING", "CHANGELOG"]
 FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
 BROWSER = "prediction_browser.html"
 BROWSER_PAGE = f"""# The prediction browser
@@ -42,17 +43,14 @@ def prepare(source: Path) -> None:
         text = text.replace("browser.png)](notebooks/09_browse_predictions.ipynb)", "browser.png)](browser.md)")
         target.write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "images", source / "images", ignore=shutil.ignore_patterns("*.json"))
-    shutil.copy(ROOT / "scripts" / "pages" / "course.css", source)
     (source / "browser.md").write_text(BROWSER_PAGE, encoding="utf-8")
     (source / "notebooks").mkdir()
     chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
     for path in chapters:
         nbformat.write(readable(nbformat.read(path, as_version=4)), source / "notebooks" / path.name)
-    contents = [f"notebooks/{path.stem}" for path in chapters]
+    contents = {"Chapters": [f"notebooks/{path.stem}" for path in chapters], "Beside them": BESIDE}
     with open(source / "index.md", "a", encoding="utf-8") as index:
-        for caption, names in (("Chapters", contents),
-                               ("Beside them", ["browser", "GLOSSARY", "TROUBLESHOOTING", "data/index", "CONTRIBUTING",
-                                                "CHANGELOG"])):
+        for caption, names in contents.items():
             index.write("\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(names) + "\n```\n")
 
 
@@ -63,7 +61,6 @@ def linked(text: str) -> str:
 
 def readable(notebook):
     """The notebook with the setup cell folded, and the alt texts where MyST-NB looks for them."""
-    notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
     next(c for c in notebook.cells if c.cell_type == "code").metadata["tags"] = ["hide-input"]
     for cell in notebook.cells:
         cell.source = linked(cell.source) if cell.cell_type == "markdown" else cell.source
