@@ -44,7 +44,7 @@ def frame_files() -> dict[str, bytes]:
     image, polygons = render(make_scene(seed, theme))
     files = {"polygons.json": json.dumps({"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}).encode()}
     for name, picture, options in (
-            ("frame.webp", Image.fromarray(image), {"lossless": True, "quality": 100, "method": 6}),  # 2/3 of a PNG
+            ("frame.webp", Image.fromarray(image), {"lossless": True, "quality": 75, "method": 6}),  # 2/3 of a PNG
             ("labelIds.png", paint_labels(polygons)["labelIds"], {"compress_level": 9})):
         buffer = io.BytesIO()
         picture.save(buffer, format=name.split(".")[1], **options)
