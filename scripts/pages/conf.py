@@ -12,6 +12,7 @@ html_title = project
 html_copy_source = False
 html_show_sphinx = False
 html_use_index = False
+html_show_search_summary = False  # it fetches pages, which browsers forbid on file://; titles are enough
 html_static_path = ["course.css"]
 html_css_files = ["course.css"]
 
