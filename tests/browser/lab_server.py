@@ -110,7 +110,7 @@ def watched_page(browser, own: tuple, **options):
     page.on("request", lambda r: None if r.url.startswith((*own, "data:", "blob:")) else outside.append(r.url))
     yield page
     page.close()
-    assert console == [] and outside == []
+    assert console == [] and outside == [], (console, outside)
 
 
 def run_all(page, address: str, token: str, notebook: str) -> None:
