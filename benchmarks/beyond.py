@@ -112,6 +112,11 @@ def prepare(result: dict) -> dict:
     return result
 
 
+def read() -> dict:
+    """The file of results, with an entry for every trial of today."""
+    return prepare(json.loads(RESULT.read_text()) if RESULT.is_file() else {})
+
+
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=PARTS)
@@ -119,21 +124,24 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     os.environ["TQDM_DISABLE"] = "1"
     torch.set_num_threads(1)
-    result = prepare(json.loads(RESULT.read_text()) if RESULT.is_file() and not args.anew else {})
+    if args.anew:
+        RESULT.unlink(missing_ok=True)
+    result = read()
     root = small_city(data_dir() / "city_256x128", BUDGET["train_frames"], BUDGET["val_frames"])
     for part, names, seed in jobs():
-        entries = result[part]
-        if args.only not in (None, part) or all(str(seed) in entries[name]["runs"] for name in names):
+        if args.only not in (None, part) or all(str(seed) in result[part][name]["runs"] for name in names):
             continue
         trials, start = [replace(PARTS[part]()[name][2], root=str(root), seed=seed) for name in names], time.time()
         with tempfile.TemporaryDirectory() as folder:
             os.environ["COURSE_RUNS"] = folder
             scores = run_trials(trials)
+        result = read()  # again: the other part may be running beside this one
         for name, score in zip(names, scores):
-            entries[name]["runs"][str(seed)] = score
+            result[part][name]["runs"][str(seed)] = score
             print(part, name, seed, f"{time.time() - start:.0f} s", {k: round(v, 3) for k, v in score.items()},
                   flush=True)
-        write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+        text = json.dumps(result, indent=1) + "\n"
+        write_atomically(RESULT, lambda path, text=text: path.write_text(text))
 
 
 if __name__ == "__main__":
