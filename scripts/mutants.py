@@ -6,8 +6,8 @@
     python scripts/mutants.py exercises                  # faults in the folded solutions against the checkers
 
 Each goes on where it was interrupted and writes benchmarks/results/mutants.json. The "class" of a survivor
-("equivalent", "harmless", "gap") and "why" are written there by hand; with --again, a survivor without them is tried
-once more. Works on a clone of HEAD in a temporary folder, on Linux and macOS; scripts/changed_outputs.py does the stored outputs.
+("equivalent", "harmless", "gap") and "why" are written there by hand; --again tries those without them once more.
+Works on a clone of HEAD in a temporary folder, on Linux and macOS; scripts/changed_outputs.py does the stored outputs.
 """
 import ast
 import json
@@ -232,7 +232,7 @@ def main(what: str) -> None:
         sources[key] = path.read_text(), None
         todo += sample(key, sources[key][0], SHARES.get(wing, 8 if path.stem in TAUGHT else 4))
     if what == "notebooks":  # five of each taught module, equivalents left out
-        same = {(e["of"], e["operator"], e["occurrence"]) for e in results["tests"]["faults"]
+        same = {(e["of"], e["operator"], e["occurrence"]) for e in results.get("tests", {"faults": []})["faults"]
                 if e.get("class") == "equivalent"}
         todo = [f for f in todo if Path(f["of"]).stem in TAUGHT and Path(f["of"]).parent.name == "helpers"
                 and (f["of"], f["operator"], f["occurrence"]) not in same]

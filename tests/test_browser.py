@@ -340,8 +340,9 @@ def test_every_control_changes_what_it_should(browser):
     changes("zoom", 1)
     changes("order", "worst first", picture=index_at(browser) != browser.predictions[0].sequence("worst first")[0])
     assert browser.position == 0
-    browser.order = "most of a class"
-    assert not browser.controls["focus"].disabled
+    for order in ("worst first", "most uncertain first", "as listed", "most of a class"):
+        browser.order = order
+        assert browser.controls["focus"].disabled == (order != "most of a class")
     browser.focus = 13
     assert index_at(browser) == browser.predictions[0].sequence("most of a class", 13)[0]
     assert set(shown) | {"focus", "checkpoint"} == set(browser.controls)

@@ -2,9 +2,12 @@
 import os
 import pickle
 import random
+import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +18,7 @@ from small_runs import fit, processes, save_half, small_config, small_root
 from torch.utils.data import DataLoader
 
 from benchmarks import gpu_table, training_step
-from helpers import checkpoints
+from helpers import checkpoints, device
 from helpers.dataset import CityscapesCsv
 from helpers.extra import train_command
 from helpers.extra.gpu_data import GpuLoader
@@ -366,6 +369,8 @@ def test_a_whole_run_learns_and_leaves_its_records(root, runs):
                                                                   "label_set": "train19"})
     assert exported.stat().st_size < 0.6 * (folder / "best.pt").stat().st_size
     assert checkpoints.load_model(exported)[1]["sha256"] != info["sha256"]
+    assert checkpoints.load(exported)["format"] == 1
+    assert next(checkpoints.load_model(exported, "meta")[0].parameters()).device.type == "meta"
 
 
 def test_command_line(monkeypatch, capsys):
@@ -445,3 +450,41 @@ def test_gif_of_a_training(root, runs):
     assert chosen(list(range(1, 31)), 16)[:3] == [1, 2, 3] and chosen(list(range(1, 31)), 16)[-1] == 30
     with pytest.raises(SystemExit, match="number 7"):
         gif(runs / "small", 7, runs / "training.gif")
+
+
+@pytest.mark.parametrize(("cuda", "mps", "wish", "found"), [
+    (True, True, "", "cuda"), (False, True, "", "mps"), (False, False, "", "cpu"), (True, True, "cpu", "cpu")])
+def test_the_device_is_the_fastest_or_the_one_asked_for(monkeypatch, cuda, mps, wish, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    monkeypatch.setenv("COURSE_DEVICE", wish)
+    assert device.find_device() == torch.device(found)
+
+
+def test_mixed_precision_is_for_cuda(monkeypatch):
+    assert device.amp_dtype(torch.device("cpu")) is None and device.amp_dtype(torch.device("mps")) is None
+    for native, dtype in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, native=native: native)
+        assert device.amp_dtype(torch.device("cuda")) == dtype
+
+
+def test_cuda_is_prepared_fast_or_repeatable(monkeypatch):
+    said = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", said.append)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda on, warn_only: said.append((on, warn_only)))
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    device.prepare(torch.device("cpu"))
+    assert said == [] and "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    for deterministic in (False, True):
+        device.prepare(torch.device("cuda"), deterministic)
+        assert said[-2:] == ["high", (deterministic, True)]
+        assert torch.backends.cudnn.benchmark is not deterministic
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_report_of_the_machine():
+    text = subprocess.run([sys.executable, "-m", "helpers.device"], cwd=Path(__file__).parent.parent, text=True,
+                          capture_output=True, check=True).stdout
+    assert f"torch        {version('torch')}" in text and "device       cpu, " in text
+    assert "dataset root " in text and "(found)" in text
