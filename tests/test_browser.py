@@ -328,6 +328,8 @@ def test_every_control_changes_what_it_should(browser):
         assert views.caption(browser.predictions, browser.state).split("&")[0].split("<")[0] in browser.caption.value
         assert browser.readout.value == views.readout(browser.predictions, browser.state)
 
+    for name in ("row", "column"):  # the point begins in the middle
+        assert browser.controls[name].value == (browser.controls[name].max + 1) // 2
     changes("position", 2)
     for view in ("frame", "truth", "difference", "confidence", "prediction"):
         changes("view", view)

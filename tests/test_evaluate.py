@@ -199,6 +199,7 @@ def test_evaluate_equals_plain_loops(net, val, batch_size):
     assert (sum(m.counts for m in scores.per_frame) == scores.confusion.counts).all() and len(scores.per_frame) == 5
     assert scores.pixel_accuracy == matrix.trace() / matrix.sum()
     assert scores.as_dict()["mean_iou"] == scores.mean_iou == np.nanmean(scores.iou)
+    assert list(scores.as_dict()["iou"].values()) == [None if np.isnan(v) else v for v in scores.iou]
 
 
 def test_losses_differ_when_batches_are_unequal(net, val):

@@ -75,6 +75,11 @@ def test_bad_values_are_named():
     on_device.update(torch.tensor([400]), torch.tensor([0]))
     with pytest.raises(ValueError, match="outside"):
         on_device.mean_iou()
+    for prediction, truth in ((-1, 254), (300, 254), (0, -1), (0, 300)):
+        on_device = ConfusionMatrix(3)
+        on_device.update(torch.tensor([prediction]), torch.tensor([truth]))
+        with pytest.raises(ValueError, match="outside"):
+            on_device.mean_iou()
 
 
 def test_no_overflow_at_the_size_of_cityscapes():

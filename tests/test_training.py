@@ -23,6 +23,7 @@ from helpers.dataset import CityscapesCsv
 from helpers.extra import train_command
 from helpers.extra.gpu_data import GpuLoader
 from helpers.extra.insight import estimate, find_learning_rate, where_time_goes
+from helpers.progress import progress_bar
 from helpers.training import Run, TrainConfig, train
 from helpers.unet import UNet
 from helpers.windows import View
@@ -488,3 +489,10 @@ def test_report_of_the_machine():
                           capture_output=True, check=True).stdout
     assert f"torch        {version('torch')}" in text and "device       cpu, " in text
     assert "dataset root " in text and "(found)" in text
+
+
+def test_progress_is_shown_unless_asked_not_to(monkeypatch, capsys):
+    for variable, show, bar in (("", {}, True), ("1", {}, False), ("", {"show": False}, False)):
+        monkeypatch.setenv("TQDM_DISABLE", variable)
+        assert list(progress_bar([1, 2], "read", **show)) == [1, 2]
+        assert ("read: 100%" in capsys.readouterr().err) == bar
