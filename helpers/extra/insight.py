@@ -8,6 +8,7 @@ from itertools import cycle, islice
 import ipywidgets as widgets
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from helpers.training import Run
 
@@ -21,6 +22,8 @@ def curve(history: list[dict], axes) -> None:
         axis.set_xlabel("epoch")
         axis.legend()
     axes[0].set_yscale("log")
+    for which in (axes[0].yaxis.set_major_formatter, axes[0].yaxis.set_minor_formatter):
+        which(ScalarFormatter())  # 0.6 and not 6 x 10^-1
     axes[1].set_ylim(0, 1)
 
 

@@ -100,9 +100,9 @@ class ProtocolExplorer(Explorer):
         ruler, bars = figure.subplots(2, 1, height_ratios=[1, 2.2])
         values = np.array(list(self.scores.values()))
         ruler.plot(values, np.zeros(len(values)), "|", color="#3b6fb6", markersize=22)
-        ruler.plot(self.scores[OFFICIAL], 0, "o", color="#222222", markersize=9)
+        ruler.plot(self.scores[OFFICIAL], 0, "o", color="#222222", markersize=9, zorder=5)
         ruler.annotate("official", (self.scores[OFFICIAL], 0), (0, -22), textcoords="offset points", ha="center")
-        ruler.plot(self.scores[self.chosen], 0, "v", color="#d9822b", markersize=14)
+        ruler.plot(self.scores[self.chosen], 0, "v", color="#d9822b", markersize=16, zorder=4)
         if self.reported is not None:
             ruler.axvline(self.reported, color="#c62828", linestyle="--")
             ruler.annotate(f"reported {self.reported}", (self.reported, 0.6), (5, 0), textcoords="offset points",
