@@ -18,7 +18,7 @@ from helpers.browser import PredictionBrowser
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for, evaluate
-from helpers.extra import views
+from helpers.extra import page, views
 from helpers.extra.predictions import ORDERS, Predictions
 from helpers.extra.views import State
 from helpers.labels import ALL_30, IGNORE, LABEL_SETS
@@ -506,11 +506,15 @@ def test_page_holds_what_the_browser_shows(checkpoint, other, small_city, tmp_pa
     assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|<script[^>]+src|@import", text)
 
 
-def test_page_of_frames_without_truth(checkpoint, small_city, tmp_path):
+def test_page_of_frames_without_truth(checkpoint, small_city, tmp_path, monkeypatch):
     photo = small_city / find_rows(small_city, "val")[0].image
     browser = PredictionBrowser(checkpoint, photos=[photo])
     data = read_page(browser.to_html(tmp_path / "page.html"))[1]
     assert data["frames"][0]["truth"] is None and data["miou"] == [None]
+    whole = data["frames"][0]
+    monkeypatch.setattr(page, "WIDTH", whole["width"] // 2)
+    half = read_page(browser.to_html(tmp_path / "page.html"))[1]["frames"][0]
+    assert (half["width"] * 2, half["height"] * 2) == (whole["width"], whole["height"])
 
 
 def test_thirty_classes(folder, small_city):

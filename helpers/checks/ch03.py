@@ -70,6 +70,10 @@ def exercise_3(column) -> None:
         if max(abs(a - b) for a, b in zip(wanted, found)) > 3:
             raise Wrong(f"at x={x}, z={z} the column should fill the pixels {[round(float(v)) for v in wanted]} (left, "
                         f"top, right, bottom), yours fills {[int(v) for v in found]}.")
+        for corner in ((left, top), (left, bottom), (right, top), (right, bottom)):
+            if np.abs(points - corner).max(axis=1).min() > 3:
+                raise Wrong(f"the outline has no point at the corner {[round(float(v)) for v in corner]}: the column "
+                            "is a rectangle.")
         inside = (slice(int(top) + 4, int(bottom) - 4), slice(int(left) + 4, int(right) - 4))
         changed = np.abs(after[inside].astype(int) - before[inside]).max(axis=2) > 12
         if changed.mean() < 0.5:

@@ -40,7 +40,7 @@ def exercise_2(answer) -> None:
 def exercise_3(answer) -> None:
     """covering_input(height, width, depth=4) -> smallest legal (rows, columns) whose output covers the frame."""
     for height, width, depth in ((1024, 2048, 4), (388, 372, 4), (389, 4, 4), (256, 100, 3), (60, 61, 2)):
-        got = answer(height, width, depth)
+        got = answer(height, width) if depth == 4 else answer(height, width, depth)
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             raise Wrong(f"expected a pair (rows, columns), found {got!r}")
         for name, target, n in (("rows", height, got[0]), ("columns", width, got[1])):

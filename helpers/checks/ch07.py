@@ -33,14 +33,18 @@ def exercise_2(accumulate) -> None:
     targets = torch.randint(0, 5, (6, 8, 8), generator=generator)
     targets[0, :, 2:] = 255  # void is spread unevenly
     targets[1] = 255
-    for sizes, what in (((2, 2, 2), "three batches of two"), ((1, 4, 1), "batches of 1, 4 and 1 frames"),
-                        ((1, 1, 4), "batches, one of them all void,")):
+    lonely = torch.full_like(targets, 255)
+    lonely[3, 4, 4] = 2
+    for truth, sizes, what in ((targets, (2, 2, 2), "three batches of two"),
+                               (targets, (1, 4, 1), "batches of 1, 4 and 1 frames"),
+                               (targets, (1, 1, 4), "batches, one of them all void,"),
+                               (lonely, (3, 3), "one labelled pixel in all")):
         model = nn.Conv2d(3, 5, 3, padding=1)
-        F.cross_entropy(model(images), targets, ignore_index=255).backward()
+        F.cross_entropy(model(images), truth, ignore_index=255).backward()
         expected = [parameter.grad.clone() for parameter in model.parameters()]
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)  # left over from an earlier step
-        accumulate(model, list(zip(images.split(sizes), targets.split(sizes))))
+        accumulate(model, list(zip(images.split(sizes), truth.split(sizes))))
         found = [parameter.grad for parameter in model.parameters()]
         if any(grad is None for grad in found):
             raise Wrong("a parameter has no gradient afterwards: call backward() on every batch's loss.")

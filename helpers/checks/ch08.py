@@ -65,12 +65,14 @@ def exercise_3(answer) -> None:
     better = a + np.array([[5, -5], [-5, 5]])  # a little better in every frame
     mixed = a + np.where(random.rand(12) < 0.6, 20, -20)[:, None, None] * np.array([[1, -1], [-1, 1]])
     draws = random.multinomial(12, [1 / 12] * 12, size=200)
-    for b, name in ((better, "always a little better"), (mixed, "better in some frames"), (a, "equal to A")):
-        pooled = [[_mean_iou(np.tensordot(d, m, 1)) for m in (a, b)] for d in draws]
-        expected = np.mean([second > first for first, second in pooled])
-        got = answer(a.copy(), b.copy(), draws.copy())
+    one_class, both = (np.stack([np.array(m)] * 12) for m in ([[0, 1000], [0, 1000]], [[500, 500], [300, 700]]))
+    for first, second, name in ((a, better, "always a little better"), (a, mixed, "better in some frames"),
+                                (a, a, "equal to A"), (one_class, both, "the only one to find both classes")):
+        pooled = [[_mean_iou(np.tensordot(d, m, 1)) for m in (first, second)] for d in draws]
+        expected = np.mean([of_b > of_a for of_a, of_b in pooled])
+        got = answer(first.copy(), second.copy(), draws.copy())
         if not np.isclose(got, expected, rtol=0, atol=1e-9):
-            per_frame = np.mean([np.dot(d, [_mean_iou(m) for m in b]) > np.dot(d, [_mean_iou(m) for m in a])
+            per_frame = np.mean([np.dot(d, [_mean_iou(m) for m in second]) > np.dot(d, [_mean_iou(m) for m in first])
                                  for d in draws])
             hint = ("pool the matrices of a draw first, then compute one mIoU"
                     if np.isclose(got, per_frame) and per_frame != expected else
