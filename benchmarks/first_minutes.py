@@ -2,13 +2,14 @@
 
     python benchmarks/first_minutes.py               # needs git and Python alone; about five minutes
 
-Everything happens in a temporary folder with an environment of its own. How long the installation takes is mostly a
-matter of the connection; pip's cache is used if there is one, and the result says so. --cpu takes PyTorch's CPU build.
+For Linux and macOS. Everything happens in a temporary folder with an environment of its own. How long the installation
+takes is mostly a matter of the connection and of pip's cache. --cpu takes PyTorch's CPU build.
 """
 import argparse
 import json
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -71,11 +72,12 @@ def main() -> None:
             port = free.getsockname()[1]
         begin = time.time()
         lab = subprocess.Popen([sys.executable, "course.py", "--no-browser", "--allow-root", f"--port={port}",
-                                "--IdentityProvider.token=first"], cwd=course, stderr=subprocess.DEVNULL)
+                                "--IdentityProvider.token=first"], cwd=course, stderr=subprocess.DEVNULL,
+                               start_new_session=True)
         try:
-            wait_for(f"http://127.0.0.1:{port}/lab?token=first", lab)
+            wait_for(f"http://127.0.0.1:{port}/api", lab)
         finally:
-            lab.terminate()
+            os.killpg(lab.pid, signal.SIGTERM)  # the launcher and JupyterLab
             lab.wait()
         stages["start of JupyterLab"] = time.time() - begin
         ran = subprocess.run([str(launcher.PYTHON), "-c", FIRST_PICTURE], cwd=course / "notebooks", check=True,

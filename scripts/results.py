@@ -59,6 +59,11 @@ def block() -> str:
          f"{step['plain_over_recipe_cpu']:.2f} times as fast", "`benchmarks/training_step.py`"),
         ("the same, against a padded network of its width with batch norm, per labelled pixel",
          f"{step['padded_over_recipe_cpu_per_labelled_pixel']:.2f} times as fast", "`benchmarks/training_step.py`")]
+    first, versions = read("first_minutes"), read("versions")
+    stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in first["seconds"].items())
+    tried = [(name, found["outcome"], ", ".join(f"{p} {v}" for p, v in found.get("packages", {}).items()
+                                                if p in ("torch", "numpy", "matplotlib", "ipywidgets")))
+             for name, found in sorted(versions["seen"].items())]
     reported = [("the write-up that this course grew from", REPORTED["val_loss"], REPORTED["mean_iou"],
                  "as reported, protocol unknown")]
     return f"""{START}
@@ -73,6 +78,13 @@ Ratios, each measured side by side in one run (medians of CPU time, one thread):
 
 Memory: a core chapter's kernel and its largest child process take at most
 {(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; `benchmarks/memory.py`).
+
+From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, the environment
+{first["environment_gb"]} GB ({first["hardware"]}; `{first["command"]}`).
+
+Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; macOS and Windows: not tried):
+
+{table(("Python and packages", "outcome", "with"), tried)}
 
 On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
 course's command there yet; `python -m helpers.extra.reproduce --root …` writes a certificate that you can send in.
