@@ -521,3 +521,11 @@ def test_thirty_classes(folder, small_city):
     path = make_checkpoint(folder / "thirty.pt", label_set="all30")
     browser = PredictionBrowser(path, small_city, limit=2)
     assert browser.predictions[0].label_set == ALL_30 and len(browser.switches) == 30
+
+
+def test_contact_sheet_explains_its_first_row(browser, monkeypatch):
+    said, strip = [], views._strip
+    monkeypatch.setattr(views, "_strip", lambda text, width: (said.append(text), strip(text, width))[1])
+    views.contact_sheet(browser.predictions, browser.state)
+    rows = [text for text in said if "mIoU" in text]
+    assert ["from left to right: frame, truth, prediction" in text for text in rows] == [True, False, False]

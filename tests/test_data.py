@@ -17,7 +17,7 @@ from helpers.csv_index import Row, check_csv, open_image, open_label, read_csv, 
 from helpers.dataset import CityscapesCsv, read_pair
 from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19
 from helpers.paths import check_root, find_root
-from helpers.statistics import channel_statistics
+from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.windows import View, cut, mirror, reduce_image, reduce_label
 
 # -- labels ---------------------------------------------------------------------------------------------------
@@ -58,6 +58,12 @@ def test_unknown_ids_are_named():
         TRAIN_19.decode(np.array([19]))
     with pytest.raises(ValueError, match="scaling"):
         TRAIN_19.encode(np.array([0.1]))
+
+
+def test_the_constants_in_wide_circulation():
+    """They differ from the 0 to 255 scale and from ImageNet's: dark streets, slightly green."""
+    assert CITYSCAPES_MEAN == (0.28689554, 0.32513303, 0.28389177)
+    assert CITYSCAPES_STD == (0.18696375, 0.19017339, 0.18720214)
 
 
 # -- a small root to break --------------------------------------------------------------------------------------

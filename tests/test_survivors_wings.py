@@ -1,12 +1,15 @@
 """What a sample of planted faults showed to be untested in the wings (scripts/mutants.py)."""
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.extra import costs
+from helpers.extra import costs, distributed, tables, train_command
 from helpers.extra.explorers import SizeExplorer
 from helpers.extra.instrument import PAINTS
 from helpers.extra.own_data import find_pairs
+from helpers.extra.submission import _problems
 
 
 def test_hours_on_the_cards_of_the_table():
@@ -34,3 +37,54 @@ def test_eight_pictures_without_a_mask_are_named(tmp_path):
         Image.new("RGB", (4, 4)).save(tmp_path / "images" / f"p{number}.png")
     with pytest.raises(ValueError, match="10 of 10 pictures have no mask: p0.png, .*p7.png .* has 0 masks"):
         find_pairs(tmp_path / "images", tmp_path / "masks")
+
+
+def test_summary_of_stored_counts():
+    """Two classes and three frames, counted by hand; batches of two frames, the last one alone."""
+    counts = [np.array([[3, 1, 0], [0, 2, 0], [9, 9, 0]]), np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]]),
+              np.array([[0, 0, 0], [2, 2, 0], [0, 0, 0]])]
+    found = tables.summary(counts, [(6.0, 6), (2.0, 2), (8.0, 4)], ("a", "b"), batch_size=2)
+    assert found["pixels"] == 12 and found["frames"] == 3 and found["pixel_accuracy"] == 8 / 12
+    assert found["iou"] == {"a": 4 / 8, "b": 4 / 7} and found["mean_iou"] == pytest.approx((4 / 8 + 4 / 7) / 2)
+    assert found["loss_per_pixel"] == 16 / 12 and found["loss_per_batch"] == (8 / 8 + 8 / 4) / 2
+
+
+def test_only_the_plain_run_builds_a_city(monkeypatch):
+    class Stop(Exception):
+        pass
+
+    def make(config):
+        raise Stop
+
+    built = []
+    monkeypatch.setattr(train_command, "ensure_city", built.append)
+    with pytest.raises(Stop):
+        train_command.main(["--preset", "demo"], make)
+    assert built == []
+    monkeypatch.setattr(train_command, "Run", make)
+    with pytest.raises(Stop):
+        train_command.main(["--preset", "demo"], make)
+    assert len(built) == 1
+
+
+def test_the_last_label_id_may_be_submitted():
+    for label_id, problems in ((33, []), (34, ["ids [34] are no label ids (0 to 33)"])):
+        file = io.BytesIO()
+        Image.fromarray(np.full((2, 3), label_id, np.uint8)).save(file, "png")
+        assert _problems(file.getvalue(), (3, 2), ignored_ids=False) == problems
+
+
+@pytest.mark.parametrize(("error", "raised", "words"), [
+    (RuntimeError("sizes do not match"), RuntimeError, "sizes do not match"),
+    (RuntimeError("gloo: connection closed by peer"), SystemExit, "process 0: lost the connection to another process"),
+    (distributed.dist.DistError("timed out"), SystemExit, "process 0: lost the connection to another process")])
+def test_a_lost_process_is_told_from_an_error_of_ones_own(monkeypatch, error, raised, words):
+    def main(*arguments):
+        raise error
+
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda *arguments, **options: None)
+    monkeypatch.setattr(train_command, "main", main)
+    with pytest.raises(raised, match=words):
+        distributed.main([])

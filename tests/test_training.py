@@ -488,7 +488,7 @@ def test_report_of_the_machine():
     text = subprocess.run([sys.executable, "-m", "helpers.device"], cwd=Path(__file__).parent.parent, text=True,
                           capture_output=True, check=True).stdout
     assert f"torch        {version('torch')}" in text and "device       cpu, " in text
-    assert "dataset root " in text and "(found)" in text
+    assert f"python       {sys.version.split()[0]} on " in text and "dataset root " in text and "(found)" in text
 
 
 def test_progress_is_shown_unless_asked_not_to(monkeypatch, capsys):

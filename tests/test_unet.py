@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from helpers.sizes import bottom_size
 from helpers.unet import UNet, nearest_sizes, output_size, valid_size
 
 
@@ -106,3 +107,8 @@ def test_valid_convolutions_make_tiles_agree_with_the_whole():
     x = torch.randn(1, 3, 188 + 16, 188 + 16)
     whole, tile = model(x), model(x[..., 16:, 16:])
     assert torch.allclose(whole[..., 16:, 16:], tile, atol=1e-5)
+
+
+def test_what_enters_the_bottom():
+    assert [bottom_size(n, 4) for n in (572, 188, 571, 570)] == [32, 8, -1, -1] and bottom_size(7, 0) == 7
+    assert bottom_size(571) is not False and nearest_sizes(571) == [556, 572]
