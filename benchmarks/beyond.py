@@ -1,7 +1,7 @@
 """The ladder and the ablations of chapter 12, three seeds each, on a reduced sample city. Resumes what is there.
 
-    python benchmarks/beyond.py                # everything, a good hour of one core
-    python benchmarks/beyond.py --only ladder  # less than half of it
+    python benchmarks/beyond.py                # everything, about 80 minutes of one core
+    python benchmarks/beyond.py --only ladder  # about 30 minutes
     python benchmarks/beyond.py --anew         # forget what an earlier version has measured
 
 Budget of every run: 320 steps on 128 frames of the sample city, reduced to 256x128; a step sees 8 crops of 96x96

@@ -10,6 +10,7 @@ from PIL import Image
 from small_runs import small_root
 
 from benchmarks import beyond, camvid
+from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import normalize
 from helpers.extra import evaluate_command, experiments, instrument
@@ -257,9 +258,15 @@ def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsy
     small = replace(camvid.CONFIGS["camvid16"], height=36, width=4, epochs=2, batch_size=2, workers=0, warmup=2,
                     mean=(0.5,) * 3, std=(0.25,) * 3)
     monkeypatch.setitem(camvid.CONFIGS, "camvid16", small)
+    runs = []
+    monkeypatch.setattr(camvid, "TrialRun", lambda config: runs.append(TrialRun(config)) or runs[-1])
     camvid.main(["--root", str(root), "--config", "camvid16"], results=tmp_path)
     result = json.loads((tmp_path / "camvid16.json").read_text())
     checkpoint = tmp_path / "runs" / "camvid16" / "camvid16.pt"
+    stored = load_model(checkpoint)[0].state_dict()
+    for name, value in runs[0].average.module.state_dict().items():  # the averaged weights, not the last ones
+        torch.testing.assert_close(stored[name], value)
+    assert any(not torch.equal(stored[name], value) for name, value in runs[0].model.state_dict().items())
     capsys.readouterr()
     for split in ("val", "test"):
         evaluate_command.main(["--checkpoint", str(checkpoint), "--root", str(root), "--split", split, "--json"])
