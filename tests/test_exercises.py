@@ -76,6 +76,8 @@ WRONG = [
     ("03.3", "(left, 3.0, z)", "(left, 2.0, z)", "the outline has no point at the corner ["),
     ("03.3", '"static"', '"pole"', 'the label must be "static", found pole'),
     ("03.3", "canvas.face(corners, self.color)", "pass", "the picture hardly changes inside it"),
+    ("03.3", "canvas.face(corners,", "canvas.face([(self.x + d, h, z) for d, h in ((0, 0.0), (0, 3.0), (0.3, 3.0), "
+     "(0.3, 0.0))],", "the picture hardly changes inside it"),
     ("04.1", "n * m for", "m for", "for parts of (50, 50) pixels the mean is"),
     ("04.1", "s * s + (m - mean) ** 2", "s * s", "the standard deviation is"),
     ("04.2", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),

@@ -1,5 +1,8 @@
 """What a sample of planted faults showed to be untested in the wings (scripts/mutants.py)."""
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +91,9 @@ def test_a_lost_process_is_told_from_an_error_of_ones_own(monkeypatch, error, ra
     monkeypatch.setattr(train_command, "main", main)
     with pytest.raises(raised, match=words):
         distributed.main([])
+
+
+def test_the_city_is_built_from_the_command_line():
+    said = subprocess.run([sys.executable, "-m", "helpers.sample_city", "--help"], capture_output=True, text=True,
+                          cwd=Path(__file__).parent.parent, check=True).stdout
+    assert "\nBuild a sample city\n" in said and "--train TRAIN" in said
