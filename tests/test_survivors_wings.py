@@ -3,16 +3,18 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.extra import costs, distributed, tables, train_command
+from helpers.extra import costs, distributed, evaluate_command, tables, train_command
 from helpers.extra.explorers import SizeExplorer
 from helpers.extra.instrument import PAINTS
 from helpers.extra.own_data import find_pairs
 from helpers.extra.submission import _problems
+from helpers.sample_city.camera import Camera
 
 
 def test_hours_on_the_cards_of_the_table():
@@ -97,3 +99,19 @@ def test_the_city_is_built_from_the_command_line():
     said = subprocess.run([sys.executable, "-m", "helpers.sample_city", "--help"], capture_output=True, text=True,
                           cwd=Path(__file__).parent.parent, check=True).stdout
     assert "\nBuild a sample city\n" in said and "--train TRAIN" in said
+
+
+def test_above_the_horizon_the_ground_is_infinitely_far():
+    camera = Camera()
+    assert camera.depth_of_row(camera.horizon + 10) == pytest.approx(camera.focal * camera.height / 10)
+    assert (camera.depth_of_row(camera.horizon - np.array([0.0, 0.5, 100.0])) > 1e6).all()
+
+
+def test_scores_are_printed_by_class_and_then_together(monkeypatch, capsys):
+    scores = SimpleNamespace(as_dict=lambda: {"frames": 2, "mean_iou": 0.25, "iou": {"road": 0.5, "sky": None}})
+    monkeypatch.setattr(evaluate_command, "load_model", lambda *arguments: (None, {"label_set": None}))
+    monkeypatch.setattr(evaluate_command, "dataset_for", lambda *arguments: None)
+    monkeypatch.setattr(evaluate_command, "evaluate", lambda *arguments, progress: scores if progress else None)
+    evaluate_command.main(["--checkpoint", "c.pt"])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["road", "0.5000"], ["sky", "absent"], ["frames", "2"], ["mean_iou", "0.2500"]]
