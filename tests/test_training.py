@@ -477,8 +477,8 @@ def test_cuda_is_prepared_fast_or_repeatable(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     device.prepare(torch.device("cpu"))
     assert said == [] and "CUBLAS_WORKSPACE_CONFIG" not in os.environ
-    for deterministic in (False, True):
-        device.prepare(torch.device("cuda"), deterministic)
+    for deterministic, how in ((False, ()), (False, (False,)), (True, (True,))):
+        device.prepare(torch.device("cuda"), *how)
         assert said[-2:] == ["high", (deterministic, True)]
         assert torch.backends.cudnn.benchmark is not deterministic
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
