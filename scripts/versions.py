@@ -52,11 +52,12 @@ def seen(python: str, oldest: bool) -> dict:
         have = {package["name"].lower(): package["version"] for package in listed}
         version = subprocess.run([inside, "-c", "import platform; print(platform.python_version())"], check=True,
                                  capture_output=True, text=True).stdout.strip()
-        run = subprocess.run([inside, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", *WHAT], cwd=ROOT,
+        run = subprocess.run([inside, "-m", "pytest", "--nbval", "-qrf", "-p", "no:cacheprovider", *WHAT], cwd=ROOT,
                              capture_output=True, text=True, env={**os.environ, "PYTHONWARNINGS": "default"})
         print(run.stdout[-4000:], flush=True)
         last = re.sub(r" in [\d.]+s.*", "", run.stdout.strip().splitlines()[-1].strip("= "))
-        return {"python": version, "outcome": last, "packages": {n: have[n] for n in SHOWN}}
+        failed = re.findall(r"^FAILED (\S+?)(?: - .*)?$", run.stdout, re.M)
+        return {"python": version, "outcome": last, "packages": {n: have[n] for n in SHOWN}, "failed": failed}
 
 
 def main() -> None:
