@@ -14,7 +14,8 @@ from helpers.extra.explorers import SizeExplorer
 from helpers.extra.instrument import PAINTS
 from helpers.extra.own_data import find_pairs
 from helpers.extra.submission import _problems
-from helpers.sample_city.camera import Camera
+from helpers.sample_city import vehicles, write
+from helpers.sample_city.camera import Camera, Random
 
 
 def test_hours_on_the_cards_of_the_table():
@@ -115,3 +116,18 @@ def test_scores_are_printed_by_class_and_then_together(monkeypatch, capsys):
     evaluate_command.main(["--checkpoint", "c.pt"])
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["road", "0.5000"], ["sky", "absent"], ["frames", "2"], ["mean_iou", "0.2500"]]
+
+
+def test_wheels_of_buses_and_trucks_are_larger_than_those_of_trams():
+    radii = {make.__name__: make(Random(3), x=0.0, z=20.0).wheel_radius
+             for make in (vehicles.bus, vehicles.truck, vehicles.tram)}
+    assert radii == {"bus": 0.48, "truck": 0.48, "tram": 0.3}
+
+
+def test_a_finished_frame_is_not_drawn_again(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(write, "render", lambda scene: drawn.append(scene.seed) or (
+        np.zeros((write.HEIGHT, write.WIDTH, 3), np.uint8), []))
+    for _ in range(2):
+        write.write_frame(tmp_path, "train", 0, 1)
+    assert len(drawn) == 1 and len(list(tmp_path.rglob("*_leftImg8bit.png"))) == 1
