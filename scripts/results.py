@@ -59,6 +59,8 @@ def block() -> str:
          f"{step['plain_over_recipe_cpu']:.2f} times as fast", "`benchmarks/training_step.py`"),
         ("the same, against a padded network of its width with batch norm, per labelled pixel",
          f"{step['padded_over_recipe_cpu_per_labelled_pixel']:.2f} times as fast", "`benchmarks/training_step.py`")]
+    faults = {part: found["all"] for part, found in read("mutants").items()}
+    real = faults["tests"]["faults"] - faults["tests"]["equivalent"]
     first, versions = read("first_minutes"), read("versions")
     stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in first["seconds"].items())
     tried = [(name, found["outcome"], ", ".join(f"{p} {v}" for p, v in found.get("packages", {}).items()
@@ -85,6 +87,10 @@ From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]
 Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; macOS and Windows: not tried):
 
 {table(("Python and packages", "outcome", "with"), tried)}
+
+Planted faults: of {real} that change something in `helpers/` the tests notice {faults["tests"]["caught"]}; of
+{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices {faults["notebooks"]["caught"]} \
+(`scripts/mutants.py`).
 
 On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
 course's command there yet; `python -m helpers.extra.reproduce --root …` writes a certificate that you can send in.
