@@ -35,7 +35,7 @@ def sheet(columns: int = 4, width: int = 400) -> None:
         with Image.open(CITY / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png") as frame:
             small = frame.resize((width, width // 2), Image.LANCZOS)
         picture.paste(small, (k % columns * width, k // columns * width // 2))
-    write_atomically(SHEET, lambda path: picture.save(path, format="jpeg", quality=86, optimize=True))
+    write_atomically(SHEET, lambda path: picture.save(path, format="jpeg", quality=80, optimize=True))
 
 
 def frame_files() -> dict[str, bytes]:
