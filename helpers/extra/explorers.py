@@ -85,6 +85,8 @@ def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
 class Explorer(widgets.VBox):
     """Sliders above a picture; a subclass says how to draw it (`draw`) and how to say it (`summary`)."""
 
+    _ipython_display_ = None  # ipywidgets 7 has this method; it would keep the picture out of notebooks
+
     def __init__(self, sliders):
         self.sliders = sliders
         for slider in sliders:
@@ -104,11 +106,10 @@ class Explorer(widgets.VBox):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.summary()})"
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = dict(super()._repr_mimebundle_(**kwargs))
-        bundle["text/plain"] = repr(self)
-        bundle["image/png"] = base64.b64encode(self.picture.value).decode()
-        return bundle
+    def _repr_mimebundle_(self, **kwargs) -> dict:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {"text/plain": repr(self), "image/png": base64.b64encode(self.picture.value).decode(),
+                "application/vnd.jupyter.widget-view+json": view}
 
 
 class SizeExplorer(Explorer):
