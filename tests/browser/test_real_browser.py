@@ -17,8 +17,6 @@ reason = lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-from playwright.sync_api import sync_playwright  # noqa: E402
-
 from helpers.extra import views  # noqa: E402
 from helpers.extra.predictions import ORDERS, Predictions  # noqa: E402
 from helpers.extra.views import State  # noqa: E402
@@ -43,15 +41,6 @@ pairs = [random.randint(0, 4, (2, 30, 40)) for _ in range(6)]
 tables = {region: [count(np.where(p == 3, 2, p), np.where(t == 3, 255, t), 5) for p, t in pairs[i:]]
           for i, region in enumerate(REGION)}
 ProtocolExplorer(tables, ("road", "car", "sky", "bus", "train"))"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=lab.CHROMIUM, args=["--no-sandbox", "--disable-gpu",
-                                                                                 "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ reason = small_site.REASON if small_site.MISSING else lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-from playwright.sync_api import sync_playwright  # noqa: E402
-
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # MyST uses what Sphinx will drop
 LOOK = """() => ({
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
@@ -21,15 +19,6 @@ LOOK = """() => ({
     images: [...document.images].map(e => [e.getAttribute('src'), e.getAttribute('alt') || '']),
     empty: [...document.images].filter(e => !e.complete || !e.naturalWidth).map(e => e.src.slice(0, 80)),
     wide: document.documentElement.scrollWidth - window.innerWidth })"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=lab.CHROMIUM, args=["--no-sandbox", "--disable-gpu",
-                                                                                 "--disable-dev-shm-usage"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
