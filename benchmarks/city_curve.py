@@ -1,16 +1,19 @@
-"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
+r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
 
     python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0
-    python benchmarks/city_curve.py                    # a few minutes of one core; resumes what is there
+    python benchmarks/city_curve.py                    # twenty minutes of one core; resumes what is there
+    python benchmarks/city_curve.py --height 256 --steps 500 --counts 320 --lr 0.012 --no-flips \
+        --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
-frames at an eighth of their size, flips); only the number of frames that the batches are drawn from changes. Scored on
-the 20 val frames, whose cities no training frame comes from.
+frames at an eighth of their size, cross entropy plus Dice, AdamW with warm-up and cosine); only the number of frames
+that the batches are drawn from changes. Scored on the 20 val frames, whose cities no training frame comes from.
 """
 import argparse
 import json
 import math
 import platform
+import shlex
 import sys
 import tempfile
 import time
@@ -25,6 +28,7 @@ from helpers.crop_cache import FrameCache  # noqa: E402
 from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
+from helpers.extra.experiments import dice_loss  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.paths import write_atomically  # noqa: E402
 from helpers.sample_city.write import frame_plan  # noqa: E402
@@ -32,45 +36,48 @@ from helpers.unet import UNet  # noqa: E402
 from helpers.windows import View  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_curve.json"
-VIEW = View("frame", padding="same", height=128)
+WARMUP = 50  # steps
 COUNTS = (10, 20, 40, 80, 160, 320)
 
 
-def datasets(root: Path, folder: Path, count: int) -> tuple[CityscapesCsv, CityscapesCsv]:
+def datasets(root: Path, folder: Path, count: int, view: View, flips: bool) -> tuple[CityscapesCsv, CityscapesCsv]:
     """The first `count` train frames in the order in which the city makes them, and all of val, both cached."""
     sets = []
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
-        sets.append(CityscapesCsv(folder / f"{split}.csv", root, VIEW, augment=split == "train"))
+        sets.append(CityscapesCsv(folder / f"{split}.csv", root, view, augment=flips and split == "train"))
     wanted = {frame_plan("train", index, 1)[1] for index in range(count)}
     sets[0].rows = [row for row in sets[0].rows if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted]
     if len(sets[0].rows) != count:
         raise ValueError(f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample city; build "
                          f"them: python -m helpers.sample_city --root {root} --train {count} --val 20 --test 0")
     for dataset in sets:
-        dataset.cache = FrameCache(dataset.rows, root, VIEW, TRAIN_19, progress=False)
+        dataset.cache = FrameCache(dataset.rows, root, view, TRAIN_19, progress=False)
     return tuple(sets)
 
 
 def point(root: Path, folder: Path, count: int, options) -> dict:
     """Train on `count` frames, score on val."""
-    train, val = datasets(root, folder, count)
+    view = View("frame", padding="same", height=options.height)
+    train, val = datasets(root, folder, count, view, options.flips)
     torch.manual_seed(options.seed)
     model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, betas=(0.9, 0.95), weight_decay=0.01)
     random, start, order = np.random.PCG64([options.seed, count]), time.process_time(), []
     for step in range(options.steps):
         for group in optimizer.param_groups:
-            group["lr"] = options.lr * (1 + math.cos(math.pi * step / options.steps)) / 2
+            cosine = (1 + math.cos(math.pi * step / options.steps)) / 2
+            group["lr"] = options.lr * min(1, (step + 1) / WARMUP) * cosine
         while len(order) < options.batch:  # every frame once before any comes again
             keys = random.random_raw(count)
             order += np.argsort(keys, kind="stable").tolist()
             train.epoch += 1
         items, order = [train[i] for i in order[: options.batch]], order[options.batch :]
         images = torch.stack([image for image, _ in items]).contiguous(memory_format=torch.channels_last)
-        loss, pixels = pixel_loss(model(images), torch.stack([target for _, target in items]))
+        logits, targets = model(images), torch.stack([target for _, target in items])
+        loss, pixels = pixel_loss(logits, targets)
         optimizer.zero_grad(set_to_none=True)
-        (loss / pixels.clamp(min=1)).backward()
+        (loss / pixels.clamp(min=1) + dice_loss(logits, targets)).backward()
         optimizer.step()
     seconds = time.process_time() - start
     scores = evaluate(model, val, 2, torch.device("cpu"), per_frame=False)
@@ -83,16 +90,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "city320")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
-    for name, default in (("steps", 300), ("batch", 2), ("width", 8), ("seed", 0)):
+    for name, default in (("steps", 1000), ("batch", 2), ("width", 8), ("seed", 0), ("height", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--lr", type=float, default=1e-2)
+    parser.add_argument("--flips", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed")}
-    settings["height"] = VIEW.height
-    result = {"command": "python benchmarks/city_curve.py", "settings": settings, "data": "sample city 1, seed 1",
-              "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "points": []}
+    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed", "height", "flips")}
+    result = {"command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]), "settings": settings,
+              "data": "sample city 1, seed 1", "hardware": f"one core, {platform.machine()}",
+              "torch": torch.__version__, "points": []}
     if options.result.is_file():
         stored = json.loads(options.result.read_text())
         if stored["settings"] == settings:
