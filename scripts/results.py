@@ -65,7 +65,8 @@ def block() -> str:
     faults = {part: found["all"] for part, found in read("mutants").items()}
     real = faults["tests"]["faults"] - faults["tests"]["equivalent"]
     first, versions = read("first_minutes"), read("versions")
-    points = ", ".join(f"{point['frames']}: {point['mean_iou']:.3f} ({point['pixel_accuracy']:.3f})" for point in curve["points"])
+    points = ", ".join(f"{point['frames']}: {point['mean_iou']:.3f} ({point['pixel_accuracy']:.3f})"
+                       for point in curve["points"])
     stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in first["seconds"].items())
     tried = [(name, found["outcome"], ", ".join(f"{p} {v}" for p, v in found.get("packages", {}).items()
                                                 if p in ("torch", "numpy", "matplotlib", "ipywidgets")))
@@ -78,8 +79,8 @@ On the sample city, whole frames at quarter scale, 20 val frames of cities that 
 
 {table(("what", "mIoU", "pixel accuracy", "from"), scores)}
 
-mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]} steps of {curve["settings"]["batch"]} at width \
-{curve["settings"]["width"]} and an eighth of the scale:
+mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]} steps of \
+{curve["settings"]["batch"]} at width {curve["settings"]["width"]} and an eighth of the scale:
 {points} (`benchmarks/city_curve.py`).
 
 Ratios, each measured side by side in one run (medians of CPU time, one thread):
