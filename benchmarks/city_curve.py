@@ -6,8 +6,9 @@ r"""How many frames of the sample city does a small network want? mIoU against 1
         --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
-frames at an eighth of their size, cross entropy plus twice Dice, AdamW with warm-up and cosine); only the number of
-frames that the batches are drawn from changes. Scored on the 20 val frames, whose cities no training frame comes from.
+frames at an eighth of their size, flips, cross entropy plus twice Dice, AdamW with warm-up and cosine); only the number
+of frames that the batches are drawn from changes. Scored on the 20 val frames, whose cities no training frame comes
+from.
 """
 import argparse
 import json
@@ -40,12 +41,12 @@ WARMUP = 50  # steps
 COUNTS = (10, 20, 40, 80, 160, 320)
 
 
-def datasets(root: Path, folder: Path, count: int, view: View, flips: bool) -> tuple[CityscapesCsv, CityscapesCsv]:
+def datasets(root: Path, folder: Path, count: int, view: View) -> tuple[CityscapesCsv, CityscapesCsv]:
     """The first `count` train frames in the order in which the city makes them, and all of val, both cached."""
     sets = []
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
-        sets.append(CityscapesCsv(folder / f"{split}.csv", root, view, augment=flips and split == "train"))
+        sets.append(CityscapesCsv(folder / f"{split}.csv", root, view, augment=split == "train"))
     wanted = {frame_plan("train", index, 1)[1] for index in range(count)}
     sets[0].rows = [row for row in sets[0].rows if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted]
     if len(sets[0].rows) != count:
@@ -59,7 +60,7 @@ def datasets(root: Path, folder: Path, count: int, view: View, flips: bool) -> t
 def point(root: Path, folder: Path, count: int, options) -> dict:
     """Train on `count` frames, score on val."""
     view = View("frame", padding="same", height=options.height)
-    train, val = datasets(root, folder, count, view, options.flips)
+    train, val = datasets(root, folder, count, view)
     torch.manual_seed(options.seed)
     model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, betas=(0.9, 0.95), weight_decay=0.01)
@@ -93,11 +94,10 @@ def main() -> None:
     for name, default in (("steps", 1000), ("batch", 2), ("width", 8), ("seed", 0), ("height", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lr", type=float, default=1e-2)
-    parser.add_argument("--flips", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed", "height", "flips")}
+    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed", "height")}
     result = {"command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]), "settings": settings,
               "data": "sample city 1, seed 1", "hardware": f"one core, {platform.machine()}",
               "torch": torch.__version__, "points": []}

@@ -80,7 +80,8 @@ On the sample city, whole frames at quarter scale, 20 val frames of cities that 
 {table(("what", "mIoU", "pixel accuracy", "from"), scores)}
 
 mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]} steps of \
-{curve["settings"]["batch"]} at width {curve["settings"]["width"]} and an eighth of the scale:
+{curve["settings"]["batch"]} at width {curve["settings"]["width"]} on frames of \
+{2 * curve["settings"]["height"]}×{curve["settings"]["height"]}:
 {points} (`benchmarks/city_curve.py`).
 
 Ratios, each measured side by side in one run (medians of CPU time, one thread):

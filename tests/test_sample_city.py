@@ -257,6 +257,9 @@ def test_killed_and_completed_and_two_at_once(tmp_path):
     for process in both:
         assert process.communicate()[1] == "" and process.returncode == 0
     assert len(whole(tmp_path / "a")) == 11
+    build(tmp_path / "undisturbed", 2, 0, 0, workers=1, progress=False)
+    for path in whole(tmp_path / "undisturbed"):
+        assert (tmp_path / "a" / path.relative_to(tmp_path / "undisturbed")).read_bytes() == path.read_bytes()
     frame = files(tmp_path / "a", "train")[0]
     same = files(CITY, "train")[0]
     apart = pixels(frame["image"]).astype(int) - pixels(same["image"])
