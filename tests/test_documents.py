@@ -9,7 +9,7 @@ import yaml
 
 from helpers.extra.certificate import REPORTED
 from helpers.extra.report import report
-from scripts.results import END, START
+from scripts.results import END, START, write
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {p.stem: nbformat.read(p, as_version=4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
@@ -115,3 +115,8 @@ def test_the_bug_form_asks_for_the_machine_and_knows_the_chapters():
     lines = report().splitlines()
     for word in ("python", "torch", "torchvision", "numpy", "device", "dataset root"):
         assert any(line.startswith(word) for line in lines), word
+
+
+def test_results_in_the_readme_are_those_of_the_result_files():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert write(text) == text
