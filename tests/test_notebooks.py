@@ -106,3 +106,8 @@ def test_the_generator_is_small():
         lines += sum(i not in told and line.strip() != "" and not line.strip().startswith("#")
                      for i, line in enumerate(text.splitlines(), 1))
     assert lines <= 1500
+
+
+def test_no_module_is_long():
+    lines = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in (ROOT / "helpers").rglob("*.py")}
+    assert len(lines) > 50 and max(lines.values()) <= 300, sorted(lines.items(), key=lambda item: item[1])[-3:]

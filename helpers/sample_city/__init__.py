@@ -1,8 +1,9 @@
 """The sample city: a generated data set in Cityscapes' own format, for everybody without an account.
 
-A wing of its own: camera (projection), scene (what is where, as data), materials and shapes.json (palettes, outlines),
-objects, vehicles, people, houses (what things look like), render (layers, light, lens), write (files). Version 1 is
-frozen: the same seed gives the same labels on every machine. Chapter 03 builds one frame up layer by layer.
+A wing of its own: camera (projection), scene and street (what is where, as data), materials and shapes.json (palettes,
+outlines), thing, objects, vehicles, people, houses (what things look like), render (layers, light, lens), write
+(files). Version 1 is frozen: the same seed gives the same labels on every machine. Chapter 03 builds one frame up layer
+by layer.
 
 A scene is data before it is drawn, so one thing can be changed and everything else kept:
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 from helpers.sample_city.camera import hull
 from helpers.sample_city.materials import cloth
-from helpers.sample_city.objects import Thing, mixed, scaled
+from helpers.sample_city.thing import Thing, mixed, scaled
 
 ROOFS = [(104, 78, 66), (84, 82, 80), (74, 76, 78), (96, 84, 74), (112, 86, 70)]
 FRAMES = [(172, 172, 166), (180, 178, 170), (74, 66, 58), (60, 64, 64)]

@@ -4,7 +4,7 @@ from math import cos, pi, sin
 
 from helpers.sample_city.camera import Random
 from helpers.sample_city.materials import SHAPES, car_paint, cloth, hair, skin
-from helpers.sample_city.objects import Pen, Thing, rect, round_, scaled
+from helpers.sample_city.thing import Pen, Thing, rect, round_, scaled
 
 
 def head(x: float, y: float, size: float):

@@ -1,10 +1,10 @@
-"""Cars, buses, trams, trucks, trailers: a profile seen from the side, pulled out to a width."""
+"""Cars, buses, trams, trucks, trailers: a profile seen from the side, pulled out to a width; and the bonnet ahead."""
 from dataclasses import dataclass
 from math import cos, pi, sin
 
 from helpers.sample_city.camera import Random, hull
 from helpers.sample_city.materials import SHAPES, car_paint, grey
-from helpers.sample_city.objects import Thing, mixed, rect, round_, scaled
+from helpers.sample_city.thing import Thing, mixed, rect, round_, scaled
 
 GLASS, DARK, RIM = (34, 40, 43), (16, 17, 17), (135, 137, 139)
 WHEEL = ((1.2, (14, 14, 15)), (1, (27, 27, 28)), (0.66, (128, 130, 132)), (0.52, (62, 63, 65)), (0.2, (140, 141, 143)))
@@ -218,3 +218,31 @@ def trailer(random: Random, **place) -> Vehicle:
     color = grey(random, 70, 140)
     panels = [(s, 0.4, s + 0.05, 1.2, scaled(color, 0.7)) for s in (-1.0, -0.3, 0.4, 1.1)]
     return boxy("trailer", color, panels, **place)
+
+
+@dataclass(frozen=True)
+class Ego(Thing):
+    """The bonnet of the recording car, and the borders that rectification leaves: all void."""
+
+    rise: int = 60
+    border: int = 6
+    color: tuple = (30, 32, 34)
+    reflections: tuple = ((0.3, 44), (0.55, 36), (0.72, 40))
+
+    def draw(self, canvas):
+        r, b = self.rise, self.border
+        top = [(420, 994 - r), (1024, 985 - r), (1640, 994 - r)]
+        hood = [(0, 1023), (0, 1010 - r // 4), (180, 1003 - r * 3 // 4), *top, (1860, 1003 - r * 3 // 4),
+                (2047, 1010 - r // 4), (2047, 1023)]
+        with canvas.outline("ego vehicle", hood):
+            canvas.paint(hood, self.color, 2.0, "paint")
+            canvas.paint([*top, *((u, v + 7) for u, v in top[::-1])], scaled(self.color, 1.8), 2.0, "paint")
+            for t, tone in self.reflections:
+                u = int(2048 * t)
+                streak = [(u - 90, 1023), (u + 60, 995 - r), (u + 110, 995 - r), (u + 60, 1023)]
+                canvas.paint(streak, (tone, tone, tone + 2), 2.0, "glass")
+        for name, polygon in (("rectification border", [(0, 0), (b, 0), (b - 3, 1023), (0, 1023)]),
+                              ("rectification border", [(2047, 0), (2047 - b, 0), (2050 - b, 1023), (2047, 1023)]),
+                              ("out of roi", [(0, 0), (2047, 0), (2047, 4), (0, 4)])):
+            with canvas.outline(name, polygon):
+                canvas.paint(polygon, (0, 0, 0), 2.0)
