@@ -2,11 +2,11 @@ r"""How many frames of the sample city does a small network want? mIoU against 1
 
     python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0
     python benchmarks/city_curve.py                    # twenty minutes of one core; resumes what is there
-    python benchmarks/city_curve.py --height 256 --steps 500 --counts 320 --lr 0.012 \
+    python benchmarks/city_curve.py --height 256 --steps 500 --counts 320 \
         --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
-frames at an eighth of their size, flips, cross entropy plus twice Dice, AdamW with warm-up and cosine); only the number
+frames at an eighth of their size, flips, cross entropy plus twice Dice, Muon with warm-up and cosine); only the number
 of frames that the batches are drawn from changes. Scored on the 20 val frames, whose cities no training frame comes
 from.
 """
@@ -30,6 +30,7 @@ from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
 from helpers.extra.experiments import dice_loss  # noqa: E402
+from helpers.extra.muon import Muon  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.paths import write_atomically  # noqa: E402
 from helpers.sample_city.write import frame_plan  # noqa: E402
@@ -63,7 +64,7 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
     train, val = datasets(root, folder, count, view)
     torch.manual_seed(options.seed)
     model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=options.lr, betas=(0.9, 0.95), weight_decay=0.01)
+    optimizer = Muon(model, options.lr)
     random, start, order = np.random.PCG64([options.seed, count]), time.process_time(), []
     for step in range(options.steps):
         for group in optimizer.param_groups:
@@ -93,11 +94,12 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     for name, default in (("steps", 1000), ("batch", 2), ("width", 8), ("seed", 0), ("height", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--lr", type=float, default=1e-2)
+    parser.add_argument("--lr", type=float, default=3e-2)
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed", "height")}
+    settings["optimizer"] = "Muon"
     result = {"command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]), "settings": settings,
               "data": "sample city 1, seed 1", "hardware": f"one core, {platform.machine()}",
               "torch": torch.__version__, "points": []}

@@ -40,7 +40,8 @@ def block() -> str:
         row(f"**the demo checkpoint**: U-Net, {demo['parameters']:,} parameters, 320 training frames", demo["val"],
             "scripts/demo_checkpoint.py"),
         row(f"a U-Net of width {learnable['settings']['width']} after {learnable['settings']['steps']} steps of "
-            f"{learnable['settings']['batch']} frames", learnable["points"][-1], "benchmarks/city_curve.py"),
+            f"{learnable['settings']['batch']} frames with {learnable['settings']['optimizer']} (chapter 12)", learnable["points"][-1],
+            "benchmarks/city_curve.py"),
         row("a classifier of single pixels (colour and position)", context["scores"]["pixel"],
             "benchmarks/city_context.py"),
         row("a network that sees at most 5 pixels", context["scores"]["window"], "benchmarks/city_context.py"),

@@ -1,4 +1,5 @@
 """Chapter 12: the trials differ in what they say, and the instrument changes one thing only."""
+import copy
 import json
 import math
 from dataclasses import fields, replace
@@ -13,7 +14,7 @@ from benchmarks import beyond, camvid
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import normalize
-from helpers.extra import evaluate_command, experiments, instrument
+from helpers.extra import evaluate_command, experiments, instrument, muon
 from helpers.extra.experiments import Trial, TrialRun, VariantUNet
 from helpers.labels import CAMVID_11, IGNORE
 from helpers.sample_city import materials
@@ -79,6 +80,71 @@ def test_dice_by_hand():
     loss = experiments.dice_loss(void, torch.full_like(only, IGNORE))
     loss.backward()
     assert loss.item() == 0 and not void.grad.any()
+
+
+def matrices():
+    torch.manual_seed(0)
+    return [torch.randn(*shape) * scale for shape, scale in (((8, 72), 1.0), ((128, 32), 1e-4), ((24, 24), 1e4))]
+
+
+def test_orthogonalize_against_svd():
+    for matrix in matrices():
+        u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+        got = muon.orthogonalize(matrix)
+        strength = torch.diagonal(u.T @ got @ v.T)  # what is left of each singular direction: about 1
+        assert got.shape == matrix.shape and strength.min() > 0.66 and strength.max() < 1.22
+        torch.testing.assert_close(u @ torch.diag(strength) @ v, got, rtol=0, atol=2e-3)  # and nothing else
+
+
+def test_muon_against_torch():
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("torch.optim.Muon came with PyTorch 2.9")
+    for matrix in matrices()[:2]:
+        ours = torch.nn.Sequential(torch.nn.Conv2d(matrix.shape[1] // 4, len(matrix), 2))
+        theirs = torch.nn.Parameter(ours[0].weight.detach().flatten(1).clone())
+        reference = torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+        optimizer, start = muon.Muon(ours, 0.02, weight_decay=0.1), theirs.detach().clone()
+        for step in range(3):
+            gradient = torch.randn(matrix.shape, generator=torch.Generator().manual_seed(step))
+            theirs.grad, ours[0].weight.grad = gradient, gradient.view_as(ours[0].weight).clone()
+            reference.step()
+            optimizer.step()
+        moved, wanted = ours[0].weight.detach().flatten(1) - start, theirs.detach() - start
+        assert (moved - wanted).norm() < 0.02 * wanted.norm()  # the reference computes in bfloat16
+
+
+def test_muon_leaves_the_rest_to_adamw():
+    torch.manual_seed(0)
+    model = UNet(3, **SHAPE)
+    twin = copy.deepcopy(model)
+    optimizer = muon.Muon(model, 0.01)
+    rest = [name for name, weight in model.named_parameters() if weight.ndim == 1 or name.startswith("head.")]
+    assert len(rest) > 10 and len(optimizer.param_groups[0]["params"]) == len(rest)
+    adamw = torch.optim.AdamW(twin.parameters(), lr=0.01, betas=(0.9, 0.95), weight_decay=0.01)
+    for weight, other in zip(model.parameters(), twin.parameters()):
+        weight.grad = torch.randn_like(weight)
+        other.grad = weight.grad.clone()
+    optimizer.step()
+    adamw.step()
+    for (name, weight), other in zip(model.named_parameters(), twin.parameters()):
+        assert torch.equal(weight, other) == (name in rest), name
+    with pytest.raises(ValueError, match="no convolution besides its head"):
+        muon.Muon(torch.nn.Linear(2, 2), 0.01)
+
+
+def test_muon_trains_and_resumes(folder):
+    run = TrialRun(tiny(folder, optimizer="muon", epochs=4))
+    assert isinstance(run.optimizer, muon.Muon)
+    losses = [epoch["train_loss"] for epoch in run.fit()]
+    assert losses[-1] < losses[0]
+    state, weights = copy.deepcopy(run.optimizer.state_dict()), copy.deepcopy(run.model.state_dict())
+    run.train_epoch(4)
+    again = TrialRun(tiny(folder, optimizer="muon", epochs=4))
+    again.model.load_state_dict(weights)
+    again.optimizer.load_state_dict(state)
+    again.train_epoch(4)
+    for one, other in zip(run.model.parameters(), again.model.parameters()):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_class_weights_by_hand():
@@ -191,8 +257,9 @@ def test_every_trial_changes_what_it_says():
     size = {"view", "height", "size", "batch_size", "epochs"}
     expected = {"crops": {"augment"}, "norm": {"norm"}, "adamw": schedule, "frames": size, "scale": {"scale"},
                 "colour": {"colour"}, "weighted": {"loss"}, "dice": {"loss"}, "longer": {"epochs"}, "ema": {"ema"},
-                "flip": {"flip_test"}, "no skips": {"skips"}, "summed skips": {"skips"}, "bilinear": {"up"},
-                "valid": {"padding"}, "width 4": {"width"}, "width 16": {"width"}, "depth 2": {"depth"},
+                "flip": {"flip_test"}, "large": {"lr"}, "muon": {"optimizer"}, "no skips": {"skips"},
+                "summed skips": {"skips"}, "bilinear": {"up"}, "valid": {"padding"},
+                "width 4": {"width"}, "width 16": {"width"}, "depth 2": {"depth"},
                 "raw": {"mean", "std"}, "bytes": {"mean", "std"}, "imagenet": {"mean", "std"},
                 "per image": {"per_image"}, "30 classes": {"label_set"}, "centre": {"augment"},
                 "bare": {"norm", "lr"}, "fcn parameters": {"model", "width"}, "fcn compute": {"model", "width"}}
@@ -203,6 +270,12 @@ def test_every_trial_changes_what_it_says():
             assert different(trial, everything[against][2]) == expected[name], name
         assert frames % trial.batch_size == 0
         assert frames // trial.batch_size * trial.epochs == steps * (1 + (name in beyond.ALIKE)), name
+    found = json.loads(beyond.RESULT.read_text())["tuning"]  # the rungs have the learning rate that was best there
+    assert beyond.TUNING_SEED not in beyond.SEEDS and set(found) == set(beyond.tuning())
+    miou = {name: entry["runs"][str(beyond.TUNING_SEED)]["miou"] for name, entry in found.items()}
+    for kind, rung in (("adamw", "large"), ("muon", "muon")):
+        best = max((name for name in miou if name.startswith(kind)), key=miou.get)
+        assert everything[rung][2] == beyond.tuning()[best][2]
     wide = {name: count(experiments.FCN8s(19, everything[name][2].width, hidden=16 * everything[name][2].width))
             for name in ("fcn parameters", "fcn compute")}
     assert wide["fcn parameters"] == pytest.approx(count(UNet(3, 19, width=8, padding="same")), rel=0.06)
@@ -214,7 +287,7 @@ def test_results_resume_and_do_not_mix(folder, tmp_path, monkeypatch):
     file = tmp_path / "beyond.json"
     monkeypatch.setattr(beyond, "RESULT", file)
     monkeypatch.setattr(beyond, "SEEDS", (0, 1))
-    monkeypatch.setattr(beyond, "PARTS", {"ladder": lambda: trials, "ablations": dict})
+    monkeypatch.setattr(beyond, "PARTS", {"ladder": lambda: trials, "ablations": dict, "tuning": dict})
     monkeypatch.setattr(beyond, "small_city", lambda *rest: folder)
     runs, run_trials = [], beyond.run_trials
     monkeypatch.setattr(beyond, "run_trials", lambda some: runs.append(len(some)) or run_trials(some))

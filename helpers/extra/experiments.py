@@ -19,6 +19,7 @@ from helpers.csv_index import open_image, open_label
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
 from helpers.extra.augment import distort, random_crop, random_scale
+from helpers.extra.muon import Muon
 from helpers.fcn import FCN8s
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
@@ -37,7 +38,7 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 class Trial(TrainConfig):
     """One experiment. Defaults leave everything as in TrainConfig."""
 
-    optimizer: str = "adam"  # or "adamw", with weight decay 0.01
+    optimizer: str = "adam"  # or, with weight decay 0.01, "adamw" or "muon"
     warmup: int = 0  # optimizer steps over which the learning rate rises
     colour: bool = False  # brightness, contrast, saturation, hue
     scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
@@ -150,8 +151,11 @@ class TrialRun(Run):
             self.model = PerImage(self.model)
         self.model.to(self.device, memory_format=self.layout)
         self.fast_model = torch.compile(self.model) if trial.compile else self.model
-        kind, decay = {"adam": (torch.optim.Adam, 0.0), "adamw": (torch.optim.AdamW, 0.01)}[trial.optimizer]
-        self.optimizer = kind(self.model.parameters(), lr=trial.lr, weight_decay=decay)
+        if trial.optimizer == "muon":
+            self.optimizer = Muon(self.model, trial.lr)
+        else:
+            kind, decay = {"adam": (torch.optim.Adam, 0.0), "adamw": (torch.optim.AdamW, 0.01)}[trial.optimizer]
+            self.optimizer = kind(self.model.parameters(), lr=trial.lr, weight_decay=decay)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema),
                                      use_buffers=True) if trial.ema else None
         self.weights = class_weights(self.train_set).to(self.device) if trial.loss == "weighted" else None
