@@ -1,7 +1,9 @@
 r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
 
     python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0
-    python benchmarks/city_curve.py                    # twenty minutes of one core; resumes what is there
+    python benchmarks/city_curve.py                    # 25 minutes of one core; resumes what is there
+    python benchmarks/city_curve.py --steps 3000 --counts 80 320 \
+        --result benchmarks/results/city_curve_long.json   # and with three times the steps?
     python benchmarks/city_curve.py --height 256 --steps 500 --counts 320 \
         --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 

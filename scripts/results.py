@@ -26,7 +26,7 @@ def table(head: tuple, rows: list) -> str:
 def block() -> str:
     """The tables, in Markdown."""
     demo, context, transfer = read("demo", "data/checkpoints"), read("city_context"), read("city_transfer")
-    learnable, curve = read("city_learnable"), read("city_curve")
+    learnable, curve, long = read("city_learnable"), read("city_curve"), read("city_curve_long")
     data, metrics = read("data_path"), read("metrics")["ours_times_faster"]
     tiles = read("inference")["one_pass_times_faster_than"]
     step = next(row for row in read("training_step")["rows"] if row["width"] == 64)
@@ -40,8 +40,8 @@ def block() -> str:
         row(f"**the demo checkpoint**: U-Net, {demo['parameters']:,} parameters, 320 training frames", demo["val"],
             "scripts/demo_checkpoint.py"),
         row(f"a U-Net of width {learnable['settings']['width']} after {learnable['settings']['steps']} steps of "
-            f"{learnable['settings']['batch']} frames with {learnable['settings']['optimizer']} (chapter 12)", learnable["points"][-1],
-            "benchmarks/city_curve.py"),
+            f"{learnable['settings']['batch']} frames with {learnable['settings']['optimizer']} (chapter 12)",
+            learnable["points"][-1], "benchmarks/city_curve.py"),
         row("a classifier of single pixels (colour and position)", context["scores"]["pixel"],
             "benchmarks/city_context.py"),
         row("a network that sees at most 5 pixels", context["scores"]["window"], "benchmarks/city_context.py"),
@@ -66,8 +66,8 @@ def block() -> str:
     faults = {part: found["all"] for part, found in read("mutants").items()}
     real = faults["tests"]["faults"] - faults["tests"]["equivalent"]
     first, versions = read("first_minutes"), read("versions")
-    points = ", ".join(f"{point['frames']}: {point['mean_iou']:.3f} ({point['pixel_accuracy']:.3f})"
-                       for point in curve["points"])
+    points, longer = (", ".join(f"{point['frames']}: {point['mean_iou']:.3f} ({point['pixel_accuracy']:.3f})"
+                                for point in result["points"]) for result in (curve, long))
     stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in first["seconds"].items())
     tried = [(name, found["outcome"], ", ".join(f"{p} {v}" for p, v in found.get("packages", {}).items()
                                                 if p in ("torch", "numpy", "matplotlib", "ipywidgets")))
@@ -80,10 +80,10 @@ On the sample city, whole frames at quarter scale, 20 val frames of cities that 
 
 {table(("what", "mIoU", "pixel accuracy", "from"), scores)}
 
-mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]} steps of \
+mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]:,} steps of \
 {curve["settings"]["batch"]} at width {curve["settings"]["width"]} on frames of \
-{2 * curve["settings"]["height"]}×{curve["settings"]["height"]}:
-{points} (`benchmarks/city_curve.py`).
+{2 * curve["settings"]["height"]}×{curve["settings"]["height"]}, scored at that size:
+{points}; with {long["settings"]["steps"]:,} steps {longer} (`benchmarks/city_curve.py`).
 
 Ratios, each measured side by side in one run (medians of CPU time, one thread):
 
