@@ -33,10 +33,11 @@ def photographs(tmp_path_factory):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_chapter_runs_on_other_frames(path, photographs):
+def test_chapter_runs_on_other_frames(path, photographs, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=600, kernel_name="python3",
                             resources={"metadata": {"path": str(path.parent)}})
-    client.execute(env={**os.environ, "CITYSCAPES_DATASET": str(photographs)})
+    client.execute(env={**os.environ, "CITYSCAPES_DATASET": str(photographs), "COURSE_RUNS": str(tmp_path / "runs"),
+                        "COURSE_CACHE": str(tmp_path / "cache")})
     streams = [o for cell in notebook.cells for o in cell.get("outputs", []) if o.output_type == "stream"]
     assert streams and not [o.text for o in streams if o.name == "stderr"]
