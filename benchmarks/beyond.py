@@ -1,4 +1,6 @@
-"""The ladder and the ablations of chapter 12, up to three seeds each, on a reduced sample city. Resumes what is there.
+"""The ladder and the ablations of chapter 12, three seeds each, on a reduced sample city; first two learning rates.
+
+Resumes what is there.
 
     python benchmarks/beyond.py                # everything, about 100 minutes of one core
     python benchmarks/beyond.py --only ladder  # about 40 minutes

@@ -1,4 +1,4 @@
-"""The chapters run on other frames than those whose outputs it stores: small ones of odd sizes, no test split."""
+"""The chapters run on other frames than those whose outputs they store: small ones of odd sizes, no test split."""
 import os
 from pathlib import Path
 
