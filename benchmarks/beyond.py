@@ -24,8 +24,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.extra.experiments import IMAGENET, Trial, plain, run_trials, small_city  # noqa: E402
-from helpers.paths import data_dir, write_atomically  # noqa: E402
+from extras.experiments.trials import IMAGENET, Trial, plain, run_trials, small_city  # noqa: E402
+from helpers.files import write_text  # noqa: E402
+from helpers.paths import data_dir  # noqa: E402
 
 SEEDS = (0, 1, 2)
 TUNING_SEED = 7  # learning rates are chosen with this one, so that no run that is compared has chosen its own
@@ -156,7 +157,7 @@ def main(arguments=None) -> None:
             print(part, name, seed, f"{time.time() - start:.0f} s", {k: round(v, 3) for k, v in score.items()},
                   flush=True)
         text = json.dumps(result, indent=1) + "\n"
-        write_atomically(RESULT, lambda path, text=text: path.write_text(text))
+        write_text(RESULT, text)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ score is optimistic. To choose between settings use --folds: every drive of trai
 scored, so no film is on both sides. Nothing here reads the test split.
 """
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -26,14 +25,17 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from extras.experiments.trials import Trial, TrialRun, plain  # noqa: E402
 from helpers.checkpoints import load_model, save_model  # noqa: E402
-from helpers.csv_index import find_rows, open_image, open_label  # noqa: E402
-from helpers.extra.experiments import Trial, TrialRun, plain  # noqa: E402
+from helpers.config import TrainConfig  # noqa: E402
+from helpers.csv_index import find_rows  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.images import open_image, open_label  # noqa: E402
 from helpers.inference import predict_frame  # noqa: E402
 from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.paths import runs_dir, write_atomically  # noqa: E402
+from helpers.paths import runs_dir  # noqa: E402
 from helpers.progress import progress_bar  # noqa: E402
-from helpers.training import TrainConfig, train  # noqa: E402
+from helpers.training import train  # noqa: E402
 
 # Frozen: a result names its config, so a change needs a new name. Whole frames at full size, 360x480.
 FULL = Trial(name="camvid64", label_set="camvid11", view="frame", height=360, padding="same", norm="batch", width=64,
@@ -151,7 +153,7 @@ def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
     result = run_named(args.config, args.root, args.folds) if args.config else run_short(
         args.root, args.epochs, args.height)
     file = Path(results) / ((args.config or "camvid") + "_folds" * args.folds + ".json")
-    write_atomically(file, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    write_json(file, result)
     print(f"val mIoU {result['val_mean_iou']:.4f} over 11 classes at full size; {file.name} written")
 
 

@@ -25,9 +25,9 @@ from helpers.checkpoints import load_model  # noqa: E402
 from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
+from helpers.files import write_json  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
 from helpers.windows import View  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_context.json"
@@ -126,7 +126,7 @@ def main() -> None:
     result = {"command": "python benchmarks/city_context.py", "data": "sample city 1, seed 1: 20 val frames",
               "settings": settings, "checkpoint": options.checkpoint.name,
               "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "scores": scores}
-    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    write_json(RESULT, result)
     for name, row in scores.items():
         print(f"{name:9s} mIoU {row['mean_iou']:.3f}  accuracy {row['pixel_accuracy']:.3f}")
 

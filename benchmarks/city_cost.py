@@ -16,11 +16,11 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.sample_city import make_scene, paint_labels  # noqa: E402
-from helpers.sample_city.materials import textures  # noqa: E402
-from helpers.sample_city.render import finish, paint_scene  # noqa: E402
-from helpers.sample_city.write import _save, frame_plan  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from sample_city import make_scene, paint_labels  # noqa: E402
+from sample_city.materials import textures  # noqa: E402
+from sample_city.render import finish, paint_scene  # noqa: E402
+from sample_city.write import frame_plan  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_cost.json"
 PASSES = 3
@@ -52,13 +52,15 @@ def main() -> None:
             t, labels = fastest(lambda canvas=canvas: paint_labels(canvas.polygons))
             total["labels"] += t
             for name, pictures in (("image PNG", [Image.fromarray(image)]), ("label PNGs", labels.values())):
-                total[name] += fastest(lambda pictures=pictures: [_save(p, f"{folder}/a") for p in pictures])[0]
+                total[name] += fastest(
+                    lambda pictures=pictures: [
+                        p.save(f"{folder}/a", format="png", compress_level=1) for p in pictures])[0]
             total["polygons"] += fastest(lambda canvas=canvas: json.dumps(canvas.polygons))[0]
     seconds = {name: round(value / frames, 3) for name, value in total.items()}
     result = {"command": "python benchmarks/city_cost.py", "hardware": f"one core, {platform.machine()}",
               "cpu_seconds_a_frame": {**seconds, "all": round(sum(total.values()) / frames, 3)},
               "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
-    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    write_json(RESULT, result)
     print(json.dumps(result, indent=1))
 
 

@@ -1,6 +1,6 @@
 r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
 
-    python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0
+    python -m sample_city --root data/city320 --train 320 --val 20 --test 0
     python benchmarks/city_curve.py                    # 25 minutes of one core; resumes what is there
     python benchmarks/city_curve.py --steps 3000 --counts 80 320 \
         --result benchmarks/results/city_curve_long.json   # and with three times the steps?
@@ -27,17 +27,17 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.crop_cache import FrameCache  # noqa: E402
+from extras.experiments.muon import Muon  # noqa: E402
+from extras.experiments.trials import dice_loss  # noqa: E402
 from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
-from helpers.extra.experiments import dice_loss  # noqa: E402
-from helpers.extra.muon import Muon  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.frame_cache import FrameCache  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.sample_city.write import frame_plan  # noqa: E402
 from helpers.unet import UNet  # noqa: E402
 from helpers.windows import View  # noqa: E402
+from sample_city.write import frame_plan  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_curve.json"
 WARMUP = 50  # steps
@@ -54,7 +54,7 @@ def datasets(root: Path, folder: Path, count: int, view: View) -> tuple[Cityscap
     sets[0].rows = [row for row in sets[0].rows if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted]
     if len(sets[0].rows) != count:
         raise ValueError(f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample city; build "
-                         f"them: python -m helpers.sample_city --root {root} --train {count} --val 20 --test 0")
+                         f"them: python -m sample_city --root {root} --train {count} --val 20 --test 0")
     for dataset in sets:
         dataset.cache = FrameCache(dataset.rows, root, view, TRAIN_19, progress=False)
     return tuple(sets)
@@ -116,7 +116,7 @@ def main() -> None:
             made = point(options.root, Path(folder), count, options)
             result["points"].append(made)
             result["points"].sort(key=lambda p: p["frames"])
-            write_atomically(options.result, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+            write_json(options.result, result)
             print(f"{count:4d} frames: mIoU {made['mean_iou']:.3f}", flush=True)
 
 

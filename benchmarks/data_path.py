@@ -23,13 +23,13 @@ from torchvision.transforms.functional import center_crop, normalize, to_tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.crop_cache import FrameCache  # noqa: E402
 from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.frame_cache import FrameCache  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.sample_city import ensure_root  # noqa: E402
-from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics  # noqa: E402
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics  # noqa: E402
+from sample_city import ensure_root  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "data_path.json"
 
@@ -115,7 +115,7 @@ def main(arguments=None) -> dict:
                      "pillow": Image.__version__}}
     print(json.dumps(result, indent=1))
     if not options.no_write:
-        write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+        write_json(RESULT, result)
     return result
 
 

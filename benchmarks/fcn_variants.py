@@ -20,15 +20,15 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.crop_cache import FrameCache  # noqa: E402
 from helpers.csv_index import write_csv  # noqa: E402
 from helpers.dataset import CityscapesCsv  # noqa: E402
 from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
 from helpers.fcn import FCN8s, FCN16s, FCN32s  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.frame_cache import FrameCache  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.statistics import channel_statistics  # noqa: E402
+from helpers.normalization import channel_statistics  # noqa: E402
 from helpers.windows import View  # noqa: E402
 
 MODELS = {"FCN-32s": FCN32s, "FCN-16s": FCN16s, "FCN-8s": FCN8s}
@@ -129,7 +129,7 @@ def main(arguments=None) -> dict:
                 if (name, seed) not in done:
                     result["runs"].append(train(name, seed, train_set, val_set, args))
                     print({k: v for k, v in result["runs"][-1].items() if k != "iou"}, flush=True)
-                    write_atomically(args.result, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+                    write_json(args.result, result)
     return result
 
 

@@ -6,11 +6,10 @@
 First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's share refers to it.
 Rows: batch 4 to 32, eager and compiled, float32 without and with TF32, bfloat16 autocast. Images a second are those of
 a whole training step (forward, loss, backward, fused Adam) on data that is already on the device; what the loading adds
-is measured on its own, with helpers.extra.gpu_data. Last comes a profile of the fastest row: which kernels take the
-time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
+is measured on its own, with extras.training_tools.gpu_batches. Last comes a profile of the fastest row: which kernels
+take the time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
 """
 import argparse
-import json
 import platform
 import sys
 import tempfile
@@ -24,8 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from helpers.evaluate import pixel_loss  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.unet import UNet, output_size  # noqa: E402
+from helpers.files import write_json, write_text  # noqa: E402
+from helpers.sizes import output_size  # noqa: E402
+from helpers.unet import UNet  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 CROP = 572
@@ -120,9 +120,9 @@ def profile(device, row: dict, steps: int = 3) -> list[dict]:
 
 
 def loading(device, batch: int, frames: int = 64) -> float:
-    """Images a second that helpers.extra.gpu_data makes: random 572 crops of frames of 2048x1024, flips included."""
+    """Images a second that gpu_batches makes: random 572 crops of frames of 2048x1024, flips included."""
+    from extras.training_tools.gpu_batches import GpuLoader
     from helpers.dataset import CityscapesCsv
-    from helpers.extra.gpu_data import GpuLoader
 
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder) / "train.csv"
@@ -176,8 +176,8 @@ def main(arguments=None) -> None:
     best = max((row for row in result["rows"] if "error" not in row), key=lambda row: row["images_per_second"])
     result["loading_images_per_second"] = loading(device, best["batch"])
     result["profile_of_the_fastest"] = {"row": best, "kernels": profile(device, best)}
-    write_atomically(RESULTS / "gpu_table.json", lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
-    write_atomically(RESULTS / "gpu_table.md", lambda path: path.write_text(table(result)))
+    write_json(RESULTS / "gpu_table.json", result)
+    write_text(RESULTS / "gpu_table.md", table(result))
     print(table(result))
 
 

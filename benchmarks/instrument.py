@@ -1,4 +1,4 @@
-"""The sample city as an instrument (chapter 12): every question of helpers.extra.instrument, five streets each.
+"""The sample city as an instrument (chapter 12): every question of extras.experiments.instrument, five streets each.
 
     python benchmarks/instrument.py
     python benchmarks/instrument.py --checkpoint runs/mine/best.pt --output mine.json
@@ -13,9 +13,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from extras.experiments.instrument import QUESTIONS, series  # noqa: E402
 from helpers.checkpoints import load_model  # noqa: E402
-from helpers.extra.instrument import QUESTIONS, series  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
+from helpers.files import write_text  # noqa: E402
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -35,7 +35,7 @@ def main() -> None:
         result = {"command": "python benchmarks/instrument.py", "checkpoint": arguments.checkpoint.name,
                   "hardware": f"{platform.machine()}, CPU, one thread", "seeds": list(SEEDS), "questions": questions}
         text = json.dumps(result, indent=1) + "\n"
-        write_atomically(arguments.output, lambda path, text=text: path.write_text(text))
+        write_text(arguments.output, text)
         print(name, *(f"{sum(column) / len(column):.2f}" for column in zip(*scores)), flush=True)
 
 

@@ -9,7 +9,6 @@ were read, so this errs on the high side. Frames and caches are read one at a ti
 in it. Not for Windows (it has no `resource` module).
 """
 import argparse
-import json
 import platform
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.paths import write_atomically  # noqa: E402
+from helpers.files import write_json  # noqa: E402
 from scripts.pinned import build_city, pin  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "memory.json"
@@ -53,7 +52,7 @@ def main() -> None:
     result = {"command": "python " + " ".join(["benchmarks/memory.py", *sys.argv[1:]]), "machine": platform.machine(),
               "limit_mb": LIMIT_MB, "rows": rows}
     if not args.no_write:
-        write_atomically(RESULT, lambda file: file.write_text(json.dumps(result, indent=1) + "\n"))
+        write_json(RESULT, result)
     above = [row["chapter"] for row in rows if row["kernel_mb"] + row["largest_child_mb"] > LIMIT_MB]
     if above:
         raise SystemExit(f"more than {LIMIT_MB} MB: {', '.join(above)}")

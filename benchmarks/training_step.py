@@ -29,8 +29,9 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 from helpers.evaluate import pixel_loss  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.unet import UNet, output_size  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from helpers.sizes import output_size  # noqa: E402
+from helpers.unet import UNet  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "training_step.json"
 CROP = 572
@@ -103,7 +104,7 @@ def main() -> None:
               "machine": f"{platform.machine()}, {os.cpu_count()} processors, {torch.get_num_threads()} threads",
               "torch": torch.__version__, "rows": rows}
     if not args.no_write:
-        write_atomically(RESULT, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
+        write_json(RESULT, result)
         print(f"written: {RESULT.relative_to(ROOT).as_posix()}")
 
 

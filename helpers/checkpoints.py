@@ -1,12 +1,13 @@
 """Checkpoints: written whole or not at all, read as plain tensors, refused in words when they do not fit."""
+import errno
 import hashlib
 import pickle
 from pathlib import Path
 
 import torch
 
+from helpers.files import atomic_file
 from helpers.labels import find_label_set
-from helpers.paths import write_atomically
 from helpers.unet import UNet
 from helpers.windows import View
 
@@ -18,13 +19,12 @@ def save(path, state: dict) -> Path:
 
     A full disk raises OSError naming the file; what stood at `path` before is then still there.
     """
-    def write(temporary):
+    with atomic_file(path) as temporary:
         try:
             torch.save(state, temporary)
         except RuntimeError as error:  # torch's writer reports a full disk as a RuntimeError
-            raise OSError(28, f"{error}".splitlines()[0]) from error
-
-    return write_atomically(path, write)
+            raise OSError(errno.ENOSPC, f"{error}".splitlines()[0]) from error
+    return Path(path)
 
 
 def load(path) -> dict:

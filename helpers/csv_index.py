@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from helpers.files import atomic_file
+from helpers.images import open_image, open_label
 from helpers.labels import KNOWN_IDS
-from helpers.paths import check_root, write_atomically
+from helpers.paths import check_root
 
 SPLITS = ("train", "val", "test")
 IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -52,12 +53,11 @@ def find_rows(root, split: str) -> list[Row]:
 def write_csv(root, split: str, path) -> int:
     """Write the index of one split to `path` and return its number of rows. UTF-8, "\\n" line ends."""
     rows = find_rows(root, split)
-
-    def write(temporary):
-        with open(temporary, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([Row._fields, *rows])
-
-    write_atomically(path, write)
+    with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=Row._fields, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row._asdict())
     return len(rows)
 
 
@@ -72,28 +72,6 @@ def read_csv(path) -> list[Row]:
         if len(line) != len(Row._fields):
             raise ValueError(f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}")
     return [Row(*line) for line in lines[1:]]
-
-
-def open_image(path) -> np.ndarray:
-    """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises ValueError."""
-    return _open(path, "RGB", "8-bit RGB; convert it with pillow: Image.open(path).convert('RGB')")
-
-
-def open_label(path) -> np.ndarray:
-    """A label map as uint8 [H, W], the ids as they stand in the file. Errors as in `open_image`."""
-    return _open(path, "L", "one 8-bit channel of label ids; take the file gtFine_labelIds.png")
-
-
-def _open(path, mode: str, expected: str) -> np.ndarray:
-    try:
-        with Image.open(path) as picture:
-            if picture.mode != mode:
-                raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
-            return np.asarray(picture)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; was the dataset moved after its CSV was written?") from None
-    except (OSError, SyntaxError) as error:  # what pillow raises for truncated and broken files
-        raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
 
 
 def check_csv(paths, root) -> list[str]:

@@ -3,9 +3,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from helpers.csv_index import Row, open_image, open_label, read_csv
+from helpers.csv_index import Row, read_csv
+from helpers.images import open_image, open_label
 from helpers.labels import IGNORE, KNOWN_IDS, TRAIN_19, LabelSet
-from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, reduce_image, reduce_label
 
 
@@ -40,7 +41,7 @@ def normalize(image: np.ndarray, mean, std) -> torch.Tensor:
 class CityscapesCsv(Dataset):
     """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored) of the rows of a CSV file.
 
-    `view` cuts a crop or the whole frame; `cache` (helpers.crop_cache) saves decoding the PNGs every epoch.
+    `view` cuts a crop or the whole frame; `cache` (helpers.frame_cache) saves decoding the PNGs every epoch.
     `augment` takes the crop at a random place and flips every second pair, image and label alike; what it does
     depends on (seed, epoch, index) alone, so that an interrupted training can be continued exactly: set `.epoch`.
     """

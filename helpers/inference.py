@@ -2,14 +2,20 @@
 
     python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt --output predictions
 """
+import argparse
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from helpers.checkpoints import load_model
 from helpers.dataset import normalize
-from helpers.device import amp_dtype
-from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD
+from helpers.device import amp_dtype, find_device
+from helpers.files import write_image
+from helpers.images import read_photograph
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, cut, reduce_image
 
 BUDGET = 2 << 30  # bytes one forward pass may take, roughly; a larger frame goes through in tiles
@@ -109,6 +115,43 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
     return result
 
 
+def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
+    """Label one photograph; write colour map, label ids and overlay into `folder` and return their paths.
+
+    <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half photograph and
+    half colours. All have the size of the (upright) photograph. Options as in `predict_frame`.
+    """
+    photograph = read_photograph(path)
+    train_ids = predict_frame(model, photograph, info, **options)
+    colors = Image.fromarray(info["label_set"].colorize(train_ids))
+    mixed = Image.blend(Image.fromarray(photograph), colors, 0.5)
+    ids = Image.fromarray(info["label_set"].decode(train_ids))
+    name = Path(folder) / Path(path).stem
+    return [
+        write_image(f"{name}_color.png", colors),
+        write_image(f"{name}_labelIds.png", ids),
+        write_image(f"{name}_overlay.jpg", mixed),
+    ]
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m helpers.inference",
+                                     description="Any photograph in, a label map out.")
+    parser.add_argument("photographs", nargs="+", help="pictures of any size and mode")
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--output", default="predictions", help="folder to write to (default: predictions)")
+    parser.add_argument("--flip", action="store_true", help="average with the prediction of the mirror image")
+    parser.add_argument("--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)")
+    args = parser.parse_args(arguments)
+    try:
+        model, info = load_model(args.checkpoint, find_device())
+        for path in args.photographs:
+            for written in label_photograph(path, model, info, args.output, flip=args.flip,
+                                            budget=int(args.budget * 2**30)):
+                print(written)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+
+
 if __name__ == "__main__":
-    from helpers.extra import photographs
-    photographs.main()
+    main()

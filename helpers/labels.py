@@ -153,7 +153,7 @@ LABEL_SETS = {"train19": TRAIN_19, "all30": ALL_30, "camvid11": CAMVID_11}
 
 
 def find_label_set(name: str) -> LabelSet:
-    """The set of that name, or the one that a JSON text describes: own classes (helpers.extra.own_data, chapter 13)."""
+    """The set of that name, or the one that a JSON text describes: own classes (chapter 13)."""
     if not name.startswith("{") and name not in LABEL_SETS:
         raise ValueError(f"no label set {name!r}; there are {', '.join(LABEL_SETS)}, and classes.json of own pictures")
     values = {} if name in LABEL_SETS else json.loads(name)

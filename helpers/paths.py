@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOW_TO_GET_CITYSCAPES = (
     "To download Cityscapes (free account needed): pip install cityscapesscripts, then\n"
     "  csDownload -d data/cityscapes gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip\n"
-    "and unzip both into data/cityscapes. Without an account, use the sample city: python -m helpers.sample_city"
+    "and unzip both into data/cityscapes. Without an account, use the sample city: python -m sample_city"
 )
 
 
@@ -69,22 +69,3 @@ def shown(path, root=None) -> str:
             except ValueError:
                 continue
     return path.name
-
-
-def write_atomically(path, write) -> Path:
-    """Call `write(temporary path)`, then rename to `path`: nothing half-written ever has the final name.
-
-    A full disk or an unwritable folder raises OSError with the file's name; the temporary file is removed.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OSError(error.errno, f"could not write {path}: {error.strerror or error}; free some space or "
-                                   f"choose a writable folder, nothing was lost") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

@@ -60,7 +60,7 @@ def _register() -> None:
         shell = get_ipython()  # noqa: F821 - defined inside notebooks
     except NameError:
         return
-    from helpers.extra.describe import describe
+    from helpers.figure_text import describe
 
     plt.switch_backend(matplotlib.get_backend())  # loaded only now, the notebook's backend would forget what follows
     formatter = shell.display_formatter.formatters["text/plain"]

@@ -5,80 +5,39 @@
 """
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import asdict, replace
 from itertools import islice
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from helpers import checkpoints
-from helpers.crop_cache import FrameCache
+from helpers.config import TrainConfig, parse
 from helpers.csv_index import write_csv
 from helpers.dataset import CityscapesCsv
 from helpers.device import amp_dtype, find_device, prepare
 from helpers.evaluate import evaluate, pixel_loss
+from helpers.files import write_image, write_json, write_text
+from helpers.frame_cache import FrameCache
 from helpers.labels import IGNORE, find_label_set
-from helpers.paths import check_root, find_root, runs_dir, write_atomically
+from helpers.normalization import channel_statistics
+from helpers.paths import check_root, find_root, runs_dir, shown
 from helpers.progress import progress_bar
-from helpers.statistics import channel_statistics
 from helpers.unet import UNet
-from helpers.windows import View
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run. The defaults are the recipe of the course: 572x572 centre crops, 388x388
-    labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy."""
-
-    name: str = "recipe"
-    root: str | None = None
-    label_set: str = "train19"
-    view: str = "crop"  # "crop" or "frame"
-    size: int | None = None  # of the label crop; None: 388 (valid) or 384 (same)
-    height: int = 256  # of a whole frame after reduction
-    padding: str = "valid"
-    norm: str | None = None
-    width: int = 64
-    depth: int = 4
-    dropout: float = 0.5
-    epochs: int = 30
-    batch_size: int = 4  # of all processes together
-    accumulate: int = 1  # batches a step, so that a small GPU reaches the gradient of a large batch
-    lr: float = 1e-4
-    schedule: str | None = None  # None, "cosine" or "poly" (power 0.9)
-    augment: bool = False
-    cache: str | None = "auto"  # on disk; "gpu": in the GPU's memory too (helpers.extra.gpu_data); None: none
-    train_limit: int | None = None
-    val_limit: int | None = None
-    workers: int = 0
-    seed: int = 0
-    mean: tuple[float, ...] | None = None  # None: computed from the training images
-    std: tuple[float, ...] | None = None
-    compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
-    deterministic: bool = False  # on CUDA: slower, and the same bits every time
-    pictures: int = 3  # validation frames whose prediction is saved every epoch
-
-    @classmethod
-    def demo(cls, **changes) -> "TrainConfig":
-        """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in minutes."""
-        return replace(cls(name="demo", view="frame", padding="same", norm="batch", width=8, dropout=0.0, epochs=24,
-                           batch_size=2, lr=3e-3, schedule="cosine", augment=True), **changes)
-
-    def make_view(self) -> View:
-        return View(self.view, self.size, self.padding, self.depth, self.height)
 
 
 class Run:
-    """One training run and its folder runs/<name>/. What is marked (D) helpers.extra.distributed overrides."""
+    """One training run and its folder runs/<name>/. What is marked (D) extras.training_tools.distributed overrides."""
 
     rank, world = 0, 1  # of this process, and how many there are (D)
     all_sum = staticmethod(lambda values: values)  # a tensor, summed over all processes (D)
     loss, evaluate = staticmethod(pixel_loss), staticmethod(evaluate)  # (D)
 
-    def __init__(self, config: TrainConfig, progress: bool = True):
+    def __init__(self, config: TrainConfig, progress: bool = True, make_loader=None):
         self.config, self.progress, self.history = config, progress, []
+        self.make_loader = make_loader  # (dataset, batches, device) -> what iterates over an epoch; None: a DataLoader
         self.device, self.half = find_device(), amp_dtype(find_device())
         prepare(self.device, config.deterministic)
         self.folder, self.labels = runs_dir() / config.name, find_label_set(config.label_set)
@@ -124,9 +83,8 @@ class Run:
 
     def loader(self, epoch: int):
         """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]. (D)"""
-        if self.config.cache == "gpu":
-            from helpers.extra.gpu_data import GpuLoader
-            return GpuLoader(self.train_set, self.batches(epoch), self.device)
+        if self.make_loader is not None:
+            return self.make_loader(self.train_set, self.batches(epoch), self.device)
         return DataLoader(self.train_set, batch_sampler=self.batches(epoch), num_workers=self.config.workers,
                           pin_memory=self.device.type == "cuda", generator=torch.Generator())
 
@@ -175,6 +133,7 @@ class Run:
     def fit(self, watch=lambda history: None) -> list[dict]:
         """Train from wherever the run's folder stands to the last epoch: one dict an epoch, after each to `watch`."""
         for epoch in range(self.resume(), self.config.epochs):
+            start = time.perf_counter()
             loss = self.train_epoch(epoch)
             if not all(weight.isfinite().all() for weight in self.model.parameters()):  # broken by the last step
                 self.stop(epoch, -1)
@@ -184,7 +143,9 @@ class Run:
             self.save()
             watch(self.history)
             if self.progress:
-                print("  ".join(f"{name} {value:.4g}" for name, value in self.history[-1].items()))
+                minutes = (time.perf_counter() - start) / 60 * (self.config.epochs - epoch - 1)
+                scores = "  ".join(f"{name} {value:.4g}" for name, value in self.history[-1].items())
+                print(f"{scores}  about {minutes:.0f} minutes to go")
         return self.history
 
     def info(self) -> dict:
@@ -199,8 +160,8 @@ class Run:
         if max(self.history, key=lambda row: row["val_mean_iou"]) is self.history[-1]:  # the first of equal ones
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
         table = "".join(",".join(map(str, line)) + "\n" for line in (self.history[0], *map(dict.values, self.history)))
-        for name, text in (("history.csv", table), ("config.json", json.dumps(asdict(self.config), indent=1))):
-            write_atomically(self.folder / name, lambda path, text=text: path.write_bytes(text.encode()))
+        write_text(self.folder / "history.csv", table)
+        write_json(self.folder / "config.json", asdict(self.config))
         checkpoints.save(self.folder / "last.pt", {  # the last one: only now does the epoch count as done
             "format": checkpoints.FORMAT, "model": self.model.state_dict(), "arguments": self.model.arguments,
             "info": self.info(), "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
@@ -215,9 +176,9 @@ class Run:
             frame, truth = self.val_set.pair(index)
             classes = self.model(self.val_set[index][0][None].to(self.device)).argmax(1)[0].cpu().numpy()
             frame = frame[margin : margin + truth.shape[0], margin : margin + truth.shape[1]]
-            save = Image.fromarray(np.concatenate([frame, *map(self.labels.colorize, (truth, classes))], axis=1)).save
+            picture = np.concatenate([frame, self.labels.colorize(truth), self.labels.colorize(classes)], axis=1)
             name = f"{row.city}_{row.frame}_epoch{len(self.history):03d}.png"
-            write_atomically(self.folder / "predictions" / name, lambda path, save=save: save(path, format="png"))
+            write_image(self.folder / "predictions" / name, picture)
 
     def resume(self) -> int:
         """Take up what last.pt holds; the number of whole epochs done. Refuses a run with another config."""
@@ -245,6 +206,18 @@ def train(config: TrainConfig, progress: bool = True, **options) -> list[dict]:
     return Run(config, progress).fit(**options)
 
 
+def main(arguments=None, make_run=Run) -> None:
+    """Train as the command line says, on `make_run(config)`."""
+    config, export = parse(arguments)
+    run = make_run(config)
+    if run.progress:
+        print(f"training {config.name} on {run.device}: {len(run.train_set)} frames, {config.epochs} epochs; "
+              f"results in {shown(run.folder)}")
+    run.fit()
+    if export and run.rank == 0:
+        path = checkpoints.save_model(export, run.model, run.info())
+        print(f"exported {shown(path)}, {path.stat().st_size} bytes")
+
+
 if __name__ == "__main__":
-    from helpers.extra.train_command import main
     main()

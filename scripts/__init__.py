@@ -1,0 +1,1 @@
+"""What is built: notebooks, figures, the site, checkpoints. `python -m scripts.figures`."""

@@ -15,9 +15,9 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.sample_city import make_scene, paint_labels, render  # noqa: E402
-from helpers.sample_city.write import frame_plan  # noqa: E402
+from helpers.files import write_bytes, write_image  # noqa: E402
+from sample_city import make_scene, paint_labels, render  # noqa: E402
+from sample_city.write import frame_plan  # noqa: E402
 from scripts.pinned import CITY  # noqa: E402
 
 SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
@@ -35,7 +35,7 @@ def sheet(columns: int = 4, width: int = 400) -> None:
         with Image.open(CITY / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png") as frame:
             small = frame.resize((width, width // 2), Image.LANCZOS)
         picture.paste(small, (k % columns * width, k // columns * width // 2))
-    write_atomically(SHEET, lambda path: picture.save(path, format="jpeg", quality=80, optimize=True))
+    write_image(SHEET, picture, quality=80, optimize=True)
 
 
 def frame_files() -> dict[str, bytes]:
@@ -54,7 +54,7 @@ def frame_files() -> dict[str, bytes]:
 
 def frame() -> None:
     for name, content in frame_files().items():
-        write_atomically(FRAME / name, lambda path, content=content: path.write_bytes(content))
+        write_bytes(FRAME / name, content)
 
 
 if __name__ == "__main__":

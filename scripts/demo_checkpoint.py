@@ -5,7 +5,6 @@
 Builds the training city (320 frames, seed 1; its 20 val frames are those of the sample city), trains, exports to
 data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data, configuration, history, scores, hash.
 """
-import json
 import shlex
 import subprocess
 import sys
@@ -13,16 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+from extras.reproduction.certificate import machine  # noqa: E402
 from helpers.checkpoints import load_model  # noqa: E402
 from helpers.evaluate import dataset_for, evaluate  # noqa: E402
-from helpers.extra.certificate import machine  # noqa: E402
-from helpers.paths import write_atomically  # noqa: E402
-from helpers.sample_city import VERSION  # noqa: E402
+from helpers.files import write_json  # noqa: E402
+from sample_city import VERSION  # noqa: E402
 
 CHECKPOINT = ROOT / "data" / "checkpoints" / "demo.pt"
 CITY = ROOT / "data" / "city320"
 COMMANDS = (
-    "python -m helpers.sample_city --root data/city320 --train 320 --val 20 --test 0 --seed 1",
+    "python -m sample_city --root data/city320 --train 320 --val 20 --test 0 --seed 1",
     "python -m helpers.training --preset demo --width 12 --epochs 22 --root data/city320 --compile "
     "--export data/checkpoints/demo.pt",
 )
@@ -40,7 +39,7 @@ def main() -> None:
                                       "other cities, whole frames at quarter scale",
         "hardware": {name: found[name] for name in ("processor", "processors", "python", "torch") if name in found},
         "val": scores, "config": info["config"], "history": info["history"]}
-    write_atomically(CHECKPOINT.with_suffix(".json"), lambda path: path.write_text(json.dumps(record, indent=1) + "\n"))
+    write_json(CHECKPOINT.with_suffix(".json"), record)
     print(f"{CHECKPOINT.name}: val mIoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}")
 
 

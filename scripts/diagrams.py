@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
 from torch import nn
 
-from helpers.extra.explorers import sees
+from extras.explorers.layers import sees
 from helpers.fcn import FCN8s
 from helpers.labels import LABELS, TRAIN_19
 from helpers.sizes import output_size

@@ -28,9 +28,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 import helpers.plots  # noqa: E402, F401 - the style of all figures
 from helpers.checkpoints import load_model  # noqa: E402
-from helpers.csv_index import find_rows, open_image, open_label  # noqa: E402
+from helpers.csv_index import find_rows  # noqa: E402
 from helpers.evaluate import dataset_for  # noqa: E402
-from helpers.extra.describe import describe  # noqa: E402
+from helpers.figure_text import describe  # noqa: E402
+from helpers.images import open_image, open_label  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 from helpers.paths import check_root, runs_dir  # noqa: E402
 from helpers.windows import View  # noqa: E402

@@ -34,7 +34,8 @@ RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HOME = Path(tempfile.gettempdir()) / "course-mutants"
 COPY, COVERAGE = HOME / "copy", HOME / "coverage"
 SEED = 10
-TAUGHT = {"labels": "03", "csv_index": "03", "statistics": "04", "windows": "05", "dataset": "05", "crop_cache": "05",
+TAUGHT = {"labels": "03", "csv_index": "03", "normalization": "04",
+          "windows": "05", "dataset": "05", "frame_cache": "05",
           "unet": "06", "fcn": "01", "training": "07", "metrics": "08", "evaluate": "08", "inference": "10"}
 SHARES = {"extra": 2, "checks": 1, "sample_city": 2}  # faults a module of the wings; a taught one gets 8, the rest 4
 PRELOADED = ["pytest", "numpy", "torch", "torch._dynamo", "torchvision", "matplotlib.pyplot", "PIL.Image", "nbformat",
@@ -187,7 +188,7 @@ def chapter_sees(number: str) -> tuple[str, str]:
 def exercise_sees(number: str, expression: str, source: str) -> tuple[str, str]:
     """What the checker says of a changed solution."""
     def work():
-        from helpers.checks import verdict
+        from extras.exercises import verdict
         names: dict = {}
         exec(compile(source, "answer", "exec"), names)
         print(wrong := verdict(number, eval(expression, names)))

@@ -29,6 +29,6 @@ def pin() -> None:
 def build_city() -> Path:
     """The city of the tests, built or completed: 40 + 20 + 4 frames, seed 1, the sample city's defaults."""
     sys.path.insert(0, str(ROOT))
-    from helpers.sample_city import build
+    from sample_city import build
 
     return build(CITY, train=40, val=20, test=4, seed=1)

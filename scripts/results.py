@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.extra.certificate import REPORTED  # noqa: E402
+from extras.reproduction.certificate import REPORTED  # noqa: E402
 
 README = ROOT / "README.md"
 START, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
@@ -104,7 +104,8 @@ Planted faults: of {real} that change something in `helpers/` the tests notice {
 (`scripts/mutants.py`).
 
 On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
-course's command there yet; `python -m helpers.extra.reproduce --root …` writes a certificate that you can send in.
+course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a certificate that you can send
+in.
 
 {table(("who", "average loss", "mIoU", "protocol"), reported)}
 {END}"""

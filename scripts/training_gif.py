@@ -16,7 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-from helpers.paths import runs_dir, shown, write_atomically  # noqa: E402
+from helpers.files import write_image  # noqa: E402
+from helpers.paths import runs_dir, shown  # noqa: E402
 
 LIMIT = 1_500_000
 BAND = 26  # pixels below the pictures, for the caption
@@ -62,8 +63,7 @@ def gif(run: Path, frame: int, output: Path, width: int = 1080, most: int = 16) 
         palette = panels[-1].quantize(255, dither=Image.Dither.NONE)
         frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in panels]
         times = [600] * (len(frames) - 1) + [3000]
-        write_atomically(output, lambda path: frames[0].save(  # noqa: B023
-            path, format="gif", save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True))  # noqa: B023
+        write_image(output, frames[0], save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
         if output.stat().st_size <= LIMIT:
             return output
         width = round(width * 0.85)

@@ -71,9 +71,9 @@ def readable(notebook):
 
 def write_browser(path: Path, frames: int) -> Path:
     """The prediction browser as one HTML file, with the demo checkpoint on frames of the tests' city."""
-    from helpers.extra.page import write_page
-    from helpers.extra.predictions import Predictions
-    from helpers.extra.views import State
+    from extras.browser.page import write_page
+    from extras.browser.predictions import Predictions
+    from extras.browser.views import State
 
     predictions = Predictions(ROOT / "data" / "checkpoints" / "demo.pt", CITY, limit=frames)
     return write_page(path, [predictions], State(order="worst first"), frames)

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from helpers.training import Run, TrainConfig
+from helpers.config import TrainConfig
+from helpers.training import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,6 +88,6 @@ def save_half(state, path) -> None:
 whole_save = torch.save
 
 if __name__ == "__main__":  # what torchrun starts: the test wants to know whom to kill
-    from helpers.extra.distributed import main
+    from extras.training_tools.distributed import main
     Path(os.environ["PIDS"], f"pid{os.environ['RANK']}").write_text(str(os.getpid()))
     main()

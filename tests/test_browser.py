@@ -14,13 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.browser import PredictionBrowser
+from extras.browser import page, views
+from extras.browser.predictions import ORDERS, Predictions
+from extras.browser.views import State
+from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for, evaluate
-from helpers.extra import page, views
-from helpers.extra.predictions import ORDERS, Predictions
-from helpers.extra.views import State
 from helpers.labels import ALL_30, IGNORE, LABEL_SETS
 from helpers.metrics import ConfusionMatrix
 from helpers.unet import UNet

@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from small_runs import small_config, small_root
 
+from extras.bug_lab import bugs
+from extras.bug_lab.bug_list import BUGS, MACHINE
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import write_csv
 from helpers.dataset import CityscapesCsv
 from helpers.evaluate import dataset_for, evaluate
-from helpers.extra import bugs
-from helpers.extra.bug_list import BUGS, MACHINE
 from helpers.labels import TRAIN_19
-from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.training import Run
 from helpers.unet import UNet
 from helpers.windows import View
@@ -196,7 +196,7 @@ def test_bugs_do_not_pile_up():
 
 
 def test_troubleshooting_page_is_current(capsys, monkeypatch, tmp_path):
-    assert bugs.PAGE.read_text(encoding="utf-8") == bugs.markdown(), "run python -m helpers.extra.bugs --markdown"
+    assert bugs.PAGE.read_text(encoding="utf-8") == bugs.markdown(), "run python -m extras.bug_lab.bugs --markdown"
     text = bugs.markdown()
     assert all(bug.symptom in text and bug.cause in text and bug.fix in text for bug in BUGS)
     assert all(entry[0] in text for entry in MACHINE)

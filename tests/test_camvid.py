@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.csv_index import check_csv, find_rows, open_image, open_label, write_csv
+from extras.real_data import archives, camvid
+from extras.real_data.archives import Limits, blob_hash, folder_hash, tree_hash, unpack
+from helpers.csv_index import check_csv, find_rows, write_csv
 from helpers.dataset import CityscapesCsv
-from helpers.extra import archives, camvid
-from helpers.extra.archives import Limits, blob_hash, folder_hash, tree_hash, unpack
+from helpers.images import open_image, open_label
 from helpers.labels import CAMVID_11, TRAIN_19
 from helpers.windows import View
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
+from extras.real_data import colab
+from helpers.config import TrainConfig
 from helpers.dataset import CityscapesCsv
-from helpers.extra import colab
-from helpers.training import Run, TrainConfig
+from helpers.training import Run
 from helpers.windows import View
 
 CONFIG = {"name": "colab", "width": 2, "size": 36, "epochs": 3, "batch_size": 2, "pictures": 1}

@@ -10,14 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import crop_cache
-from helpers.checks import verdict
-from helpers.crop_cache import FrameCache
-from helpers.csv_index import Row, check_csv, open_image, open_label, read_csv, write_csv
+from extras.exercises import verdict
+from helpers import frame_cache
+from helpers.csv_index import Row, check_csv, read_csv, write_csv
 from helpers.dataset import CityscapesCsv, read_pair
+from helpers.frame_cache import FrameCache
+from helpers.images import open_image, open_label
 from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.paths import check_root, find_root
-from helpers.statistics import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.windows import View, cut, mirror, reduce_image, reduce_label
 
 # -- labels ---------------------------------------------------------------------------------------------------
@@ -442,7 +443,7 @@ def test_full_disk_leaves_no_cache(tmp_path, monkeypatch):
     _, _, csv = marked_root(tmp_path)
     rows = read_csv(csv)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(crop_cache.shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    monkeypatch.setattr(frame_cache.shutil, "disk_usage", lambda path: usage._replace(free=1000))
     with pytest.raises(OSError, match="the cache needs 2 MiB but .* has 0 MiB free"):
         FrameCache(rows, tmp_path, progress=False, folder=tmp_path / "cache")
     monkeypatch.undo()
@@ -451,23 +452,20 @@ def test_full_disk_leaves_no_cache(tmp_path, monkeypatch):
         def __getattr__(self, name):
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(crop_cache.np.lib.format, "write_array_header_1_0", lambda *a: Full().write)
+    monkeypatch.setattr(frame_cache.np.lib.format, "write_array_header_1_0", lambda *a: Full().write)
     with pytest.raises(OSError, match="No space left"):
         FrameCache(rows, tmp_path, progress=False, folder=tmp_path / "cache")
     assert not list(tmp_path.glob("*cache*"))
 
 
 def test_interrupted_write_keeps_the_old_file(tmp_path):
-    from helpers.paths import write_atomically
+    from helpers.files import atomic_file, write_text
     path = tmp_path / "file.txt"
-    write_atomically(path, lambda p: p.write_text("old"))
+    write_text(path, "old")
 
-    def fail(p):
-        p.write_text("half")
+    with pytest.raises(OSError, match="file.txt"), atomic_file(path) as temporary:
+        temporary.write_text("half")
         raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="file.txt"):
-        write_atomically(path, fail)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["file.txt"]
 
 

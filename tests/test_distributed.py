@@ -12,10 +12,10 @@ import torch
 import torch.distributed as dist
 from small_runs import ROOT, processes, shared, small_config, small_root
 
+from extras.training_tools import distributed
+from extras.training_tools.distributed import DistributedRun, evaluate_shared
 from helpers import checkpoints
 from helpers.evaluate import evaluate
-from helpers.extra import distributed
-from helpers.extra.distributed import DistributedRun, evaluate_shared
 from helpers.training import Run, train
 
 pytestmark = pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo and signals")

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 import yaml
 
-from helpers.extra.certificate import REPORTED
-from helpers.extra.report import report
+from extras.reproduction.certificate import REPORTED
+from helpers.device import report
 from scripts.results import END, START, write
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +46,7 @@ def test_commands_and_links_lead_somewhere(name):
     text = read(name)
     commands = re.findall(r"python3? (-m )?([\w./]+)", text)
     for module, target in commands:
-        if module and target.split(".")[0] in ("helpers", "scripts"):
+        if module and target.split(".")[0] in ("helpers", "sample_city", "extras", "scripts", "benchmarks"):
             spec = importlib.util.find_spec(target)
             if spec.submodule_search_locations:  # a package: its __main__
                 assert Path(spec.origin).with_name("__main__.py").is_file(), target
@@ -60,7 +60,7 @@ def test_commands_and_links_lead_somewhere(name):
 
 
 def test_names_that_other_code_relies_on_exist():
-    rows = re.findall(r"^\| (`helpers\.[^|]+) \| ([^|]+) \|$", read("CONTRIBUTING.md"), re.M)
+    rows = re.findall(r"^\| (`(?:helpers|sample_city|extras)[^|]*) \| ([^|]+) \|$", read("CONTRIBUTING.md"), re.M)
     assert len(rows) == 12
     for places, names in rows:
         modules = [importlib.import_module(place) for place in re.findall(r"`([\w.]+)`", places)]

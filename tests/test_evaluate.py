@@ -10,14 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
+from extras.benchmark_server.instances import OfficialScores, mean
+from extras.benchmark_server.official import copy_ground_truth, official_scores, old_numpy_names, run_tool
+from extras.explorers import protocols
 from helpers.checkpoints import save_model
-from helpers.csv_index import find_rows, open_label, write_csv
+from helpers.csv_index import find_rows, write_csv
 from helpers.dataset import CityscapesCsv
-from helpers.evaluate import dataset_for, evaluate, merge_scores
-from helpers.extra import protocols
-from helpers.extra.evaluate_command import main
-from helpers.extra.instances import OfficialScores, mean
-from helpers.extra.official import copy_ground_truth, official_scores, old_numpy_names, run_tool
+from helpers.evaluate import dataset_for, evaluate, main, merge_scores
+from helpers.images import open_label
 from helpers.labels import ALL_30, IGNORE, LABELS, TRAIN_19
 from helpers.metrics import ConfusionMatrix, category_groups
 from helpers.paths import ROOT

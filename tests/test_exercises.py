@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.checks import check, verdict
+from extras.exercises import check, verdict
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 CALL = re.compile(r'check\("(\d\d\.\d+)", (.+)\)\s*$')

@@ -11,17 +11,19 @@ from PIL import Image
 from small_runs import small_root
 
 from benchmarks import beyond, camvid
+from extras.experiments import instrument, muon
+from extras.experiments import trials as experiments
+from extras.experiments.trials import Trial, TrialRun, VariantUNet
+from helpers import evaluate as evaluation
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import normalize
-from helpers.extra import evaluate_command, experiments, instrument, muon
-from helpers.extra.experiments import Trial, TrialRun, VariantUNet
 from helpers.labels import CAMVID_11, IGNORE
-from helpers.sample_city import materials
-from helpers.sample_city.camera import Random
-from helpers.sample_city.write import write_frame
 from helpers.unet import UNet
 from helpers.windows import View
+from sample_city import materials
+from sample_city.camera import Random
+from sample_city.write import write_frame
 
 SHAPE = {"classes": 5, "width": 4, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0}
 
@@ -342,7 +344,7 @@ def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsy
     assert any(not torch.equal(stored[name], value) for name, value in runs[0].model.state_dict().items())
     capsys.readouterr()
     for split in ("val", "test"):
-        evaluate_command.main(["--checkpoint", str(checkpoint), "--root", str(root), "--split", split, "--json"])
+        evaluation.main(["--checkpoint", str(checkpoint), "--root", str(root), "--split", split, "--json"])
         scores = json.loads(capsys.readouterr().out)
         assert len(scores["iou"]) == 11
         if split == "val":

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.extra.explorers import ReceptiveFieldExplorer, SizeExplorer, layer_sizes, sees, support
+from extras.explorers.layers import ReceptiveFieldExplorer, SizeExplorer, layer_sizes, sees, support
 from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 

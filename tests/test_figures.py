@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import helpers.plots as plots
-from helpers.extra.describe import describe
+from helpers.figure_text import describe
 from scripts import figures
 
 ENTRIES = json.loads((figures.IMAGES / "figures.json").read_text(encoding="utf-8"))

@@ -11,8 +11,17 @@ from helpers import inference
 from helpers.checkpoints import save_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesCsv, normalize
-from helpers.extra.photographs import label_photograph, main, read_photograph
-from helpers.inference import BUDGET, assemble, frame_logits, frame_pieces, predict_frame, tile_logits
+from helpers.images import read_photograph
+from helpers.inference import (
+    BUDGET,
+    assemble,
+    frame_logits,
+    frame_pieces,
+    label_photograph,
+    main,
+    predict_frame,
+    tile_logits,
+)
 from helpers.labels import TRAIN_19
 from helpers.paths import ROOT
 from helpers.unet import UNet

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from extras.real_data.own_data import choose_val, find_pairs, main, prepare, read_classes, read_mask
 from helpers.checkpoints import load_model
-from helpers.csv_index import check_csv, find_rows, open_label, write_csv
+from helpers.config import TrainConfig
+from helpers.csv_index import check_csv, find_rows, write_csv
 from helpers.dataset import CityscapesCsv
-from helpers.extra.own_data import choose_val, find_pairs, main, prepare, read_classes, read_mask
-from helpers.extra.train_command import parse
+from helpers.images import open_label
 from helpers.labels import TRAIN_19, find_label_set
-from helpers.training import TrainConfig, train
+from helpers.training import parse, train
 from helpers.windows import View
 
 COLORS = ["sky, 0, 128, 255", "wall, 200, 30, 30", "ground, 90, 90, 90", "ignore, 0, 0, 0"]
@@ -182,7 +183,7 @@ def test_wrong_class_sets_are_named(tmp_path):
 
 
 def test_the_checkers_of_chapter_13_refuse_what_is_wrong():
-    from helpers.checks import verdict
+    from extras.exercises import verdict
 
     for answer in (lambda n: not n.startswith("/"), lambda n: ".." not in n.split("/"), lambda n: False,
                    lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n):

@@ -7,7 +7,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from helpers import plots  # noqa: E402
-from helpers.extra.describe import describe  # noqa: E402
+from helpers.figure_text import describe  # noqa: E402
 from helpers.labels import TRAIN_19  # noqa: E402
 
 MAP = np.repeat(np.arange(16, dtype=np.uint8).reshape(4, 4), 3, axis=1)

@@ -8,17 +8,20 @@ import pytest
 import torch
 from PIL import Image
 
+from extras.reproduction import certificate, reproduce
+from extras.reproduction.reproduce import Reproduction, main
+from extras.training_tools import augment, costs
+from extras.training_tools.augment import AugmentedCrops, ScratchConfig, distort, random_crop, random_scale
 from helpers.checkpoints import load_model
-from helpers.csv_index import find_rows, open_image, open_label
+from helpers.config import TrainConfig
+from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesCsv
 from helpers.evaluate import dataset_for, evaluate
-from helpers.extra import augment, certificate, costs, reproduce
-from helpers.extra.augment import AugmentedCrops, ScratchConfig, distort, random_crop, random_scale
-from helpers.extra.reproduce import Reproduction, main
+from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE
 from helpers.metrics import ConfusionMatrix
-from helpers.training import Run, TrainConfig
+from helpers.training import Run
 from helpers.unet import UNet
 from helpers.windows import View, reduce_image, reduce_label
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.extra.official import old_numpy_names, old_pillow_modes, run_tool
+from extras.benchmark_server.official import old_numpy_names, old_pillow_modes, run_tool
 from helpers.labels import LABELS, TRAIN_19
-from helpers.sample_city import build, make_scene, objects, paint_labels, people, render, vehicles, write
-from helpers.sample_city.camera import Random
-from helpers.sample_city.write import CITIES, WITHHELD, frame_plan
+from sample_city import build, make_scene, objects, paint_labels, people, render, vehicles, write
+from sample_city.camera import Random
+from sample_city.write import CITIES, WITHHELD, frame_plan
 from scripts.city_pictures import FRAME, SHEET, frame_files
 from scripts.pinned import CITY, ROOT
 
@@ -226,8 +226,8 @@ def test_test_labels_are_withheld(tmp_path, monkeypatch):
 
 
 def start(root, *options, before="") -> subprocess.Popen:
-    """`python -m helpers.sample_city` as a process of its own, with only two train frames."""
-    code = f"{before}\nfrom helpers.sample_city import build\nbuild({str(root)!r}, 2, 0, 0, workers=1, progress=False)"
+    """`python -m sample_city` as a process of its own, with only two train frames."""
+    code = f"{before}\nfrom sample_city import build\nbuild({str(root)!r}, 2, 0, 0, workers=1, progress=False)"
     return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, "PYTHONPATH": str(ROOT)})
 

@@ -9,10 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.csv_index import find_rows, open_image, open_label
-from helpers.extra.instances import OfficialScores, mean
-from helpers.extra.official import copy_ground_truth, official_scores
-from helpers.extra.submission import check_submission, png_name, write_prediction, write_submission, zip_submission
+from extras.benchmark_server.instances import OfficialScores, mean
+from extras.benchmark_server.official import copy_ground_truth, official_scores
+from extras.benchmark_server.submission import (
+    check_submission,
+    png_name,
+    write_prediction,
+    write_submission,
+    zip_submission,
+)
+from helpers.csv_index import find_rows
+from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
 from helpers.labels import TRAIN_19
 from helpers.unet import UNet

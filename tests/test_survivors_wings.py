@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.extra import costs, distributed, evaluate_command, tables, train_command
-from helpers.extra.explorers import SizeExplorer
-from helpers.extra.instrument import PAINTS
-from helpers.extra.own_data import find_pairs
-from helpers.extra.submission import _problems
-from helpers.sample_city import vehicles, write
-from helpers.sample_city.camera import Camera, Random
+from extras.benchmark_server.submission import _problems
+from extras.experiments.instrument import PAINTS
+from extras.explorers.layers import SizeExplorer
+from extras.real_data.own_data import find_pairs
+from extras.reproduction import tables
+from extras.training_tools import costs, distributed
+from helpers import evaluate as evaluation
+from helpers import training
+from sample_city import vehicles, write
+from sample_city.camera import Camera, Random
 
 
 def test_hours_on_the_cards_of_the_table():
@@ -55,24 +58,6 @@ def test_summary_of_stored_counts():
     assert found["loss_per_pixel"] == 16 / 12 and found["loss_per_batch"] == (8 / 8 + 8 / 4) / 2
 
 
-def test_only_the_plain_run_builds_a_city(monkeypatch):
-    class Stop(Exception):
-        pass
-
-    def make(config):
-        raise Stop
-
-    built = []
-    monkeypatch.setattr(train_command, "ensure_city", built.append)
-    with pytest.raises(Stop):
-        train_command.main(["--preset", "demo"], make)
-    assert built == []
-    monkeypatch.setattr(train_command, "Run", make)
-    with pytest.raises(Stop):
-        train_command.main(["--preset", "demo"], make)
-    assert len(built) == 1
-
-
 def test_the_last_label_id_may_be_submitted():
     for label_id, problems in ((33, []), (34, ["ids [34] are no label ids (0 to 33)"])):
         file = io.BytesIO()
@@ -91,13 +76,13 @@ def test_a_lost_process_is_told_from_an_error_of_ones_own(monkeypatch, error, ra
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
     monkeypatch.setattr(distributed.dist, "init_process_group", lambda *arguments, **options: None)
-    monkeypatch.setattr(train_command, "main", main)
+    monkeypatch.setattr(training, "main", main)
     with pytest.raises(raised, match=words):
         distributed.main([])
 
 
 def test_the_city_is_built_from_the_command_line():
-    said = subprocess.run([sys.executable, "-m", "helpers.sample_city", "--help"], capture_output=True, text=True,
+    said = subprocess.run([sys.executable, "-m", "sample_city", "--help"], capture_output=True, text=True,
                           cwd=Path(__file__).parent.parent, check=True).stdout
     assert "\nBuild a sample city\n" in said and "--train TRAIN" in said
 
@@ -110,10 +95,10 @@ def test_above_the_horizon_the_ground_is_infinitely_far():
 
 def test_scores_are_printed_by_class_and_then_together(monkeypatch, capsys):
     scores = SimpleNamespace(as_dict=lambda: {"frames": 2, "mean_iou": 0.25, "iou": {"road": 0.5, "sky": None}})
-    monkeypatch.setattr(evaluate_command, "load_model", lambda *arguments: (None, {"label_set": None}))
-    monkeypatch.setattr(evaluate_command, "dataset_for", lambda *arguments: None)
-    monkeypatch.setattr(evaluate_command, "evaluate", lambda *arguments, progress: scores if progress else None)
-    evaluate_command.main(["--checkpoint", "c.pt"])
+    monkeypatch.setattr(evaluation, "load_model", lambda *arguments: (None, {"label_set": None}))
+    monkeypatch.setattr(evaluation, "dataset_for", lambda *arguments: None)
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, progress: scores if progress else None)
+    evaluation.main(["--checkpoint", "c.pt"])
     assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
         ["road", "0.5000"], ["sky", "absent"], ["frames", "2"], ["mean_iou", "0.2500"]]
 

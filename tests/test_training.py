@@ -18,13 +18,13 @@ from small_runs import fit, processes, save_half, small_config, small_root
 from torch.utils.data import DataLoader
 
 from benchmarks import gpu_table, training_step
+from extras.training_tools.gpu_batches import GpuLoader
+from extras.training_tools.insight import estimate, find_learning_rate, where_time_goes
 from helpers import checkpoints, device
+from helpers.config import TrainConfig, parse
 from helpers.dataset import CityscapesCsv
-from helpers.extra import train_command
-from helpers.extra.gpu_data import GpuLoader
-from helpers.extra.insight import estimate, find_learning_rate, where_time_goes
 from helpers.progress import progress_bar
-from helpers.training import Run, TrainConfig, train
+from helpers.training import Run, train
 from helpers.unet import UNet
 from helpers.windows import View
 from scripts.training_gif import LIMIT, chosen, gif
@@ -376,10 +376,10 @@ def test_a_whole_run_learns_and_leaves_its_records(root, runs):
 
 def test_command_line(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    config, export = train_command.parse([])
+    config, export = parse([])
     assert config == TrainConfig.demo() and export is None and "no GPU" in capsys.readouterr().out
     arguments = "--preset recipe --train-limit 4 --lr .5 --compile --schedule none --size 36 --export x.pt --no-augment"
-    config, export = train_command.parse(arguments.split())
+    config, export = parse(arguments.split())
     assert config == TrainConfig(train_limit=4, lr=0.5, compile=True, schedule=None, size=36) and export == "x.pt"
 
 
@@ -408,7 +408,7 @@ def test_gpu_batches_equal_the_datasets(root, runs, view, augment):
 def test_training_from_the_gpu_cache_is_the_same_training(root, runs):
     config = small_config(root, epochs=2)
     plain = train(config, progress=False)
-    assert train(replace(config, name="gpu", cache="gpu"), progress=False) == plain
+    assert Run(replace(config, name="gpu"), progress=False, make_loader=GpuLoader).fit() == plain
     with pytest.raises(ValueError, match="cache"):
         GpuLoader(CityscapesCsv(runs / "small" / "train.csv", root), [[0]], torch.device("cpu"))
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers.sizes import bottom_size
-from helpers.unet import UNet, nearest_sizes, output_size, valid_size
+from helpers.sizes import bottom_size, nearest_sizes, output_size, valid_size
+from helpers.unet import UNet
 
 
 def count(**arguments) -> int:

@@ -54,7 +54,7 @@ def serve(folder: Path, notebooks: dict):
     """
     work = folder / "course"
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in ("helpers", "scripts", "data/checkpoints", "data/frame"):
+    for name in ("helpers", "sample_city", "extras", "scripts", "data/checkpoints", "data/frame"):
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
     (work / "notebooks").mkdir()
     cleared(ROOT / "notebooks" / "09_browse_predictions.ipynb", work / "notebooks" / "09_browse_predictions.ipynb")

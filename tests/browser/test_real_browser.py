@@ -17,25 +17,25 @@ reason = lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-from helpers.extra import views  # noqa: E402
-from helpers.extra.predictions import ORDERS, Predictions  # noqa: E402
-from helpers.extra.views import State  # noqa: E402
+from extras.browser import views  # noqa: E402
+from extras.browser.predictions import ORDERS, Predictions  # noqa: E402
+from extras.browser.views import State  # noqa: E402
 from scripts.pinned import CITY  # noqa: E402
 
 CHECKPOINT = "data/checkpoints/demo.pt"
 SHOTS = os.environ.get("COURSE_SHOTS")
 SETUP = "import sys; from pathlib import Path; root = Path.cwd().parent; sys.path.insert(0, str(root))"
-COMPARED = """from helpers.browser import PredictionBrowser
+COMPARED = """from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load, save
 state = load(root / "data/checkpoints/demo.pt")
 state["model"]["head.weight"] = -state["model"]["head.weight"]
 other = save(root / "other.pt", state)
 browser = PredictionBrowser(root / "data/checkpoints/demo.pt", compare=other, limit=4)
 browser"""
-EXPLORERS = """from helpers.extra.explorers import SizeExplorer
+EXPLORERS = """from extras.explorers.layers import SizeExplorer
 SizeExplorer()"""
 PROTOCOLS = """import numpy as np
-from helpers.extra.protocols import ProtocolExplorer, REGION, count
+from extras.explorers.protocols import ProtocolExplorer, REGION, count
 random = np.random.RandomState(8)
 pairs = [random.randint(0, 4, (2, 30, 40)) for _ in range(6)]
 tables = {region: [count(np.where(p == 3, 2, p), np.where(t == 3, 255, t), 5) for p, t in pairs[i:]]
@@ -246,7 +246,7 @@ CANVAS = "e => e.toDataURL('image/png').split(',')[1]"
 
 
 def test_page_of_to_html(chromium, predictions, tmp_path):
-    from helpers.extra.page import write_page
+    from extras.browser.page import write_page
 
     path = write_page(tmp_path / "page.html", [predictions], State(order="worst first"), 6)
     assert path.stat().st_size < 4_000_000

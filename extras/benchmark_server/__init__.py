@@ -1,0 +1,1 @@
+"""What Cityscapes' evaluation server wants and measures: submissions, official scores, iIoU (chapter 10)."""

@@ -1,0 +1,249 @@
+"""Experiments beyond the baseline: training runs with one thing changed, all scored alike (chapter 12).
+
+A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of the weights,
+colour, and U-Nets that are built differently. Every trial is scored on whole frames, in the 19 classes.
+"""
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from extras.experiments.muon import Muon
+from extras.training_tools.augment import distort, random_crop, random_scale
+from helpers.config import TrainConfig
+from helpers.dataset import normalize
+from helpers.evaluate import pixel_loss
+from helpers.fcn import FCN8s
+from helpers.files import write_image, write_text
+from helpers.images import open_image, open_label
+from helpers.inference import predict_frame
+from helpers.labels import IGNORE, TRAIN_19
+from helpers.metrics import ConfusionMatrix
+from helpers.progress import progress_bar
+from helpers.training import Run
+from helpers.unet import DoubleConv, UNet, center_crop
+from helpers.windows import reduce_image, reduce_label
+from sample_city.write import VERSION, frame_plan, write_frame
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+
+
+@dataclass(frozen=True)
+class Trial(TrainConfig):
+    """One experiment. Defaults leave everything as in TrainConfig."""
+
+    optimizer: str = "adam"  # or, with weight decay 0.01, "adamw" or "muon"
+    warmup: int = 0  # optimizer steps over which the learning rate rises
+    colour: bool = False  # brightness, contrast, saturation, hue
+    scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
+    loss: str = "ce"  # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
+    ema: float = 0.0  # decay of the running average of the weights that is scored
+    flip_test: bool = False  # average the logits with those of the mirror image
+    model: str = "unet"  # "fcn8s"
+    skips: str = "concat"  # "sum", "none"
+    up: str = "transposed"  # "bilinear"
+    per_image: bool = False  # every image by its own mean and deviation
+
+
+class VariantUNet(UNet):
+    """A U-Net whose skips are added or left out, or that grows bilinearly; for ablations."""
+
+    def __init__(self, skips: str = "concat", up: str = "transposed", **arguments):
+        super().__init__(**arguments)
+        self.skips = skips
+        outputs = [layer.out_channels for layer in self.up]
+        if up == "bilinear":
+            self.up = nn.ModuleList(nn.Sequential(
+                nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2 * n, n, 1)) for n in outputs)
+        if skips != "concat":
+            self.merge = nn.ModuleList(DoubleConv(n, n, self.padding, self.arguments["norm"]) for n in outputs)
+        for layer in (*self.up.modules(), *self.merge.modules()):
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        skips = []
+        for level, block in enumerate(self.down):
+            x = block(x if level == 0 else self.pool(x))
+            skips.append(self.dropout(x) if level >= self.depth - 1 else x)
+        x = skips.pop()
+        for up, merge in zip(self.up, self.merge):
+            x, skip = up(x), skips.pop()
+            skip = center_crop(skip, *x.shape[-2:])
+            x = merge({"concat": lambda a, b: torch.cat([b, a], 1), "sum": torch.add,
+                       "none": lambda a, b: a}[self.skips](x, skip))  # noqa: B023 - called at once
+        return self.head(x)
+
+
+class PerImage(nn.Module):
+    """Normalises every image by its own mean and deviation before the network sees it."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network, self.arguments = network, network.arguments
+
+    def forward(self, x):
+        std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
+        return self.network((x - mean) / std.clamp(min=1e-6))
+
+
+class Augmented:
+    """`base` with random scale and colour; what happens depends on (seed, epoch, index) alone."""
+
+    def __init__(self, base, trial: Trial):
+        self.base, self.trial, self.rows, self.label_set = base, trial, base.rows, base.label_set
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    def __getitem__(self, index: int):
+        self.base.epoch = self.epoch
+        image, target = self.base.pair(index)
+        rng = np.random.default_rng([self.trial.seed, self.epoch, index, 1])
+        if self.trial.scale:
+            image, target = random_crop(*random_scale(image, target, rng, self.trial.scale), rng, target.shape)
+        if self.trial.colour:
+            image = distort(image, rng)
+        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(target.astype(np.int64))
+
+
+def class_weights(dataset) -> torch.Tensor:
+    """1 / ln(1.02 + share of the class), scaled so that the mean over labelled pixels is 1 (the ENet paper's rule)."""
+    counts = np.zeros(256, np.int64)
+    for index in range(len(dataset)):
+        counts += np.bincount(dataset.pair(index)[1].ravel(), minlength=256)
+    share = counts[: len(dataset.label_set)] / counts[: len(dataset.label_set)].sum()
+    weights = 1 / np.log(1.02 + share)
+    return torch.tensor(weights / (weights * share).sum(), dtype=torch.float32)
+
+
+def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """1 minus the mean Dice coefficient of the classes in the batch, from probabilities; ignored pixels left out."""
+    valid = target != IGNORE
+    truth = F.one_hot(torch.where(valid, target, 0), logits.shape[1]).permute(0, 3, 1, 2) * valid[:, None]
+    guess = logits.softmax(1) * valid[:, None]
+    overlap, size = (truth * guess).sum((0, 2, 3)), (truth + guess).sum((0, 2, 3))
+    present = truth.sum((0, 2, 3)) > 0
+    return 1 - (2 * overlap[present] / size[present]).mean() if present.any() else logits.sum() * 0
+
+
+class TrialRun(Run):
+    """A training run of one trial; keeps nothing on disk but the CSV files."""
+
+    def __init__(self, trial: Trial):
+        super().__init__(trial, progress=False)
+        torch.manual_seed(trial.seed)
+        shape = {"in_channels": 3, "classes": len(self.labels), "width": trial.width, "depth": trial.depth,
+                 "padding": trial.padding, "norm": trial.norm, "dropout": trial.dropout}
+        if trial.model == "fcn8s":
+            self.model = FCN8s(len(self.labels), trial.width, hidden=16 * trial.width, dropout=trial.dropout)
+        elif (trial.skips, trial.up) != ("concat", "transposed"):
+            self.model = VariantUNet(trial.skips, trial.up, **shape)
+        if trial.per_image:
+            self.model = PerImage(self.model)
+        self.model.to(self.device, memory_format=self.layout)
+        self.fast_model = torch.compile(self.model) if trial.compile else self.model
+        if trial.optimizer == "muon":
+            self.optimizer = Muon(self.model, trial.lr)
+        else:
+            kind, decay = {"adam": (torch.optim.Adam, 0.0), "adamw": (torch.optim.AdamW, 0.01)}[trial.optimizer]
+            self.optimizer = kind(self.model.parameters(), lr=trial.lr, weight_decay=decay)
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema),
+                                     use_buffers=True) if trial.ema else None
+        self.weights = class_weights(self.train_set).to(self.device) if trial.loss == "weighted" else None
+        if trial.colour or trial.scale:
+            self.train_set = Augmented(self.train_set, trial)
+
+    def learning_rate(self, step: int) -> float:
+        return super().learning_rate(step) * min(1.0, (step + 1) / max(1, self.config.warmup))
+
+    def loss(self, logits, target):
+        if self.config.loss == "weighted":
+            total = F.cross_entropy(logits.float(), target, self.weights, ignore_index=IGNORE, reduction="sum")
+            return total, (target != IGNORE).sum()
+        total, pixels = pixel_loss(logits, target)
+        return (total + pixels * dice_loss(logits.float(), target), pixels) if self.config.loss == "dice" else (
+            total, pixels)
+
+    def step(self, number, batches):
+        losses = super().step(number, batches)
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        return losses
+
+    def fit(self, watch=lambda history: None) -> list[dict]:
+        for epoch in range(self.config.epochs):
+            self.history.append({"epoch": epoch + 1, "train_loss": self.train_epoch(epoch)})
+            watch(self.history)
+        return self.history
+
+    def score(self, trial: Trial | None = None) -> dict:
+        """mIoU and pixel accuracy on the whole val frames at full size, in the 19 classes, and the parameters.
+
+        `trial` may ask for another way of scoring the same training run: `ema` and `flip_test` are its own.
+        """
+        trial = trial or self.config
+        model = self.average.module if trial.ema else self.model
+        info = {"view": self.config.make_view(), "mean": self.config.mean, "std": self.config.std}
+        matrix = ConfusionMatrix(len(TRAIN_19))
+        for index in range(len(self.val_set)):
+            prediction = predict_frame(model.eval(), self.val_set.frame(index), info, flip=trial.flip_test)
+            if self.labels != TRAIN_19:
+                prediction = TRAIN_19.encode(self.labels.decode(prediction))
+            matrix.update(prediction, TRAIN_19.encode(self.val_set.label_ids(index)))
+        return {"miou": matrix.mean_iou(), "accuracy": matrix.pixel_accuracy(),
+                "parameters": sum(p.numel() for p in self.model.parameters())}
+
+
+def run_trials(trials: list[Trial]) -> list[dict]:
+    """Train once and score in the ways of `trials`, which differ in `ema` and `flip_test` alone; plain numbers.
+
+    Neither changes what is learned, so the comparison is of one and the same network.
+    """
+    same = {replace(trial, ema=0.0, flip_test=False) for trial in trials}
+    if len(same) != 1:
+        raise ValueError(f"these trials need {len(same)} training runs, they differ in more than ema and flip_test")
+    run = TrialRun(replace(trials[0], ema=max(trial.ema for trial in trials)))
+    loss = run.fit()[-1]["train_loss"]
+    return [{"train_loss": loss, **run.score(trial)} for trial in trials]
+
+
+def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int = 1) -> Path:
+    """The first frames of the sample city with frames and labels reduced by `factor`, so that trials are cheap.
+
+    One frame at a time is drawn at full size and removed again; frames that are there are kept. Labels take one
+    pixel of each block, never a mixture. Raises ValueError if `root` holds frames of another plan.
+    """
+    root, marker = Path(root), Path(root) / "small_city.json"
+    plan = {"version": VERSION, "seed": seed, "factor": factor}
+    if marker.is_file() and json.loads(marker.read_text()) != plan:
+        raise ValueError(f"{root} holds a city made with {marker.read_text()}, wanted {json.dumps(plan)}; choose "
+                         "another folder or remove this one")
+    write_text(marker, json.dumps(plan))
+    for split, count in (("train", train), ("val", val)):
+        for index in progress_bar(range(count), f"small city, {split}"):
+            city, stem, _, _ = frame_plan(split, index, seed)
+            names = [f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
+                     f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png"]  # the image last: then the frame is complete
+            if (root / names[-1]).is_file():
+                continue
+            with TemporaryDirectory() as folder:
+                write_frame(folder, split, index, seed)
+                for name, read, reduce in zip(names, (open_label, open_image), (reduce_label, reduce_image)):
+                    write_image(root / name, reduce(read(Path(folder) / name), factor))
+    return root
+
+
+def plain(trial: Trial) -> dict:
+    """What of a trial differs from TrainConfig's defaults, for the result file."""
+    defaults = asdict(Trial())
+    return {name: value for name, value in asdict(trial).items() if value != defaults[name] and name not in (
+        "name", "root", "seed")}

@@ -1,0 +1,279 @@
+"""From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere (chapter 13).
+
+    python -m extras.reproduction.reproduce --root data/cityscapes                      # the recipe of the course
+    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch     # the best-evidenced settings
+    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
+
+Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html (numbers; it shows the
+pictures beside it and holds none itself) and pictures/, which the licence of Cityscapes does not allow to pass on.
+"""
+import argparse
+import hashlib
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from extras.explorers.protocols import all_scores, count
+from extras.reproduction import certificate
+from extras.reproduction import tables as tables_file
+from extras.training_tools.augment import ScratchConfig, ScratchRun
+from helpers.checkpoints import load_model
+from helpers.config import TrainConfig
+from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.device import amp_dtype, find_device
+from helpers.evaluate import pixel_loss
+from helpers.files import write_image, write_text
+from helpers.inference import frame_pieces, predict_frame
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
+from helpers.paths import check_root, find_root, runs_dir
+from helpers.progress import progress_bar
+from helpers.training import Run
+from helpers.windows import View
+
+CONFIGS = {"recipe": (TrainConfig, Run), "scratch": (ScratchConfig, ScratchRun)}
+ROWS = {"train": 2975, "val": 500, "test": 1525}
+CITIES = {"train": 18, "val": 3, "test": 6}
+EVERY = 20  # frames between two savings of what was counted
+FREE = {"name", "root", "workers", "pictures", "cache", "mean", "std", "compile"}  # may differ in a full reproduction
+
+
+class Reproduction:
+    """All steps of one reproduction and their folder. `limit` takes only so many frames of each split: a rehearsal."""
+
+    def __init__(self, root, config: str = "recipe", limit: int | None = None, quick: bool = False, folder=None,
+                 progress: bool = True, **changes):
+        self.root, self.name, self.limit, self.quick = check_root(find_root(root)), config, limit, quick
+        self.folder = Path(folder) if folder else runs_dir() / f"reproduce-{config}"
+        self.progress, (kind, self.make_run) = progress, CONFIGS[config]
+        self.config = kind(root=str(self.root), train_limit=limit, val_limit=limit, **changes)
+        self.state = self._read_state()
+        self.state["machines"].append(certificate.machine())
+
+    def _read_state(self) -> dict:
+        plan = {"config": {**json.loads(json.dumps(asdict(self.config))), "root": None, "workers": None},
+                "quick": self.quick, "frames": self._fingerprint()}
+        try:
+            state = json.loads((self.folder / "steps.json").read_text())
+        except FileNotFoundError:
+            return {"plan": plan, "steps": {}, "seconds": {}, "machines": []}
+        if state["plan"] != plan:
+            wrong = [key for key in plan if state["plan"].get(key) != plan[key]]
+            raise ValueError(f"{self.folder} holds a reproduction with other {' and '.join(wrong)}; give another "
+                             "--folder, or remove it")
+        return state
+
+    def _fingerprint(self) -> str:
+        names = sorted(f"{p.relative_to(self.root).as_posix()} {p.stat().st_size}" for kind in ("leftImg8bit", "gtFine")
+                       for p in (self.root / kind).rglob("*.png"))
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+    def _write(self) -> None:
+        text = json.dumps(self.state, indent=1)
+        write_text(self.folder / "steps.json", text)
+
+    def step(self, name: str, work) -> dict:
+        """The result of a step: what is stored, or what `work()` returns; its time counts over all attempts."""
+        if name in self.state["steps"]:
+            print(f"{name}: done before")
+            return self.state["steps"][name]
+        print(f"{name} ...", flush=True)
+        start = time.perf_counter()
+        try:
+            self.state["steps"][name] = work()
+        finally:
+            spent = time.perf_counter() - start
+            self.state["seconds"][name] = self.state["seconds"].get(name, 0) + spent
+            self._write()
+        return self.state["steps"][name]
+
+    def run(self) -> dict:
+        """All steps that are not done yet; writes and returns the certificate."""
+        self.step("layout", self.layout)
+        self.step("csv", self.csv)
+        self.step("files", self.files)
+        self.step("statistics", self.statistics)
+        self.step("training", self.training)
+        self.step("centre crops", lambda: self.scores(whole=False))
+        self.step("whole frames", lambda: self.scores(whole=True))
+        self.step("protocols", self.protocols)
+        self.step("pictures", self.pictures)
+        return certificate.write(self.folder, self.state, self.name, self.deviations())
+
+    # -- the steps ----------------------------------------------------------------------------------------------
+
+    def layout(self) -> dict:
+        """Cities and frames of every split; raises FileNotFoundError for a split without frames."""
+        found = {}
+        for split in SPLITS:
+            images = list((self.root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
+            found[split] = {"frames": len(images), "cities": len({p.parent.name for p in images})}
+        missing = [split for split in ("train", "val") if not found[split]["frames"]]
+        if missing:
+            raise FileNotFoundError(f"{self.root}/leftImg8bit has no frames of {' and '.join(missing)}: unpack "
+                                    "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip there")
+        return found
+
+    def csv(self) -> dict:
+        """Rows and hash of every CSV file: the same on every machine that has the same data."""
+        result = {}
+        for split in SPLITS:
+            if self.state["steps"]["layout"][split]["frames"]:
+                path = self.folder / "csv" / f"{split}.csv"
+                result[split] = {"rows": write_csv(self.root, split, path), "sha256": certificate.file_hash(path)}
+        return result
+
+    def files(self) -> dict:
+        """Open every frame and label; raises ValueError with all problems."""
+        if self.quick:
+            return {"checked": False}
+        problems = check_csv([self.folder / "csv" / f"{split}.csv" for split in self.state["steps"]["csv"]], self.root)
+        if problems:
+            listed = "\n  ".join(problems[:10]) + (f"\n  ... {len(problems)} in all" if len(problems) > 10 else "")
+            raise ValueError(f"problems in {self.root}, mend them and start again:\n  {listed}")
+        return {"checked": True}
+
+    def statistics(self) -> dict:
+        """Mean and deviation of the training frames, beside the constants in circulation."""
+        rows = read_csv(self.folder / "csv" / "train.csv")[: self.limit]
+        found = channel_statistics([self.root / row.image for row in rows], progress=self.progress)
+        differences = [abs(a - b) for a, b in zip((*found.mean, *found.std), (*CITYSCAPES_MEAN, *CITYSCAPES_STD))]
+        return {"mean": found.mean, "std": found.std, "pixels": found.pixels, "frames": len(rows),
+                "largest_difference": max(differences), "equal_to_six_digits": max(differences) < 5e-7}
+
+    def training(self) -> dict:
+        """The training run; it resumes at its own last epoch."""
+        statistics = self.state["steps"]["statistics"]
+        config = replace(self.config, name=str((self.folder / "training").resolve()), mean=tuple(statistics["mean"]),
+                         std=tuple(statistics["std"]))  # an absolute name is the folder itself
+        run = self.make_run(config, self.progress)
+        history = run.fit()
+        memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
+        return {"history": history, "parameters": sum(p.numel() for p in run.model.parameters()),
+                "device": str(run.device), "gpu_memory_bytes": memory, "config": {**run.info()["config"], "name": None},
+                "checkpoint_sha256": certificate.file_hash(self.folder / "training" / "last.pt")}
+
+    def _model(self):
+        model, info = load_model(self.folder / "training" / "last.pt", find_device())
+        if self.name == "recipe":
+            return model, info
+        return model, {**info, "view": View("frame", None, "same", info["view"].depth, 1024)}
+
+    def _dataset(self, info: dict, split: str, whole: bool) -> CityscapesCsv:
+        view = info["view"] if whole else View("crop", None, info["view"].padding, info["view"].depth)
+        return CityscapesCsv(self.folder / "csv" / f"{split}.csv", self.root, view, info["label_set"], info["mean"],
+                             info["std"], limit=self.limit)
+
+    @torch.no_grad()
+    def scores(self, whole: bool) -> dict:
+        """Average loss both ways and the official scores of the final model on val; frame by frame, kept on the way."""
+        model, info = self._model()
+        dataset, device = self._dataset(info, "val", whole), next(model.parameters()).device
+        classes, half = len(info["label_set"]), amp_dtype(device)
+        store = self.folder / f"{'whole-frames' if whole else 'centre-crops'}.npz"
+        tables, losses = tables_file.load(store, len(dataset), classes)
+        for index in progress_bar(range(len(losses), len(dataset)), "scores", self.progress):
+            if whole:
+                truth = info["label_set"].encode(dataset.label_ids(index))
+                pieces = frame_pieces(model, dataset.frame(index), info)
+                pieces = [(piece[None], truth[top : top + piece.shape[1], left : left + piece.shape[2]])
+                          for top, left, piece in pieces]
+            else:
+                image, target = dataset[index]
+                image = image[None].to(device, memory_format=torch.channels_last)
+                with torch.autocast(device.type, half, enabled=half is not None):
+                    pieces = [(model(image), target.numpy().astype(np.uint8))]
+            loss, table = np.zeros(2), 0
+            for logits, truth in pieces:
+                part = pixel_loss(logits, torch.from_numpy(truth.astype(np.int64))[None].to(logits.device))
+                loss += [float(part[0]), int(part[1])]
+                table = table + count(logits.argmax(1)[0].cpu().numpy(), truth, classes)
+            tables.append(table)
+            losses.append(loss)
+            if (index + 1) % EVERY == 0 or index + 1 == len(dataset):
+                tables_file.save(store, tables, losses)
+        return tables_file.summary(tables, losses, info["label_set"].names, self.config.batch_size)
+
+    def protocols(self) -> dict:
+        """mIoU of the same predictions under every protocol of chapter 08."""
+        info = self._model()[1]
+        frames, classes = len(self._dataset(info, "val", True)), len(info["label_set"])
+        tables = {"whole frame": tables_file.load(self.folder / "whole-frames.npz", frames, classes)[0],
+                  "centre crop": tables_file.load(self.folder / "centre-crops.npz", frames, classes)[0]}
+        scores = all_scores(tables, self.config.batch_size)
+        return {" | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()}
+
+    @torch.no_grad()
+    def pictures(self) -> list[str]:
+        """Frame, truth and prediction side by side, of train and val, crops and whole frames at half size."""
+        model, info = self._model()
+        written, labels = [], info["label_set"]
+        for split in ("train", "val"):
+            dataset = self._dataset(info, split, whole=False)
+            for index in range(min(3, len(dataset))):
+                frame, truth = dataset.frame(index), labels.encode(dataset.label_ids(index))
+                whole = frame, truth, predict_frame(model, frame, info)
+                image, target = dataset.pair(index)
+                logits = model(dataset[index][0][None].to(next(model.parameters()).device))
+                m = dataset.view.margin
+                crop = image[m : m + len(target), m : m + target.shape[1]], target, logits.argmax(1)[0].cpu().numpy()
+                for kind, (a, b, c), factor in (("crop", crop, 1), ("frame", whole, 2)):
+                    row = np.concatenate([a, labels.colorize(b), labels.colorize(c)], axis=1)[::factor, ::factor]
+                    name = f"pictures/{split}_{index + 1}_{kind}.png"
+                    picture = Image.fromarray(np.ascontiguousarray(row))
+                    write_image(self.folder / name, picture)
+                    written.append(name)
+        return written
+
+    # -- the verdict --------------------------------------------------------------------------------------------
+
+    def deviations(self) -> list[str]:
+        """Why this is not a full reproduction: an empty list if it is one."""
+        steps, standard = self.state["steps"], asdict(type(self.config)())
+        found = [f"{split}: {steps['csv'].get(split, {}).get('rows', 0)} rows, expected {rows}"
+                 for split, rows in ROWS.items() if steps["csv"].get(split, {}).get("rows", 0) != rows]
+        found += [f"{split}: {steps['layout'][split]['cities']} cities, expected {cities}"
+                  for split, cities in CITIES.items() if steps["layout"][split]["cities"] != cities]
+        if not steps["statistics"]["equal_to_six_digits"]:
+            found.append("mean and deviation differ from the constants")
+        found += [f"{key}: {value}, standard {standard[key]}" for key, value in asdict(self.config).items()
+                  if key not in FREE and value != standard[key]]
+        return found + (["files were not opened one by one"] if self.quick else [])
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m extras.reproduction.reproduce", argument_default=argparse.SUPPRESS,
+                                     description=__doc__.splitlines()[0])
+    parser.add_argument("--root", default=None, help="dataset root (default: found as everywhere in the course)")
+    parser.add_argument("--config", choices=CONFIGS, default="recipe")
+    parser.add_argument("--folder", help="where all is written (default: runs/reproduce-<config>)")
+    parser.add_argument("--limit", type=int, help="only so many frames of each split: a rehearsal")
+    parser.add_argument("--quick", action="store_true", help="do not open every file before training")
+    for name in ("width", "epochs", "batch_size", "accumulate", "workers", "seed"):
+        parser.add_argument("--" + name.replace("_", "-"), type=int)
+    parser.add_argument("--crop", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="of --config scratch")
+    parser.add_argument("--verify", metavar="CERTIFICATE", help="only check that a certificate was not changed")
+    given = vars(parser.parse_args(arguments))
+    if "verify" in given:
+        print(certificate.verify(given["verify"]))
+        return
+    if "crop" in given:
+        given["crop"] = tuple(given["crop"])
+    try:
+        reproduction = Reproduction(**given)
+        result = reproduction.run()
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "\ninterrupted; the same command goes on from here\n")
+    print(certificate.as_text(result))
+    print(f"report: {reproduction.folder / 'report.html'}")
+
+
+if __name__ == "__main__":
+    main()

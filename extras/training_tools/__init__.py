@@ -1,0 +1,1 @@
+"""Around a training run: curves, timings, costs (07, 13), augmentation (12, 13), GPU batches and many GPUs (14)."""

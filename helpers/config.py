@@ -1,0 +1,79 @@
+"""Everything that decides a training run, as one frozen dataclass, and the command line that fills it."""
+import argparse
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from helpers.device import find_device
+from helpers.windows import View
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run. The defaults are the recipe of the course: 572x572 centre crops, 388x388
+    labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy."""
+
+    name: str = "recipe"
+    root: str | None = None
+    label_set: str = "train19"
+    view: str = "crop"  # "crop" or "frame"
+    size: int | None = None  # of the label crop; None: 388 (valid) or 384 (same)
+    height: int = 256  # of a whole frame after reduction
+    padding: str = "valid"
+    norm: str | None = None
+    width: int = 64
+    depth: int = 4
+    dropout: float = 0.5
+    epochs: int = 30
+    batch_size: int = 4  # of all processes together
+    accumulate: int = 1  # batches a step, so that a small GPU reaches the gradient of a large batch
+    lr: float = 1e-4
+    schedule: str | None = None  # None, "cosine" or "poly" (power 0.9)
+    augment: bool = False
+    cache: str | None = "auto"  # on disk, in data/cache; None: none
+    train_limit: int | None = None
+    val_limit: int | None = None
+    workers: int = 0
+    seed: int = 0
+    mean: tuple[float, ...] | None = None  # None: computed from the training images
+    std: tuple[float, ...] | None = None
+    compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
+    deterministic: bool = False  # on CUDA: slower, and the same bits every time
+    pictures: int = 3  # validation frames whose prediction is saved every epoch
+
+    @classmethod
+    def demo(cls, **changes) -> "TrainConfig":
+        """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in minutes."""
+        return replace(cls(name="demo", view="frame", padding="same", norm="batch", width=8, dropout=0.0, epochs=24,
+                           batch_size=2, lr=3e-3, schedule="cosine", augment=True), **changes)
+
+    def make_view(self) -> View:
+        return View(self.view, self.size, self.padding, self.depth, self.height)
+
+
+def parse(arguments=None) -> tuple[TrainConfig, str | None]:
+    """(config, file to export to or None) from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.training", argument_default=argparse.SUPPRESS,
+                                     description="Train a U-Net; started again, it resumes where it was interrupted.")
+    parser.add_argument("--preset", choices=["demo", "recipe"],
+                        help="demo: whole frames at quarter scale, width 8; recipe: the full one. The options below "
+                             "change single values. Default: recipe on a GPU, else demo")
+    parser.add_argument("--export", metavar="FILE", help="write the final model in half precision to FILE")
+    for field in fields(TrainConfig):
+        kind = {int: int, int | None: int, float: float}.get(field.type, _text)
+        how = {"action": argparse.BooleanOptionalAction} if field.type is bool else {"type": kind}
+        if field.name not in ("mean", "std"):
+            parser.add_argument("--" + field.name.replace("_", "-"), **how)
+    given = vars(parser.parse_args(arguments))
+    export = given.pop("export", None)
+    preset = given.pop("preset", None)
+    if preset is None:
+        preset = "demo" if find_device().type == "cpu" else "recipe"
+        if preset == "demo":
+            print("no GPU found: training the thin demo; --preset recipe trains the full one")
+    return (TrainConfig.demo(**given) if preset == "demo" else TrainConfig(**given)), export
+
+
+def _text(value: str) -> str | None:
+    if value.endswith(".json"):  # own classes: their text, so that a checkpoint needs no file beside it
+        return Path(value).read_text(encoding="utf-8")
+    return None if value == "none" else value

@@ -1,0 +1,114 @@
+"""A whole data set in Cityscapes' layout, written frame by frame; an interrupted build is completed by the next."""
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tqdm.auto import tqdm
+
+from helpers.files import write_image, write_text
+from helpers.labels import LABELS
+from helpers.paths import find_root, sample_city_dir
+from sample_city.camera import HEIGHT, WIDTH
+from sample_city.render import render
+from sample_city.scene import THEMES, make_scene
+
+VERSION = 1
+CITIES = {"train": ("ahornstadt", "birkenau", "dornfeld", "eibenburg", "fliederheim", "ginsterhafen"),
+          "val": ("kastanienbad", "lindenwalde", "mispelkirch"), "test": ("ulmenstein", "weidenbruck")}
+_BY_NAME = {label.name: label for label in LABELS}
+WITHHELD = ("ego vehicle", "rectification border", "out of roi")  # all that Cityscapes gives away of its test labels
+
+
+def paint_labels(polygons) -> dict[str, Image.Image]:
+    """labelIds (mode L), instanceIds (I;16), color (RGBA), painted back to front as cityscapesScripts paints them."""
+    pictures = {"labelIds": Image.new("L", (WIDTH, HEIGHT)), "instanceIds": Image.new("I", (WIDTH, HEIGHT)),
+                "color": Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 255))}
+    draws = {name: ImageDraw.Draw(picture) for name, picture in pictures.items()}
+    count: dict[str, int] = {}
+    for item in polygons:
+        label = _BY_NAME[item["label"]]
+        if label.id < 0:
+            continue  # a license plate keeps the id beneath it
+        points, instance = [tuple(p) for p in item["polygon"]], label.id
+        if label.has_instances:
+            number = count.get(label.name, 0)
+            count[label.name] = number + 1
+            instance = label.id * 1000 + number
+        draws["labelIds"].polygon(points, fill=label.id)
+        draws["instanceIds"].polygon(points, fill=instance)
+        draws["color"].polygon(points, fill=label.color)
+    pictures["instanceIds"] = Image.fromarray(np.asarray(pictures["instanceIds"]).astype(np.uint16))
+    return pictures
+
+
+def frame_plan(split: str, index: int, seed: int) -> tuple[str, str, int, str]:
+    """(city, file stem, seed of the scene, theme) of frame `index` of a split."""
+    cities = CITIES[split]
+    city = cities[index % len(cities)]
+    stem = f"{city}_{index // len(cities):06d}_000019"
+    offset = {"train": 0, "val": 1_000_000, "test": 2_000_000}[split]
+    return city, stem, seed * 10_000_000 + offset + index, THEMES[index % len(THEMES)]
+
+
+def write_frame(root, split: str, index: int, seed: int) -> None:
+    """Render one frame and write its five files, the image last: a frame whose image is there is complete."""
+    city, stem, scene_seed, theme = frame_plan(split, index, seed)
+    images, labels = Path(root) / "leftImg8bit" / split / city, Path(root) / "gtFine" / split / city
+    if (images / f"{stem}_leftImg8bit.png").is_file():
+        return
+    image, polygons = render(make_scene(scene_seed, theme))
+    if split == "test":
+        polygons = [p for p in polygons if p["label"] in WITHHELD]
+    document = {"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": polygons}
+    write_text(labels / f"{stem}_gtFine_polygons.json", json.dumps(document))
+    for name, picture in paint_labels(polygons).items():
+        write_image(labels / f"{stem}_gtFine_{name}.png", picture, compress_level=1)
+    write_image(images / f"{stem}_leftImg8bit.png", image, compress_level=1)
+
+
+def _job(arguments) -> None:
+    write_frame(*arguments)
+
+
+def build(root, train: int = 40, val: int = 20, test: int = 4, seed: int = 1, workers: int | None = None,
+          progress: bool = True) -> Path:
+    """Write a sample city to `root` and return it. Frames that are there are kept, so it can be interrupted.
+
+    Raises ValueError if `root` holds a city of another version or seed, OSError (naming the file) if the disk is
+    full or the folder is not writable.
+    """
+    root, marker = Path(root), Path(root) / "sample_city.json"
+    plan = {"version": VERSION, "seed": seed}
+    if marker.is_file() and json.loads(marker.read_text()) != plan:
+        raise ValueError(f"{root} holds a sample city made with {marker.read_text()}, wanted {json.dumps(plan)}; "
+                         "choose another folder or remove this one")
+    write_text(marker, json.dumps(plan))
+    jobs = [(root, split, index, seed) for split, count in (("train", train), ("val", val), ("test", test))
+            for index in range(count) if not _done(root, split, index, seed)]
+    workers = min(workers or os.cpu_count() or 1, max(1, len(jobs)))
+    bar = tqdm(total=len(jobs), desc="sample city", disable=not progress or not jobs)
+    if workers == 1:
+        for job in jobs:
+            _job(job)
+            bar.update()
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            for _ in pool.map(_job, jobs):
+                bar.update()
+    bar.close()
+    return root
+
+
+def _done(root, split: str, index: int, seed: int) -> bool:
+    city, stem, _, _ = frame_plan(split, index, seed)
+    return (Path(root) / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png").is_file()
+
+
+def ensure_root(root=None) -> Path:
+    """The dataset root (paths.find_root); if that is the sample city, it is built first, or completed."""
+    found = find_root(root)
+    return build(found) if found == sample_city_dir() else found
