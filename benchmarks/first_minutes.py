@@ -1,6 +1,6 @@
 """From a clone to the first prediction, stage by stage, as a newcomer goes: git, the launcher, chapter 00.
 
-    python benchmarks/first_minutes.py               # needs git and Python alone; about five minutes
+    python -m benchmarks.first_minutes               # needs git and Python alone; about five minutes
 
 For Linux and macOS. Everything happens in a temporary folder with an environment of its own. How long the installation
 takes is mostly a matter of the connection and of pip's cache. --cpu takes PyTorch's CPU build.
@@ -85,7 +85,7 @@ def main() -> None:
         picture, chapter = json.loads(ran.stdout.splitlines()[-1])
         stages["first picture of chapter 00"] = picture
     stages = {stage: round(seconds, 1) for stage, seconds in stages.items()}
-    result = {"command": "python benchmarks/first_minutes.py" + " --cpu" * options.cpu, "seconds": stages,
+    result = {"command": "python -m benchmarks.first_minutes" + " --cpu" * options.cpu, "seconds": stages,
               "total": round(sum(stages.values())), "all of chapter 00": round(chapter, 1),
               "clone_mb": round(whole / 1e6, 1), "clone_packed_mb": round(packed / 1e6, 1),
               "environment_gb": round(weight / 1e9, 1), "python": platform.python_version(),

@@ -1,7 +1,7 @@
 """The whole GPU table in one command: U-Net of width 64 on 572x572 crops, a training step, on one CUDA device.
 
-    python benchmarks/gpu_table.py                     # writes benchmarks/results/gpu_table.json and gpu_table.md
-    python benchmarks/gpu_table.py --batches 4 8 --steps 10 --no-compile
+    python -m benchmarks.gpu_table                     # writes benchmarks/results/gpu_table.json and gpu_table.md
+    python -m benchmarks.gpu_table --batches 4 8 --steps 10 --no-compile
 
 First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's share refers to it.
 Rows: batch 4 to 32, eager and compiled, float32 without and with TF32, bfloat16 autocast. Images a second are those of
@@ -20,12 +20,11 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.evaluate import pixel_loss  # noqa: E402
-from helpers.files import write_json, write_text  # noqa: E402
-from helpers.sizes import output_size  # noqa: E402
-from helpers.unet import UNet  # noqa: E402
+from helpers.evaluate import pixel_loss
+from helpers.files import write_json, write_text
+from helpers.paths import ROOT
+from helpers.sizes import output_size
+from helpers.unet import UNet
 
 RESULTS = ROOT / "benchmarks" / "results"
 CROP = 572

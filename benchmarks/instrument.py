@@ -1,21 +1,19 @@
 """The sample city as an instrument (chapter 12): every question of extras.experiments.instrument, five streets each.
 
-    python benchmarks/instrument.py
-    python benchmarks/instrument.py --checkpoint runs/mine/best.pt --output mine.json
+    python -m benchmarks.instrument
+    python -m benchmarks.instrument --checkpoint runs/mine/best.pt --output mine.json
 """
 import argparse
 import json
 import platform
-import sys
 from pathlib import Path
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.experiments.instrument import QUESTIONS, series  # noqa: E402
-from helpers.checkpoints import load_model  # noqa: E402
-from helpers.files import write_text  # noqa: E402
+from extras.experiments.instrument import QUESTIONS, series
+from helpers.checkpoints import load_model
+from helpers.files import write_text
+from helpers.paths import ROOT
 
 SEEDS = (0, 1, 2, 3, 4)
 
@@ -32,7 +30,7 @@ def main() -> None:
         scores = [[answer[0] for answer in series(model, info, question, seed)] for seed in SEEDS]
         questions[name] = {"text": question.text, "axis": question.axis, "scored": question.label or "all classes",
                            "values": list(question.values), "scores": scores}
-        result = {"command": "python benchmarks/instrument.py", "checkpoint": arguments.checkpoint.name,
+        result = {"command": "python -m benchmarks.instrument", "checkpoint": arguments.checkpoint.name,
                   "hardware": f"{platform.machine()}, CPU, one thread", "seeds": list(SEEDS), "questions": questions}
         text = json.dumps(result, indent=1) + "\n"
         write_text(arguments.output, text)

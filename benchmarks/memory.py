@@ -1,7 +1,7 @@
 """Peak memory of every core chapter's kernel; none may need more than 3 GB.
 
-    python benchmarks/memory.py                        # all core chapters; writes benchmarks/results/memory.json
-    python benchmarks/memory.py notebooks/07*.ipynb --no-write
+    python -m benchmarks.memory                        # all core chapters; writes benchmarks/results/memory.json
+    python -m benchmarks.memory notebooks/07*.ipynb --no-write
 
 Each notebook is executed in the pinned environment of the tests (sample city, CPU) and is not stored; a last cell asks
 the kernel for the peak of its resident memory, and of that of its child processes. Mapped files count as far as they
@@ -16,10 +16,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.files import write_json  # noqa: E402
-from scripts.pinned import build_city, pin  # noqa: E402
+from helpers.files import write_json
+from helpers.paths import ROOT
+from scripts.pinned import build_city, pin
 
 RESULT = ROOT / "benchmarks" / "results" / "memory.json"
 LIMIT_MB = 3000

@@ -1,7 +1,7 @@
 """What a training step costs: this project's against a plain one, and width 64 against a padded network of its width.
 
-    python benchmarks/training_step.py                 # writes benchmarks/results/training_step.json, a few minutes
-    python benchmarks/training_step.py --widths 8 --rounds 3 --no-write
+    python -m benchmarks.training_step                 # writes benchmarks/results/training_step.json, a few minutes
+    python -m benchmarks.training_step --widths 8 --rounds 3 --no-write
 
 All variants run in turn, round after round, in one process. A ratio is the median of the ratios within the rounds, of
 wall time, and of the processor time of the whole process, which is the steadier one on a busy machine.
@@ -19,19 +19,17 @@ import json
 import os
 import platform
 import sys
-from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
 import torch
 from torch import nn
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.evaluate import pixel_loss  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from helpers.sizes import output_size  # noqa: E402
-from helpers.unet import UNet  # noqa: E402
+from helpers.evaluate import pixel_loss
+from helpers.files import write_json
+from helpers.paths import ROOT
+from helpers.sizes import output_size
+from helpers.unet import UNet
 
 RESULT = ROOT / "benchmarks" / "results" / "training_step.json"
 CROP = 572

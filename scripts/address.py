@@ -1,7 +1,7 @@
 """Write the public address of the repository into the setup cells and badges.
 
-    python scripts/address.py https://github.com/<owner>/<name>
-    python scripts/address.py                                     # the address of `git remote get-url origin`
+    python -m scripts.address https://github.com/<owner>/<name>
+    python -m scripts.address                                     # the address of `git remote get-url origin`
 
 Only sources change (setup cell, badge below each title), not outputs, so nothing needs to be run again.
 """
@@ -13,9 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from scripts import setup_cell  # noqa: E402
+from helpers.paths import ROOT
+from scripts import setup_cell
 
 BADGE = re.compile(r"\n*\[!\[Open in Colab\][^\n]*")
 
@@ -45,6 +44,6 @@ if __name__ == "__main__":
     address = sys.argv[1] if len(sys.argv) > 1 else origin()
     if not address.startswith("https://"):
         raise SystemExit(f"no public https address found ({address or 'no remote called origin'}); give one: "
-                         "python scripts/address.py https://github.com/<owner>/<name>")
+                         "python -m scripts.address https://github.com/<owner>/<name>")
     apply(address)
     print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")

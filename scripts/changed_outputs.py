@@ -1,6 +1,6 @@
 """Does strict nbval notice a stored output that is wrong? One change in every compared cell, then each must fail.
 
-    python scripts/changed_outputs.py 01 03 04 05 06 08     # some minutes
+    python -m scripts.changed_outputs 01 03 04 05 06 08     # some minutes
 
 The changes: a digit of a number, of a shape, of a table's cell, a class name, and a figure's number, colour or
 legend text. They are made in copies of the notebooks below runs/. Writes benchmarks/results/changed_outputs.json.
@@ -16,7 +16,8 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers.paths import ROOT
+
 RESULTS = ROOT / "benchmarks" / "results" / "changed_outputs.json"
 SEED = 10
 NAMES = ["road", "sidewalk", "building", "wall", "fence", "pole", "vegetation", "terrain", "sky", "person", "rider",
@@ -82,7 +83,7 @@ def main(chapters: list[str]) -> None:
         results[chapter] = {"changed": len(changes), "noticed": len(set(red) & set(changes)),
                             "red though unchanged": sorted(set(red) - set(changes)), "kinds": kinds,
                             "missed": [changes[i] for i in sorted(set(changes) - set(red))]}
-        RESULTS.write_text(json.dumps({"command": f"python scripts/changed_outputs.py {' '.join(sorted(results))}",
+        RESULTS.write_text(json.dumps({"command": f"python -m scripts.changed_outputs {' '.join(sorted(results))}",
                                        "seed": SEED, "chapters": dict(sorted(results.items()))}, indent=1) + "\n")
         print(chapter, results[chapter], flush=True)
 

@@ -1,24 +1,22 @@
 """Pictures of the sample city that are kept in the repository: images/sample_city.jpg and data/frame/.
 
-    python scripts/city_pictures.py            # both
-    python scripts/city_pictures.py sheet      # the contact sheet of 24 frames, from the tests' city
-    python scripts/city_pictures.py frame      # one val frame: frame.webp, labelIds.png, polygons.json
+    python -m scripts.city_pictures            # both
+    python -m scripts.city_pictures sheet      # the contact sheet of 24 frames, from the tests' city
+    python -m scripts.city_pictures frame      # one val frame: frame.webp, labelIds.png, polygons.json
 
 data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every machine makes it.
 """
 import io
 import json
 import sys
-from pathlib import Path
 
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.files import write_bytes, write_image  # noqa: E402
-from sample_city import make_scene, paint_labels, render  # noqa: E402
-from sample_city.write import frame_plan  # noqa: E402
-from scripts.pinned import CITY  # noqa: E402
+from helpers.files import write_bytes, write_image
+from helpers.paths import ROOT
+from sample_city import make_scene, paint_labels, render
+from sample_city.write import frame_plan
+from scripts.pinned import CITY
 
 SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
 FRAMES = [("val", 14), ("val", 12), ("val", 8), ("train", 20), ("val", 3), ("train", 6), ("val", 15), ("train", 1),

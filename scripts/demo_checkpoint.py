@@ -1,6 +1,6 @@
 """Train the checkpoint that the chapters show, with the project's own commands, and write down what it is.
 
-    python scripts/demo_checkpoint.py          # about an hour of one core; resumes where it was interrupted
+    python -m scripts.demo_checkpoint          # about an hour of one core; resumes where it was interrupted
 
 Builds the training city (320 frames, seed 1; its 20 val frames are those of the sample city), trains, exports to
 data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data, configuration, history, scores, hash.
@@ -8,15 +8,13 @@ data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data, 
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.reproduction.certificate import machine  # noqa: E402
-from helpers.checkpoints import load_model  # noqa: E402
-from helpers.evaluate import dataset_for, evaluate  # noqa: E402
-from helpers.files import write_json  # noqa: E402
-from sample_city import VERSION  # noqa: E402
+from extras.reproduction.certificate import machine
+from helpers.checkpoints import load_model
+from helpers.evaluate import dataset_for, evaluate
+from helpers.files import write_json
+from helpers.paths import ROOT
+from sample_city import VERSION
 
 CHECKPOINT = ROOT / "data" / "checkpoints" / "demo.pt"
 CITY = ROOT / "data" / "city320"

@@ -1,8 +1,8 @@
 """Draw every figure of images/ from the real modules, the sample city of the tests and the demo checkpoint.
 
-    python scripts/figures.py                  # all of them
-    python scripts/figures.py unet classes     # some
-    python scripts/figures.py --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
+    python -m scripts.figures                  # all of them
+    python -m scripts.figures unet classes     # some
+    python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
 
 Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its texts, colours and
 data in rounded numbers), the hash of the picture and, where one is used, of the checkpoint. A test draws every figure
@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -24,19 +23,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-import helpers.plots  # noqa: E402, F401 - the style of all figures
-from helpers.checkpoints import load_model  # noqa: E402
-from helpers.csv_index import find_rows  # noqa: E402
-from helpers.evaluate import dataset_for  # noqa: E402
-from helpers.figure_text import describe  # noqa: E402
-from helpers.images import open_image, open_label  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
-from helpers.paths import check_root, runs_dir  # noqa: E402
-from helpers.windows import View  # noqa: E402
-from scripts import diagrams  # noqa: E402
-from scripts.pinned import CITY, build_city, pin  # noqa: E402
+import helpers.plots  # noqa: F401 - the style of all figures
+from helpers.checkpoints import load_model
+from helpers.csv_index import find_rows
+from helpers.evaluate import dataset_for
+from helpers.figure_text import describe
+from helpers.images import open_image, open_label
+from helpers.labels import TRAIN_19
+from helpers.paths import ROOT, check_root, runs_dir
+from helpers.windows import View
+from scripts import diagrams
+from scripts.pinned import CITY, build_city, pin
 
 IMAGES = ROOT / "images"
 CHECKPOINT = ROOT / "data" / "checkpoints" / "demo.pt"

@@ -1,9 +1,9 @@
 """Do the tests test? Small faults are planted in a copy of helpers/, one at a time, and something must turn red.
 
     python -m pip install cosmic-ray==8.7.0 coverage     # the one makes the faults, the other says whom they concern
-    python scripts/mutants.py tests                      # a sample from every module against the tests: an hour or two
-    python scripts/mutants.py notebooks                  # those of taught modules against the chapter alone
-    python scripts/mutants.py exercises                  # faults in the folded solutions against the checkers
+    python -m scripts.mutants tests                      # a sample from every module against the tests: an hour or two
+    python -m scripts.mutants notebooks                  # those of taught modules against the chapter alone
+    python -m scripts.mutants exercises                  # faults in the folded solutions against the checkers
 
 Each goes on where it was interrupted and writes benchmarks/results/mutants.json. The "class" of a survivor
 ("equivalent", "harmless", "gap") and "why" are written there by hand; --again tries those without them once more.
@@ -210,7 +210,7 @@ def store(what: str, entries: list[dict], waiting: list[dict]) -> None:
     commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=COPY, text=True).strip()
     groups = sorted({e["of"] for e in entries})
     results[what] = {
-        "command": f"python scripts/mutants.py {what}", "seed": SEED, "commit": commit,
+        "command": f"python -m scripts.mutants {what}", "seed": SEED, "commit": commit,
         "python": sys.version.split()[0], "cosmic-ray": version("cosmic-ray"), "all": score(entries),
         "by": {g: score([e for e in entries if e["of"] == g]) for g in groups}, "faults": entries + waiting}
     text = json.dumps(results, indent=1)

@@ -1,7 +1,7 @@
 """Execute notebooks from top to bottom and store them in one canonical form.
 
-    python scripts/notebooks.py                        # all of them
-    python scripts/notebooks.py notebooks/03*.ipynb
+    python -m scripts.notebooks                        # all of them
+    python -m scripts.notebooks notebooks/03*.ipynb
 
 Runs in the pinned environment of the tests, puts the setup cell in, drops widget states and times, and refuses
 to store an error, a warning, a path of this machine, or a notebook of more than 400 kB.
@@ -13,10 +13,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from scripts.pinned import build_city, pin  # noqa: E402
-from scripts.setup_cell import SETUP  # noqa: E402
+from helpers.paths import ROOT
+from scripts.pinned import build_city, pin
+from scripts.setup_cell import SETUP
 
 LIMIT = 400_000
 WIDGETS = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")

@@ -3,11 +3,11 @@
 Imported by conftest.py and by scripts/notebooks.py, so that stored outputs and tests come from the same place.
 """
 import os
-import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers.paths import ROOT
+
 CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept between runs
 
 
@@ -28,7 +28,6 @@ def pin() -> None:
 
 def build_city() -> Path:
     """The city of the tests, built or completed: 40 + 20 + 4 frames, seed 1, the sample city's defaults."""
-    sys.path.insert(0, str(ROOT))
     from sample_city import build
 
     return build(CITY, train=40, val=20, test=4, seed=1)

@@ -1,17 +1,14 @@
 """Write the results block of README.md from the result files, so that no number is typed by hand.
 
-    python scripts/results.py
+    python -m scripts.results
 """
 import json
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from extras.reproduction.certificate import REPORTED  # noqa: E402
+from extras.reproduction.certificate import REPORTED
+from helpers.paths import ROOT
 
 README = ROOT / "README.md"
-START, END = "<!-- results: python scripts/results.py -->", "<!-- end of results -->"
+START, END = "<!-- results: python -m scripts.results -->", "<!-- end of results -->"
 
 
 def read(name: str, folder: str = "benchmarks/results") -> dict:

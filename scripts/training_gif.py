@@ -1,23 +1,20 @@
 """Draw images/training.gif: one validation frame's prediction, epoch after epoch, beside frame and truth.
 
-    python scripts/training_gif.py                          # from runs/demo
-    python scripts/training_gif.py --run runs/demo --frame 1 --output images/training.gif
+    python -m scripts.training_gif                          # from runs/demo
+    python -m scripts.training_gif --run runs/demo --frame 1 --output images/training.gif
 
 Takes the pictures that a training saves after every epoch (runs/<name>/predictions) and its history. Draw it from the
 sample city only: pictures of Cityscapes may not be published.
 """
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from helpers.files import write_image  # noqa: E402
-from helpers.paths import runs_dir, shown  # noqa: E402
+from helpers.files import write_image
+from helpers.paths import ROOT, runs_dir, shown
 
 LIMIT = 1_500_000
 BAND = 26  # pixels below the pictures, for the caption

@@ -1,7 +1,7 @@
 """Which Pythons and package versions the course runs on: a fresh environment each, the tests and the core chapters.
 
-    python scripts/versions.py python3.10 python3.12 python3.13      # each with the newest packages
-    python scripts/versions.py --oldest python3.10                   # the oldest that requirements.txt allows
+    python -m scripts.versions python3.10 python3.12 python3.13      # each with the newest packages
+    python -m scripts.versions --oldest python3.10                   # the oldest that requirements.txt allows
 
 What was seen goes to benchmarks/results/versions.json, and from there into README.md (scripts/results.py).
 """
@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers.paths import ROOT
+
 RESULT = ROOT / "benchmarks" / "results" / "versions.json"
 SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "nbval", "pytest")
 WHAT = [*(f"tests/test_{name}.py" for name in (
@@ -67,7 +68,7 @@ def main() -> None:
     parser.add_argument("pythons", nargs="+", help="interpreters, 3.10 or newer")
     parser.add_argument("--oldest", action="store_true", help="the oldest packages that requirements.txt allows")
     options = parser.parse_args()
-    results = json.loads(RESULT.read_text()) if RESULT.is_file() else {"command": "python scripts/versions.py PYTHON"}
+    results = json.loads(RESULT.read_text()) if RESULT.is_file() else {"command": "python -m scripts.versions PYTHON"}
     results["system"] = f"{platform.system()} {platform.machine()}"
     for python in options.pythons:
         found = seen(python, options.oldest)

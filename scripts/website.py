@@ -1,6 +1,6 @@
 """Build the course as a static site: every chapter with its stored outputs, and the prediction browser as a page.
 
-    python scripts/website.py                # writes site/; open site/index.html, no server needed
+    python -m scripts.website                # writes site/; open site/index.html, no server needed
 
 Sphinx, MyST-NB and the theme Furo do the work (pip install -r tests/requirements.txt). No notebook is run. Nothing on
 a page comes from another host: mathematics is MathML, fonts are the reader's own. The frames are the sample city's.
@@ -13,9 +13,8 @@ from pathlib import Path
 
 import nbformat
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-from scripts.pinned import CITY, build_city, pin  # noqa: E402
+from helpers.paths import ROOT
+from scripts.pinned import CITY, build_city, pin
 
 PAGES = ["README.md", "GLOSSARY.md", "TROUBLESHOOTING.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"]
 BESIDE = ["browser", "GLOSSARY", "TROUBLESHOOTING", "data/index", "CONTRIBUTING", "CHANGELOG"]

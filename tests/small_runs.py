@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from helpers.config import TrainConfig
+from helpers.paths import ROOT
 from helpers.training import Run
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def small_root(root: Path, train: int = 10, val: int = 3, shape=(64, 96)) -> Path:

@@ -38,4 +38,4 @@ def test_checkpoints_are_small():
 def test_readme_quotes_the_result_files():
     from scripts.results import README, write
     text = README.read_text(encoding="utf-8")
-    assert write(text) == text, "run python scripts/results.py"
+    assert write(text) == text, "run python -m scripts.results"

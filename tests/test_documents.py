@@ -9,9 +9,9 @@ import yaml
 
 from extras.reproduction.certificate import REPORTED
 from helpers.device import report
+from helpers.paths import ROOT
 from scripts.results import END, START, write
 
-ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {p.stem: nbformat.read(p, as_version=4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 

@@ -38,9 +38,9 @@ def test_picture_is_the_one_that_was_drawn(name):
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_figure_is_current(name):
     if name in figures.FROM_CHECKPOINT:
-        assert figures.sha256(figures.CHECKPOINT) == ENTRIES[name]["checkpoint"], "run python scripts/figures.py"
+        assert figures.sha256(figures.CHECKPOINT) == ENTRIES[name]["checkpoint"], "run python -m scripts.figures"
     now, stored = (figures.without_means(t) for t in (describe(figures.FIGURES[name]()), ENTRIES[name]["shows"]))
-    assert now[0] == stored[0], "run python scripts/figures.py and look at the picture"
+    assert now[0] == stored[0], "run python -m scripts.figures and look at the picture"
     assert len(now[1]) == len(stored[1]) and np.allclose(now[1], stored[1], rtol=0.01, atol=0.5)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers.paths import ROOT
+
 HELPERS = sorted((ROOT / "helpers").glob("*.py"))
 PACKAGES = ("helpers", "sample_city", "extras", "scripts", "benchmarks")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

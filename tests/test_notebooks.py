@@ -1,15 +1,14 @@
 """What nbval leaves open: every cell was run in order, one setup cell, pictures with words, tags with reasons."""
 import ast
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
+from helpers.paths import ROOT
 from scripts.notebooks import LIMIT, problems
 from scripts.setup_cell import SETUP
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 

@@ -1,6 +1,5 @@
 """The chapters run on other frames than those whose outputs they store: small ones of odd sizes, no test split."""
 import os
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -8,9 +7,9 @@ from nbclient import NotebookClient
 from PIL import Image
 
 from helpers.csv_index import find_rows
+from helpers.paths import ROOT
 from scripts.pinned import CITY
 
-ROOT = Path(__file__).resolve().parent.parent
 SLOW = ("11", "14")  # a minute for calls that 05 and 07 make as well
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if not path.name.startswith(SLOW)]
 SIZE = 480, 360  # CamVid's: 360 is no multiple of 16, and far below 572

@@ -1,16 +1,16 @@
 """The static site: whole, without a dead link, a picture without words, or anything from another host."""
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 import small_site
 from small_site import Page, broken
 
+from helpers.paths import ROOT
+
 if small_site.MISSING:
     pytest.skip(small_site.REASON, allow_module_level=True)
 
-ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # MyST uses what Sphinx will drop
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

@@ -1,12 +1,8 @@
 """The static site in headless Chromium: every page, as a reader opens it from the disk."""
-import sys
-from pathlib import Path
 
 import lab_server as lab
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import small_site  # noqa: E402
+import small_site
 
 reason = small_site.REASON if small_site.MISSING else lab.why_not()
 if reason:
