@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from extras.experiments.trials import Trial, TrialRun, plain
+from extras.experiments.trials import Trial, make_trial, plain
 from helpers.checkpoints import load_model, save_model
 from helpers.config import TrainConfig
 from helpers.csv_index import find_rows
@@ -90,7 +90,7 @@ def scores_of(total: ConfusionMatrix, info) -> dict:
 
 def run_config(config: Trial, root) -> dict:
     """Train as a frozen config says, write runs/<name>/<name>.pt (the averaged weights), and score val."""
-    start, run = time.time(), TrialRun(replace(config, root=str(root)))
+    start, run = time.time(), make_trial(replace(config, root=str(root)))
     history, path = run.fit(), runs_dir() / config.name / f"{config.name}.pt"
     save_model(path, run.average.module, run.info(), half=False)
     model, info = load_model(path, run.device)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import torch
 
+from helpers.fcn import FCN
 from helpers.files import atomic_file
 from helpers.labels import find_label_set
 from helpers.unet import UNet
 from helpers.windows import View
 
 FORMAT = 1
+NETWORKS = {"UNet": UNet, "FCN": FCN}  # what a checkpoint can name; each keeps its own `arguments`
 
 
 def save(path, state: dict) -> Path:
@@ -56,14 +58,21 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
     model.load_state_dict(weights)
 
 
-def save_model(path, model: UNet, info: dict, half: bool = True) -> Path:
+def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
     """A model alone, for use: weights (half precision) and `info` (label_set, view, mean, std, history, ...)."""
-    weights = {name: value.detach().cpu().to(torch.float16) if half and value.is_floating_point() else value.cpu()
-               for name, value in model.state_dict().items()}
-    return save(path, {"format": FORMAT, "model": weights, "arguments": model.arguments, "info": info})
+    weights = {}
+    for name, value in model.state_dict().items():
+        shorten = half and value.is_floating_point()
+        weights[name] = value.cpu().to(torch.float16) if shorten else value.cpu()
+    return save(path, {"format": FORMAT, **network_entry(model), "model": weights, "info": info})
 
 
-def load_model(path, device=None) -> tuple[UNet, dict]:
+def network_entry(model: torch.nn.Module) -> dict:
+    """What a checkpoint says of its network: the name of its class and the arguments that build it again."""
+    return {"network": type(model).__name__, "arguments": model.arguments}
+
+
+def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, info) from a file of `save_model` or of a training run; weights in float32.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
@@ -71,7 +80,11 @@ def load_model(path, device=None) -> tuple[UNet, dict]:
     state = load(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(f"{path} does not say which network it is for: expected 'arguments' and 'info'")
-    model = UNet(**state["arguments"])
+    network = NETWORKS[state.get("network", "UNet")]
+    arguments = dict(state["arguments"])
+    if "classes" in arguments:  # files of format 1 call it so
+        arguments["num_classes"] = arguments.pop("classes")
+    model = network(**arguments)
     load_weights(model, state["model"], path)
     info = dict(state["info"])
     info["view"] = View(**info["view"])

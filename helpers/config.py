@@ -15,6 +15,7 @@ class TrainConfig:
     name: str = "recipe"
     root: str | None = None
     label_set: str = "train19"
+    model: str = "unet"  # or "fcn32s", "fcn16s", "fcn8s": then padding="same" and depth=0
     view: str = "crop"  # "crop" or "frame"
     size: int | None = None  # of the label crop; None: 388 (valid) or 384 (same)
     height: int = 256  # of a whole frame after reduction

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from helpers.csv_index import Row, read_csv
+from helpers.csv_index import Row
 from helpers.images import open_image, open_label
 from helpers.labels import IGNORE, KNOWN_IDS, TRAIN_19, LabelSet
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
@@ -38,24 +38,32 @@ def normalize(image: np.ndarray, mean, std) -> torch.Tensor:
     return tensor.sub_(mean).div_(std)
 
 
-class CityscapesCsv(Dataset):
-    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored) of the rows of a CSV file.
+class CityscapesDataset(Dataset):
+    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored), one per row of an index.
 
-    `view` cuts a crop or the whole frame; `cache` (helpers.frame_cache) saves decoding the PNGs every epoch.
-    `augment` takes the crop at a random place and flips every second pair, image and label alike; what it does
-    depends on (seed, epoch, index) alone, so that an interrupted training can be continued exactly: set `.epoch`.
+    `rows` is what read_csv or find_rows returns. `view` cuts a crop or the whole frame; `cache`
+    (helpers.frame_cache) saves decoding the PNGs every epoch. With `augment`, crops lie anywhere in the frame and
+    half of the pairs are mirrored, image and label alike (see `draw`).
     """
 
-    def __init__(self, csv, root, view: View = View(), label_set: LabelSet = TRAIN_19, mean=CITYSCAPES_MEAN,
-                 std=CITYSCAPES_STD, augment: bool = False, seed: int = 0, cache=None, limit: int | None = None):
-        self.rows = read_csv(csv)[:limit]
-        if not self.rows:
-            raise ValueError(f"{csv} has no rows; write it with helpers.csv_index.write_csv")
-        self.root, self.view, self.label_set = root, view, label_set
-        self.mean, self.std, self.augment, self.seed, self.cache = mean, std, augment, seed, cache
-        self.epoch = 0
-        self.table = np.full(256, IGNORE, np.uint8)  # from label id, and from the 255 outside a frame, to train id
-        self.table[list(KNOWN_IDS)] = label_set.encode(KNOWN_IDS)
+    def __init__(self, rows: list[Row], root, view: View = View(), label_set: LabelSet = TRAIN_19,
+                 mean=CITYSCAPES_MEAN, std=CITYSCAPES_STD, augment: bool = False, seed: int = 0, cache=None):
+        if not rows:
+            raise ValueError("a dataset needs at least one row; write the CSV with helpers.csv_index.write_csv")
+        self.rows = rows
+        self.root = root
+        self.view = view
+        self.label_set = label_set
+        self.mean = mean
+        self.std = std
+        self.augment = augment
+        self.seed = seed
+        self.cache = cache
+        self.epoch = 0  # set it before each epoch: it decides, with the seed, what is drawn
+
+        # From label id to train id; index 255 is what View.pair puts outside the frame.
+        self.train_id_of = np.full(256, IGNORE, np.uint8)
+        self.train_id_of[list(KNOWN_IDS)] = label_set.encode(KNOWN_IDS)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,33 +76,40 @@ class CityscapesCsv(Dataset):
         """The whole label map in full resolution, uint8 label ids [H, W]."""
         return read_pair(self.rows[index], self.root, View("crop"), self.label_set)[1]
 
+    def draw(self, index: int, shape) -> tuple[int, int, bool]:
+        """(top, left, flip): where pair `index` begins in a frame of `shape`, and whether it is mirrored.
+
+        The centre, not mirrored; with `augment` at random. It depends on (seed, epoch, index) alone, so that an
+        interrupted training can be continued exactly.
+        """
+        height, width = self.view.label_shape(*shape[:2])
+        top = (shape[0] - height) // 2
+        left = (shape[1] - width) // 2
+        if not self.augment:
+            return top, left, False
+        random = np.random.PCG64([self.seed, self.epoch, index])
+        flip = random.random_raw() % 2 == 1
+        if self.view.kind == "crop" and shape[0] > height:
+            top = random.random_raw() % (shape[0] - height + 1)
+        if self.view.kind == "crop" and shape[1] > width:
+            left = random.random_raw() % (shape[1] - width + 1)
+        return top, left, flip
+
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The windows before they become tensors: image uint8 [H, W, 3], train ids uint8 [h, w]."""
         if self.cache is not None:
             image, label = self.cache[index]
         else:
             image, label = read_pair(self.rows[index], self.root, self.view, self.label_set)
-        if self.cache is not None and self.cache.cropped:
-            window = image, label
-        else:
-            window = self.view.pair(image, label, *self._place(image.shape, index))
-        image, label = window
-        target = self.table[label]
-        if self.augment and self._random(index).random_raw() % 2:
-            image, target = image[:, ::-1], target[:, ::-1]
+
+        top, left, flip = self.draw(index, image.shape)
+        if self.cache is None or not self.cache.cropped:  # else the cache holds the windows themselves
+            image, label = self.view.pair(image, label, top, left)
+        target = self.train_id_of[label]
+        if flip:
+            image = image[:, ::-1]
+            target = target[:, ::-1]
         return image, target
-
-    def _random(self, index: int) -> np.random.PCG64:
-        return np.random.PCG64([self.seed, self.epoch, index])
-
-    def _place(self, shape, index: int):
-        """Where the label window begins: None for the centre, else anywhere inside the frame."""
-        if not self.augment or self.view.kind == "frame":
-            return None, None
-        bits = self._random(index)
-        bits.random_raw()  # the first number decides the flip
-        room = [max(0, n - self.view.size) for n in shape[:2]]
-        return tuple(bits.random_raw() % (r + 1) if r else (n - self.view.size) // 2 for r, n in zip(room, shape))
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         image, target = self.pair(index)

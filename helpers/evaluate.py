@@ -4,9 +4,8 @@
 """
 import argparse
 import json
-import tempfile
+import math
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,8 +13,8 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from helpers.checkpoints import load_model
-from helpers.csv_index import write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet
 from helpers.metrics import ConfusionMatrix
@@ -25,95 +24,118 @@ from helpers.progress import progress_bar
 
 @dataclass
 class Scores:
-    """What one pass over a split measured.
+    """What passes over batches measured: plain sums, so that those of several processes can be added.
 
     `loss_per_pixel` weighs every labelled pixel alike; `loss_per_batch` is the plain mean of the batches' losses,
-    which many training scripts print. `per_frame` holds one ConfusionMatrix a frame, in the dataset's order.
+    which many training scripts print. `per_frame` holds one ConfusionMatrix per frame, in the order of the frames.
     """
 
+    label_set: LabelSet
     confusion: ConfusionMatrix
-    loss_per_pixel: float
-    loss_per_batch: float
-    pixels: int
-    names: tuple[str, ...]
+    loss_sum: float = 0.0  # over all labelled pixels
+    pixels: int = 0
+    batch_losses: float = 0.0  # sum of the mean losses of the batches
+    batches: int = 0  # that have a labelled pixel
     per_frame: list[ConfusionMatrix] = field(repr=False, default_factory=list)
 
-    iou = property(lambda self: self.confusion.iou())
-    mean_iou = property(lambda self: self.confusion.mean_iou())
-    pixel_accuracy = property(lambda self: self.confusion.pixel_accuracy())
+    @property
+    def loss_per_pixel(self) -> float:
+        return self.loss_sum / self.pixels
+
+    @property
+    def loss_per_batch(self) -> float:
+        return self.batch_losses / self.batches
+
+    @property
+    def iou(self) -> np.ndarray:
+        return self.confusion.iou()
+
+    @property
+    def mean_iou(self) -> float:
+        return self.confusion.mean_iou()
+
+    @property
+    def pixel_accuracy(self) -> float:
+        return self.confusion.pixel_accuracy()
+
+    def check(self) -> None:
+        """Raises ValueError where no score would mean a thing: no labelled pixel, or a loss that is not finite."""
+        if self.pixels == 0:
+            raise ValueError("this split has no labelled pixel (the test labels of Cityscapes are withheld): "
+                             "evaluate on val, or write a submission")
+        if not math.isfinite(self.loss_sum):
+            raise ValueError("the model's loss is not a finite number: its weights are broken")
 
     def as_dict(self) -> dict:
         """The scores as plain numbers; None where a class does not occur."""
-        iou = {name: None if np.isnan(v) else float(v) for name, v in zip(self.names, self.iou)}
+        iou = {}
+        for name, value in zip(self.label_set.names, self.iou):
+            iou[name] = None if np.isnan(value) else float(value)
         return {"frames": len(self.per_frame), "pixels": self.pixels, "mean_iou": self.mean_iou,
                 "pixel_accuracy": self.pixel_accuracy, "loss_per_pixel": self.loss_per_pixel,
                 "loss_per_batch": self.loss_per_batch, "iou": iou}
 
 
-def pixel_loss(logits: torch.Tensor, target: torch.Tensor, weight=None) -> tuple[torch.Tensor, torch.Tensor]:
+def pixel_loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Cross entropy summed over the labelled pixels (float32), and their number. All void: 0 and 0, no nan."""
     how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"  # on CUDA only "none" is repeatable
-    loss = F.cross_entropy(logits.float(), target, weight=weight, ignore_index=IGNORE, reduction=how).sum()
+    loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
 
 
 @torch.no_grad()
-def evaluate(model, dataset, batch_size: int = 1, device=None, progress: bool = False,
-             per_frame: bool = True) -> Scores:
-    """Scores of `model` on every pair of `dataset`. The model is put in eval mode, and back as it was afterwards.
+def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) -> Scores:
+    """The scores of `model` on an iterable of (images, targets); the model is left in the mode that it was in.
 
-    `per_frame=False` allows to leave the matrices of the single frames out, which saves waiting for a GPU.
-
-    Raises ValueError for a split without any labelled pixel (Cityscapes withholds the test labels).
+    Runs on the model's device. `per_frame` also keeps the matrix of every frame, which on a GPU costs waiting.
     """
-    device = torch.device(device or next(model.parameters()).device)
-    was_training, half = model.training, amp_dtype(device)
+    device = next(model.parameters()).device
+    half = amp_dtype(device)
+    was_training = model.training
     model.eval()
-    names = dataset.label_set.names
-    total, frames, losses = ConfusionMatrix(len(names)), [], []
-    for image, target in progress_bar(DataLoader(dataset, batch_size), "evaluate", progress):
-        image = image.to(device, memory_format=torch.channels_last)
+    scores = Scores(label_set, ConfusionMatrix(len(label_set)))
+    for images, targets in batches:
+        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        targets = targets.to(device, non_blocking=True)
         with torch.autocast(device.type, half, enabled=half is not None):
-            logits = model(image)
-        if logits.shape != (len(image), len(names), *target.shape[1:]):
-            raise ValueError(f"logits {list(logits.shape)} do not fit labels {list(target.shape)} of {len(names)} "
+            logits = model(images)
+        if logits.shape != (len(images), len(label_set), *targets.shape[1:]):
+            raise ValueError(f"logits {list(logits.shape)} do not fit labels {list(targets.shape)} of {len(label_set)} "
                              "classes: the view and the label set must be those the model was trained with")
-        target = target.to(device)
-        losses.append(torch.stack(pixel_loss(logits, target)))
-        if device.type == "cuda" and not per_frame:  # counted on the GPU
-            total.update(logits.argmax(1), target)
-            continue
-        for one, truth in zip(logits.argmax(1).cpu().numpy(), target.cpu().numpy()):
-            frame = ConfusionMatrix(len(names))
-            frame.update(one, truth)
-            total.update(one, truth)
-            frames.append(frame)
+        loss, pixels = pixel_loss(logits, targets)
+        scores.loss_sum += float(loss)
+        scores.pixels += int(pixels)
+        if pixels > 0:
+            scores.batch_losses += float(loss / pixels)
+            scores.batches += 1
+
+        predictions = logits.argmax(1)
+        scores.confusion.update(predictions, targets)
+        if per_frame:
+            for prediction, target in zip(predictions, targets):
+                matrix = ConfusionMatrix(len(label_set))
+                matrix.update(prediction, target)
+                scores.per_frame.append(matrix)
     model.train(was_training)
-    losses = torch.stack(losses).cpu().double()
-    pixels = int(losses[:, 1].sum())
-    if pixels == 0:
-        raise ValueError("this split has no labelled pixel (the test labels of Cityscapes are withheld): "
-                         "evaluate on val, or write a submission")
-    if not losses.isfinite().all():
-        raise ValueError("the model's loss is not a finite number: its weights are broken, no score would mean a thing")
-    valid = losses[losses[:, 1] > 0]
-    return Scores(total, float(losses[:, 0].sum() / pixels), float((valid[:, 0] / valid[:, 1]).mean()), pixels,
-                  names, frames)
+    return scores
 
 
-def merge_scores(scores: Scores, label_set: LabelSet = TRAIN_19, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
+def evaluate(model, batches, label_set: LabelSet, per_frame: bool = False) -> Scores:
+    """As `score_batches`, of a whole split. Raises ValueError for a split without any labelled pixel."""
+    scores = score_batches(model, batches, label_set, per_frame)
+    scores.check()
+    return scores
+
+
+def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
     """The confusion matrix of `scores` with its classes merged into those of another set (19 -> CamVid's 11)."""
-    return scores.confusion.merged(into.encode(np.array(label_set.ids)))
+    return scores.confusion.merged(into.encode(np.array(scores.label_set.ids)))
 
 
-def dataset_for(info: dict, root, split: str, csv=None, limit: int | None = None, cache=None) -> CityscapesCsv:
-    """The dataset that fits a loaded checkpoint's `info`; without `csv` the index is made on the fly."""
-    with tempfile.TemporaryDirectory() as folder:
-        if csv is None:
-            csv = Path(folder) / f"{split}.csv"
-            write_csv(root, split, csv)
-        return CityscapesCsv(csv, root, info["view"], info["label_set"], info["mean"], info["std"], limit=limit,
-                             cache=cache)
+def dataset_for(info: dict, root, split: str, limit: int | None = None) -> CityscapesDataset:
+    """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below `root`."""
+    rows = find_rows(root, split)[:limit]
+    return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
 
 def main(arguments=None) -> None:
@@ -127,7 +149,8 @@ def main(arguments=None) -> None:
     device = find_device()
     model, info = load_model(args.checkpoint, device)
     dataset = dataset_for(info, find_root(args.root), args.split)
-    scores = evaluate(model, dataset, args.batch_size, device, progress=not args.json)
+    batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)
+    scores = evaluate(model, batches, dataset.label_set, per_frame=True)
     result = scores.as_dict()
     if info["label_set"] == TRAIN_19:
         result["mean_iou_camvid11"] = merge_scores(scores).mean_iou()

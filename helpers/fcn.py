@@ -1,14 +1,15 @@
 """FCN-32s, FCN-16s and FCN-8s on VGG16: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038). Chapter 01 builds them.
 
-As in the authors' code: 100 pixels of padding at the first convolution and poolings that round up, so that every size
-of image can be scored; VGG16's fully connected layers as convolutions (7x7 and 1x1); scores of pool4 and pool3 added;
-bilinear up-sampling; and crops whose offsets the chapter derives.
+As in the authors' code: 100 pixels of padding at the first convolution and poolings that round up, so that every
+size of image can be scored; VGG16's fully connected layers as convolutions (7x7 and 1x1); scores of pool4 and pool3
+added; bilinear up-sampling; and crops whose offsets the chapter derives.
 """
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-VGG16 = (1, 1, 0, 2, 2, 0, 4, 4, 4, 0, 8, 8, 8, 0, 8, 8, 8, 0)  # channels in units of `width`; 0 is a pooling
-POOL3, POOL4 = 17, 24  # how many layers of `features` lead to the third and to the fourth pooling
+LAST_CROP = {32: 19, 16: 27, 8: 31}  # offset of the input's first pixel in the last, up-sampled scores
+POOL4_CROP, POOL3_CROP = 5, 9  # offsets of the coarser scores in those of pool4 and of pool3
 
 
 def bilinear_kernel(stride: int) -> torch.Tensor:
@@ -22,73 +23,99 @@ def crop(x: torch.Tensor, offset: int, size) -> torch.Tensor:
     return x.narrow(-2, offset, size[0]).narrow(-1, offset, size[1])
 
 
-class FCN32s(nn.Module):
-    """Frames float [N, 3, H, W] of any size to logits [N, classes, H, W], scored on a grid of stride 32.
+def conv_block(in_channels: int, out_channels: int, convolutions: int) -> nn.Sequential:
+    """One of VGG16's five blocks: 3x3 convolutions with ReLU, then a pooling that rounds up."""
+    layers = []
+    for _ in range(convolutions):
+        layers.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        layers.append(nn.ReLU(inplace=True))
+        in_channels = out_channels
+    layers.append(nn.MaxPool2d(2, ceil_mode=True))
+    return nn.Sequential(*layers)
 
-    `width` and `hidden` are the channels of the first and of the two converted layers: 64 and 4096 in VGG16, fewer for
-    a CPU. `vgg`, a model of torchvision's vgg16 structure, hands over its weights and decides both. Up-sampling is
-    fixed, as in the authors' code, or with `learn_upsampling` only begins as bilinear, as in the paper.
+
+def upsampling(num_classes: int, stride: int) -> nn.ConvTranspose2d:
+    """Each class on its own, interpolated bilinearly and not learned, as in the authors' code."""
+    layer = nn.ConvTranspose2d(num_classes, num_classes, 2 * stride, stride=stride, groups=num_classes, bias=False)
+    layer.weight.data.copy_(bilinear_kernel(stride).expand_as(layer.weight))
+    layer.weight.requires_grad_(False)
+    return layer
+
+
+class FCN(nn.Module):
+    """Frames float [N, 3, H, W] of any size to logits [N, num_classes, H, W], scored on a grid of `stride` pixels.
+
+    `width` and `hidden` are the channels of the first block and of the two converted layers: 64 and 4096 in VGG16,
+    fewer for a CPU.
     """
 
-    offsets: tuple[int, ...] = (19,)  # of the crops: one a skip, and the last that of the result
+    padding = "same"  # what a View needs to know: as many pixels out as in,
+    depth = 0  # and every size is legal
 
-    def __init__(self, classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5,
-                 learn_upsampling: bool = False, vgg: nn.Module | None = None):
+    def __init__(self, num_classes: int = 19, stride: int = 8, width: int = 64, hidden: int = 4096,
+                 dropout: float = 0.5):
         super().__init__()
-        if vgg is not None:
-            width, hidden = vgg.features[0].out_channels, vgg.classifier[0].out_features
-        layers, channels = [], 3  # numbered like torchvision's vgg16().features
-        for item in VGG16:
-            layers += [nn.Conv2d(channels, item * width, 3, padding=1), nn.ReLU(inplace=True)] if item else [
-                nn.MaxPool2d(2, ceil_mode=True)]
-            channels = item * width or channels
-        layers[0].padding = (100, 100)
-        self.features = nn.Sequential(*layers)
-        self.fc6, self.fc7 = nn.Conv2d(channels, hidden, 7), nn.Conv2d(hidden, hidden, 1)
+        if stride not in LAST_CROP:
+            raise ValueError(f"an FCN has stride 32, 16 or 8, found {stride}")
+        self.arguments = {"num_classes": num_classes, "stride": stride, "width": width, "hidden": hidden,
+                          "dropout": dropout}
+        self.stride = stride
+        self.to_pool3 = nn.Sequential(
+            conv_block(3, width, 2),
+            conv_block(width, 2 * width, 2),
+            conv_block(2 * width, 4 * width, 3),
+        )
+        self.to_pool4 = conv_block(4 * width, 8 * width, 3)
+        self.to_pool5 = conv_block(8 * width, 8 * width, 3)
+        self.to_pool3[0][0].padding = (100, 100)
+        self.fc6 = nn.Conv2d(8 * width, hidden, 7)
+        self.fc7 = nn.Conv2d(hidden, hidden, 1)
         self.dropout = nn.Dropout(dropout)
-        skips = len(self.offsets) - 1
-        self.score = nn.ModuleList(nn.Conv2d(n, classes, 1) for n in (hidden, 8 * width, 4 * width)[: skips + 1])
-        for layer in filter(lambda module: isinstance(module, nn.Conv2d), self.modules()):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-        for layer in self.score:  # new layers begin at zero, so the first loss is the logarithm of `classes`
-            nn.init.zeros_(layer.weight)
-        self.up = nn.ModuleList(nn.ConvTranspose2d(classes, classes, 2 * s, stride=s, groups=classes, bias=False)
-                                for s in [2] * skips + [32 >> skips])
-        for layer in self.up:
-            layer.weight.data.copy_(bilinear_kernel(layer.stride[0]).expand_as(layer.weight))
-            layer.weight.requires_grad_(learn_upsampling)
-        if vgg is not None:
-            self._take_over(vgg)
+
+        # VGG16 starts as He et al. 2015; new layers start at zero, so the first loss is log(num_classes).
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        self.score_fc7 = self.new_score(hidden, num_classes)
+        if stride <= 16:
+            self.score_pool4 = self.new_score(8 * width, num_classes)
+            self.up_to_pool4 = upsampling(num_classes, 2)
+        if stride == 8:
+            self.score_pool3 = self.new_score(4 * width, num_classes)
+            self.up_to_pool3 = upsampling(num_classes, 2)
+        self.up_to_image = upsampling(num_classes, stride)
+
+    @staticmethod
+    def new_score(channels: int, num_classes: int) -> nn.Conv2d:
+        layer = nn.Conv2d(channels, num_classes, 1)
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        return layer
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pool3 = self.features[:POOL3](x)
-        pool4 = self.features[POOL3:POOL4](pool3)
-        deep = self.dropout(self.fc6(self.features[POOL4:](pool4)).relu_())
-        scores = self.score[0](self.dropout(self.fc7(deep).relu_()))
-        for offset, score, up, pool in zip(self.offsets, self.score[1:], self.up, (pool4, pool3)):
-            scores = up(scores)
-            scores = scores + crop(score(pool), offset, scores.shape[-2:])
-        return crop(self.up[-1](scores), self.offsets[-1], x.shape[-2:])
+        pool3 = self.to_pool3(x)
+        pool4 = self.to_pool4(pool3)
+        pool5 = self.to_pool5(pool4)
+        features = self.dropout(F.relu(self.fc6(pool5)))
+        features = self.dropout(F.relu(self.fc7(features)))
+        scores = self.score_fc7(features)  # one score per 32 x 32 pixels
+        if self.stride <= 16:
+            scores = self.up_to_pool4(scores)
+            scores = scores + crop(self.score_pool4(pool4), POOL4_CROP, scores.shape[-2:])
+        if self.stride == 8:
+            scores = self.up_to_pool3(scores)
+            scores = scores + crop(self.score_pool3(pool3), POOL3_CROP, scores.shape[-2:])
+        scores = self.up_to_image(scores)
+        return crop(scores, LAST_CROP[self.stride], x.shape[-2:])
 
-    def _take_over(self, vgg: nn.Module) -> None:
-        """VGG16's weights; those of the fully connected layers reshaped. ValueError if they do not fit."""
-        pairs = [*zip(self.features, vgg.features), (self.fc6, vgg.classifier[0]), (self.fc7, vgg.classifier[3])]
-        pairs = [(own, other) for own, other in pairs if isinstance(own, nn.Conv2d)]
-        if any(own.weight.numel() != getattr(other, "weight", own.bias).numel() for own, other in pairs):
-            raise ValueError("expected the layers of torchvision.models.vgg16(), found others (vgg16_bn?)")
-        for own, other in pairs:
-            own.weight.data.copy_(other.weight.detach().reshape(own.weight.shape))
-            own.bias.data.copy_(other.bias.detach())
-
-
-class FCN16s(FCN32s):
-    """FCN32s with the scores of pool4 added before the last up-sampling, by 16 (Sec. 4.2)."""
-
-    offsets = (5, 27)
-
-
-class FCN8s(FCN32s):
-    """FCN16s with the scores of pool3 added as well; the last up-sampling is by 8."""
-
-    offsets = (5, 9, 31)
+    def load_vgg16(self, vgg: nn.Module) -> None:
+        """Take the weights of torchvision's vgg16(); its fully connected layers are reshaped to convolutions."""
+        if any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features):
+            raise ValueError("expected torchvision.models.vgg16(), found batch normalization (vgg16_bn?)")
+        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13] + [self.fc6, self.fc7]
+        theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
+        theirs += [vgg.classifier[0], vgg.classifier[3]]
+        for ours, other in zip(own, theirs, strict=True):
+            ours.weight.data.copy_(other.weight.detach().reshape(ours.weight.shape))
+            ours.bias.data.copy_(other.bias.detach())

@@ -4,6 +4,7 @@
 """
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,52 +28,99 @@ def bytes_needed(model, height: int, width: int) -> int:
     return 4 * height * width * (6 * next(model.parameters()).shape[0] + 32)
 
 
-def spans(length: int, tile: int, step: int) -> list[tuple[int, int]]:
-    """(first, end) of the pieces that tiles of `tile` pixels, `step` apart, contribute to `length` pixels."""
-    firsts = range(0, max(1, length - (tile - step)), step)
-    return [(first, first + step if first + tile < length else length) for first in firsts]
+class Span(NamedTuple):
+    """One tile along one axis, in pixels of the frame."""
+
+    read_start: int  # the first pixel that the network reads; outside the frame it reads mirrored pixels
+    read_length: int
+    keep_start: int  # the first pixel of the frame whose logits are kept
+    keep_length: int
+    skip: int  # how many of the network's outputs come before it
+
+
+def plan_axis(length: int, view: View, tile: int) -> list[Span]:
+    """Tiles of `tile` label pixels along an axis of `length` pixels: together they keep every pixel exactly once."""
+    window = view.legal(length)  # the label window: as in View.pair it is centred and may be larger than the frame
+    offset = (length - window) // 2
+    reach = REACH if view.padding == "same" else 0
+
+    # All tiles must pool on one grid: only then do they agree with a single pass over the whole frame.
+    grid = 2**view.depth
+    step = max(grid, tile // grid * grid)
+
+    spans = []
+    start = 0
+    last = False
+    while not last:
+        last = start + tile >= window
+        end = window if last else start + step
+        read_start = max(0, start - reach)
+        read_end = min(window, start + tile + reach)
+        keep_start = max(start, -offset)
+        keep_end = min(end, length - offset)
+        spans.append(Span(
+            read_start=offset + read_start - view.margin,
+            read_length=read_end - read_start + 2 * view.margin,
+            keep_start=offset + keep_start,
+            keep_length=keep_end - keep_start,
+            skip=keep_start - read_start,
+        ))
+        start += step
+    return spans
+
+
+def tile_size(model, view: View, rows: int, columns: int, budget: int) -> int:
+    """The whole frame if one pass over it takes at most `budget` bytes, else the view's own size."""
+    height = view.legal(rows)
+    width = view.legal(columns)
+    need = bytes_needed(model, height + 2 * view.margin, width + 2 * view.margin)
+    return max(height, width) if need <= budget else view.legal(view.size)
+
+
+def forward(model, inputs: torch.Tensor, flip: bool) -> torch.Tensor:
+    """Logits float32 [N, classes, h, w]; with `flip`, averaged with those of the mirror image."""
+    half = amp_dtype(inputs.device)
+    with torch.autocast(inputs.device.type, half, enabled=half is not None):
+        logits = model(inputs).float()
+        if flip:
+            mirrored = model(inputs.flip(-1)).float()
+            logits = (logits + mirrored.flip(-1)) / 2
+    return logits
 
 
 @torch.no_grad()
 def tile_logits(model, image: np.ndarray, info: dict, tile: int | None = None, budget: int = BUDGET, flip=False):
     """Yield (top, left, logits float32 [classes, h, w]): pieces that cover `image`, uint8 [H, W, 3], exactly once.
 
-    One mirrored pass where `budget` bytes allow it, else tiles of `tile` pixels (388, with same padding 384) whose
-    step is a multiple of 2**depth: only so do all tiles pool on one grid and agree with the single pass. `tile`
-    forces tiles. `flip` averages the logits with those of the mirror image. Puts the model in eval mode.
+    One mirrored pass where `budget` bytes allow it, else tiles; `tile` forces tiles of about that many label pixels.
+    Puts the model in eval mode.
     """
     model.eval()
-    view, device = info["view"], next(model.parameters()).device
-    half, (rows, columns) = amp_dtype(device), image.shape[:2]
-    height, width, margin = view.legal(rows), view.legal(columns), view.margin
-    top, left = (rows - height) // 2, (columns - width) // 2  # where the label window begins, as in View.pair
-    fits = bytes_needed(model, height + 2 * margin, width + 2 * margin) <= budget
-    tile = max(height, width) if tile is None and fits else view.legal(tile or view.size)
-    grid, reach = 2**view.depth, REACH if view.padding == "same" else 0
-    step = max(grid, tile // grid * grid)
-    for y, end_y in spans(height, tile, step):
-        for x, end_x in spans(width, tile, step):
-            y0, x0 = max(0, y - reach), max(0, x - reach)
-            h, w = min(height, y + tile + reach) - y0, min(width, x + tile + reach) - x0
-            window = cut(image, top + y0 - margin, left + x0 - margin, h + 2 * margin, w + 2 * margin)
-            inputs = normalize(window, info["mean"], info["std"])[None].to(device, memory_format=torch.channels_last)
-            with torch.autocast(device.type, half, enabled=half is not None):
-                logits = model(inputs).float()
-                if flip:
-                    logits = (logits + model(inputs.flip(-1)).float().flip(-1)) / 2
-            a, b = max(y, -top), max(x, -left)  # rows and columns that mirroring added are not of the frame
-            c, d = min(end_y, rows - top), min(end_x, columns - left)
-            yield top + a, left + b, logits[0, :, a - y0 : c - y0, b - x0 : d - x0]
+    view = info["view"]
+    device = next(model.parameters()).device
+    height, width = image.shape[:2]
+    tile = view.legal(tile) if tile else tile_size(model, view, height, width, budget)
+    for rows in plan_axis(height, view, tile):
+        for columns in plan_axis(width, view, tile):
+            window = cut(image, rows.read_start, columns.read_start, rows.read_length, columns.read_length)
+            inputs = normalize(window, info["mean"], info["std"])[None]
+            inputs = inputs.to(device, memory_format=torch.channels_last)
+            logits = forward(model, inputs, flip)[0]
+            piece = logits.narrow(1, rows.skip, rows.keep_length).narrow(2, columns.skip, columns.keep_length)
+            yield rows.keep_start, columns.keep_start, piece
 
 
 def assemble(pieces, height: int, width: int) -> torch.Tensor:
     """Pieces (top, left, [classes, h, w]) put together: float32 [classes, height, width] on the CPU."""
-    result = torch.empty(0)
+    result = None
     for top, left, piece in pieces:
         if piece.shape[1:] == (height, width):
             return piece.cpu()
-        result = result if len(result) else torch.empty(len(piece), height, width)
-        result[:, top : top + piece.shape[1], left : left + piece.shape[2]] = piece
+        if result is None:
+            result = torch.empty(len(piece), height, width)
+        bottom = top + piece.shape[1]
+        right = left + piece.shape[2]
+        result[:, top:bottom, left:right] = piece
     return result
 
 
@@ -80,39 +128,63 @@ def frame_pieces(model, frame: np.ndarray, info: dict | None = None, scales=(1.0
     """As tile_logits, at full resolution whatever the view: the logits of a reduced frame grow bilinearly.
 
     `info` is what load_model returns; without it the recipe's crop view, mean and deviation are taken. The logits
-    are averaged over `scales` by which the network's input is resized (their memory: 4 * classes bytes a pixel).
+    are averaged over `scales` by which the network's input is resized (their memory: 4 * classes bytes per pixel).
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
         raise ValueError(f"a frame is uint8 RGB [H, W, 3], found {frame.dtype} {list(frame.shape)}: .convert('RGB')")
-    info = info or {"view": View(padding=model.padding, depth=model.depth), "mean": CITYSCAPES_MEAN,
-                    "std": CITYSCAPES_STD}
-    factor, (height, width), total = info["view"].factor(len(frame)), frame.shape[:2], 0
+    if info is None:
+        view = View(padding=model.padding, depth=model.depth)
+        info = {"view": view, "mean": CITYSCAPES_MEAN, "std": CITYSCAPES_STD}
+    factor = info["view"].factor(len(frame))
     if factor == 1 and tuple(scales) == (1.0,):
-        return (yield from tile_logits(model, frame, info, **options))
+        yield from tile_logits(model, frame, info, **options)
+        return
     small = reduce_image(frame, factor)
+    total = 0
     for scale in scales:
-        rows, columns = (max(1, round(n * scale)) for n in small.shape[:2])
-        image = np.asarray(Image.fromarray(small).resize((columns, rows), Image.Resampling.BILINEAR))
-        logits = assemble(tile_logits(model, image, info, **options), rows, columns)
-        total = total + F.interpolate(logits[None], small.shape[:2], mode="bilinear") / len(scales)
-    total = F.pad(total, (0, 0, 1, 1), mode="replicate")
-    step = max(1, 64 // factor)  # a strip at a time: a large photograph's logits at full size would fill the memory
-    for y in range(0, len(small), step):
-        strip = F.interpolate(total[:, :, y : y + step + 2], scale_factor=factor, mode="bilinear")[0]
-        yield y * factor, 0, strip[:, factor : strip.shape[1] - factor, :width][:, : height - y * factor]
+        total = total + scaled_logits(model, small, info, scale, **options) / len(scales)
+    yield from enlarged_strips(total, factor, *frame.shape[:2])
+
+
+def scaled_logits(model, image: np.ndarray, info: dict, scale: float, **options) -> torch.Tensor:
+    """Logits [1, classes, H, W] of an image that the network sees resized by `scale`."""
+    rows = max(1, round(image.shape[0] * scale))
+    columns = max(1, round(image.shape[1] * scale))
+    resized = np.asarray(Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR))
+    logits = assemble(tile_logits(model, resized, info, **options), rows, columns)
+    return F.interpolate(logits[None], image.shape[:2], mode="bilinear")
+
+
+def enlarged_strips(logits: torch.Tensor, factor: int, height: int, width: int):
+    """Yield (top, 0, strip): logits [1, classes, h, w] grown by `factor`, cut to height x width.
+
+    A strip at a time: a large photograph's logits at full size would fill the memory.
+    """
+    rows = logits.shape[2]
+    step = max(1, 64 // factor)
+    padded = F.pad(logits, (0, 0, 1, 1), mode="replicate")  # a neighbour above and below every strip
+    for first in range(0, rows, step):
+        strip = padded[:, :, first : first + step + 2]
+        strip = F.interpolate(strip, scale_factor=factor, mode="bilinear")[0]
+        strip = strip[:, factor:-factor, :width]  # without the neighbours
+        top = first * factor
+        yield top, 0, strip[:, : height - top]
 
 
 def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) -> torch.Tensor:
     """Logits float32 [classes, H, W] of a whole frame (160 MB for Cityscapes); options as in predict_frame."""
-    return assemble(frame_pieces(model, frame, info, **options), *frame.shape[:2])
+    height, width = frame.shape[:2]
+    return assemble(frame_pieces(model, frame, info, **options), height, width)
 
 
 def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options) -> np.ndarray:
     """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3]. Options: tile, budget, flip, scales."""
-    result = np.empty(frame.shape[:2], np.uint8)
-    for top, left, piece in frame_pieces(model, frame, info, **options):
-        result[top : top + piece.shape[1], left : left + piece.shape[2]] = piece.argmax(0).cpu().numpy()
-    return result
+    train_ids = np.empty(frame.shape[:2], np.uint8)
+    for top, left, logits in frame_pieces(model, frame, info, **options):
+        classes = logits.argmax(0).cpu().numpy()
+        height, width = classes.shape
+        train_ids[top : top + height, left : left + width] = classes
+    return train_ids
 
 
 def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:

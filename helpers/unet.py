@@ -31,19 +31,19 @@ def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 class UNet(nn.Module):
-    """Frames float [N, in_channels, H, W] to logits [N, classes, h, w]; h = output_size(H, depth, padding).
+    """Frames float [N, in_channels, H, W] to logits [N, num_classes, h, w]; h = output_size(H, depth, padding).
 
     `width` is the number of channels of the first level (64 in the paper), doubled at each of `depth` poolings.
     `dropout` acts at the end of the contracting path, on the two deepest levels: the paper names neither rate nor
     place; its released network has 0.5 there. A size that breaks the pooling raises ValueError.
     """
 
-    def __init__(self, in_channels: int = 3, classes: int = 19, width: int = 64, depth: int = 4,
+    def __init__(self, in_channels: int = 3, num_classes: int = 19, width: int = 64, depth: int = 4,
                  padding: str = "valid", norm: str | None = None, dropout: float = 0.5):
         super().__init__()
         if padding not in ("valid", "same") or norm not in (None, "batch"):
             raise ValueError(f'padding is "valid" or "same", norm None or "batch"; found {padding!r} and {norm!r}')
-        self.arguments = {"in_channels": in_channels, "classes": classes, "width": width, "depth": depth,
+        self.arguments = {"in_channels": in_channels, "num_classes": num_classes, "width": width, "depth": depth,
                           "padding": padding, "norm": norm, "dropout": dropout}
         self.depth, self.padding = depth, padding
         channels = [width * 2**level for level in range(depth + 1)]  # 64, 128, 256, 512, 1024
@@ -54,7 +54,7 @@ class UNet(nn.Module):
         deep_to_shallow = list(zip(channels[:0:-1], channels[-2::-1]))  # (1024, 512), (512, 256), ...
         self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in deep_to_shallow)
         self.merge = nn.ModuleList(DoubleConv(a, b, padding, norm) for a, b in deep_to_shallow)
-        self.head = nn.Conv2d(width, classes, 1)
+        self.head = nn.Conv2d(width, num_classes, 1)
         self.apply(_he_init)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

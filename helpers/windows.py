@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.labels import IGNORE
-from helpers.sizes import nearest_sizes, output_size, valid_size
+from helpers.sizes import margin, nearest_sizes, valid_size
 
 
 def mirror(start: int, length: int, size: int) -> np.ndarray:
@@ -79,10 +79,7 @@ class View:
     @property
     def margin(self) -> int:
         """Pixels of context that the network takes away on each side (92 at depth 4), 0 with same padding."""
-        if self.padding == "same":
-            return 0
-        legal = nearest_sizes(10_000, self.depth)[0]
-        return (legal - output_size(legal, self.depth)) // 2
+        return margin(self.depth, self.padding)
 
     def input_size(self, label_size: int) -> int:
         """The image window's size for a label window's; raises ValueError if the network cannot produce it."""

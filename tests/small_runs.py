@@ -11,7 +11,7 @@ from PIL import Image
 
 from helpers.config import TrainConfig
 from helpers.paths import ROOT
-from helpers.training import Run
+from helpers.training import make_run
 
 
 def small_root(root: Path, train: int = 10, val: int = 3, shape=(64, 96)) -> Path:
@@ -56,7 +56,7 @@ def fit(config: TrainConfig, folder: Path, save=None) -> None:
     os.environ.update(COURSE_RUNS=str(folder), COURSE_CACHE=str(folder / "cache"), COURSE_DEVICE="cpu")
     if save is not None:
         torch.save = save
-    run = Run(config, progress=False)
+    run = make_run(config, progress=False)
     with open(folder / "started.txt", "a") as file:
         file.write(f"{run.resume()}\n")
     run.fit()

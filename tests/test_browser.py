@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from extras.browser import page, views
 from extras.browser.predictions import ORDERS, Predictions
@@ -32,7 +33,7 @@ def make_checkpoint(path, seed=0, view=None, label_set="train19", **arguments):
     """An untrained U-Net of width 4 with large logits, so that its confidences spread."""
     torch.manual_seed(seed)
     view = view or View("frame", padding="same", depth=2, height=64)
-    model = UNet(classes=len(LABEL_SETS[label_set]), width=4, depth=view.depth, padding=view.padding, **arguments)
+    model = UNet(num_classes=len(LABEL_SETS[label_set]), width=4, depth=view.depth, padding=view.padding, **arguments)
     with torch.no_grad():
         model.head.weight.mul_(4)
     return save_model(path, model, {"view": asdict(view), "label_set": label_set, "mean": [0.3, 0.35, 0.3],
@@ -102,7 +103,7 @@ def test_predictions_are_those_that_evaluate_scores(folder, small_city, view, la
     path = make_checkpoint(folder / f"{view.kind}{view.padding}{label_set}.pt", view=view, label_set=label_set)
     found = Predictions(path, small_city, limit=2)
     model, info = load_model(path)
-    expected = evaluate(model, dataset_for(info, small_city, "val", limit=2))
+    expected = evaluate(model, DataLoader(dataset_for(info, small_city, "val", limit=2)), info["label_set"], per_frame=True)
     for index, matrix in enumerate(expected.per_frame):
         assert np.array_equal(found.scores[index].matrix, matrix.matrix)
     assert np.array_equal(found.total().matrix, expected.confusion.matrix)

@@ -13,8 +13,9 @@ from PIL import Image
 
 from extras.real_data import colab
 from helpers.config import TrainConfig
-from helpers.dataset import CityscapesCsv
-from helpers.training import Run
+from helpers.csv_index import read_csv
+from helpers.dataset import CityscapesDataset
+from helpers.training import Run, make_run
 from helpers.windows import View
 
 CONFIG = {"name": "colab", "width": 2, "size": 36, "epochs": 3, "batch_size": 2, "pictures": 1}
@@ -112,7 +113,7 @@ def test_three_sessions(session, root, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "plain"))  # the same as training from the sources in one go
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    plain = Run(TrainConfig(**CONFIG, root=str(root)), progress=False)
+    plain = make_run(TrainConfig(**CONFIG, root=str(root)), progress=False)
     assert plain.fit() == history
     for mine, theirs in zip(run.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(mine, theirs)
@@ -128,8 +129,8 @@ def test_a_pack_gives_the_same_pairs_as_the_sources(root, tmp_path):
     folder = colab.pack(root, tmp_path / "pack", View(size=36), progress=False)
     elsewhere = colab.copy_pack(folder, tmp_path / "elsewhere", progress=False)
     shutil.rmtree(folder)
-    run = colab.PackedRun(TrainConfig(**CONFIG, train_limit=3), elsewhere, progress=False)
-    plain = CityscapesCsv(elsewhere / "train.csv", root, View(size=36), mean=run.config.mean, std=run.config.std)
+    run = colab.packed_run(TrainConfig(**CONFIG, train_limit=3), elsewhere, progress=False)
+    plain = CityscapesDataset(read_csv(elsewhere / "train.csv"), root, View(size=36), mean=run.config.mean, std=run.config.std)
     assert len(run.train_set) == 3 and len(run.val_set) == 2
     assert all(torch.equal(a, b) for i in range(3) for a, b in zip(run.train_set[i], plain[i]))
 
@@ -156,7 +157,7 @@ def test_copying_goes_on_where_it_was(root, tmp_path, monkeypatch):
 def test_wrong_turns_are_named(root, tmp_path, monkeypatch):
     folder = colab.pack(root, tmp_path / "pack", View(size=36), progress=False)
     with pytest.raises(ValueError, match="holds crops for"):
-        colab.PackedRun(TrainConfig(**{**CONFIG, "size": 48}, padding="same"), folder, progress=False)
+        colab.packed_run(TrainConfig(**{**CONFIG, "size": 48}, padding="same"), folder, progress=False)
     monkeypatch.setitem(sys.modules, "google.colab", None)
     with pytest.raises(RuntimeError, match="not Colab"):
         colab.mount_drive()

@@ -13,7 +13,7 @@ from PIL import Image
 from extras.exercises import verdict
 from helpers import frame_cache
 from helpers.csv_index import Row, check_csv, read_csv, write_csv
-from helpers.dataset import CityscapesCsv, read_pair
+from helpers.dataset import CityscapesDataset, read_pair
 from helpers.frame_cache import FrameCache
 from helpers.images import open_image, open_label
 from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19
@@ -280,7 +280,7 @@ def marked_root(tmp_path, height=700, width=900):
 
 def test_center_crop_is_aligned_to_the_pixel(tmp_path):
     image, label, csv = marked_root(tmp_path)
-    dataset = CityscapesCsv(csv, tmp_path, mean=(0, 0, 0), std=(1, 1, 1))
+    dataset = CityscapesDataset(read_csv(csv), tmp_path, mean=(0, 0, 0), std=(1, 1, 1))
     x, target = dataset[0]
     assert x.shape == (3, 572, 572) and x.dtype == torch.float32
     assert target.shape == (388, 388) and target.dtype == torch.int64
@@ -292,7 +292,7 @@ def test_center_crop_is_aligned_to_the_pixel(tmp_path):
 
 def test_random_crop_and_flip_move_both_alike(tmp_path):
     image, label, csv = marked_root(tmp_path)
-    dataset = CityscapesCsv(csv, tmp_path, mean=(0, 0, 0), std=(1, 1, 1), augment=True)
+    dataset = CityscapesDataset(read_csv(csv), tmp_path, mean=(0, 0, 0), std=(1, 1, 1), augment=True)
     places, flips = set(), set()
     for epoch in range(12):
         dataset.epoch = epoch
@@ -314,7 +314,7 @@ def test_random_crop_and_flip_move_both_alike(tmp_path):
 
 def test_small_frames_are_mirrored_and_void_outside(tmp_path):
     image, label, csv = marked_root(tmp_path, 360, 480)
-    window, target = CityscapesCsv(csv, tmp_path).pair(0)
+    window, target = CityscapesDataset(read_csv(csv), tmp_path).pair(0)
     assert window.shape == (572, 572, 3) and target.shape == (388, 388)
     assert (target[:14] == 255).all() and (target[-14:] == 255).all()
     assert (target[14:374] == TRAIN_19.encode(label[:, 46:434])).all()
@@ -323,10 +323,10 @@ def test_small_frames_are_mirrored_and_void_outside(tmp_path):
 
 def test_frame_view(tmp_path):
     image, label, csv = marked_root(tmp_path, 512, 768)
-    window, target = CityscapesCsv(csv, tmp_path, View("frame", padding="same")).pair(0)
+    window, target = CityscapesDataset(read_csv(csv), tmp_path, View("frame", padding="same")).pair(0)
     assert window.shape == (256, 384, 3) and target.shape == (256, 384)
     assert (target == TRAIN_19.encode(label[1::2, 1::2])).all()
-    window, target = CityscapesCsv(csv, tmp_path, View("frame")).pair(0)
+    window, target = CityscapesDataset(read_csv(csv), tmp_path, View("frame")).pair(0)
     assert target.shape == (260, 388) and window.shape == (444, 572, 3)
 
 
@@ -344,14 +344,14 @@ def test_reducing_invents_no_id_and_keeps_sizes_equal(height, width, factor):
 
 def test_random_crops_reach_every_corner_and_follow_seed_and_epoch(tmp_path):
     _, label, csv = marked_root(tmp_path, 389, 390)
-    dataset, places = CityscapesCsv(csv, tmp_path, augment=True, seed=5), set()
+    dataset, places = CityscapesDataset(read_csv(csv), tmp_path, augment=True, seed=5), set()
     items, truth = {}, TRAIN_19.encode(label)
     for dataset.epoch in range(40):
         window, target = items[dataset.epoch] = dataset.pair(0)
         places |= {(t, le) for t in range(2) for le in range(3) for part in [truth[t : t + 388, le : le + 388]]
                    if (part == target).all() or (part[:, ::-1] == target).all()}
     assert places == {(t, le) for t in range(2) for le in range(3)}
-    again, other = (CityscapesCsv(csv, tmp_path, augment=True, seed=seed) for seed in (5, 6))
+    again, other = (CityscapesDataset(read_csv(csv), tmp_path, augment=True, seed=seed) for seed in (5, 6))
     same = []
     for again.epoch, (window, _) in list(items.items())[:4]:
         other.epoch = again.epoch
@@ -363,10 +363,10 @@ def test_random_crops_reach_every_corner_and_follow_seed_and_epoch(tmp_path):
 def test_batches_of_a_loader(tmp_path):
     _, _, csv = marked_root(tmp_path)
     csv.write_text(csv.read_text() + csv.read_text().split("\n")[1] + "\n")
-    dataset = CityscapesCsv(csv, tmp_path)
+    dataset = CityscapesDataset(read_csv(csv), tmp_path)
     [(x, target)] = torch.utils.data.DataLoader(dataset, batch_size=2)
     assert x.shape == (2, 3, 572, 572) and target.shape == (2, 388, 388) and target.dtype == torch.int64
-    assert torch.equal(x[1], dataset[0][0]) and len(CityscapesCsv(csv, tmp_path, limit=1)) == 1
+    assert torch.equal(x[1], dataset[0][0]) and len(CityscapesDataset(read_csv(csv), tmp_path, limit=1)) == 1
 
 
 def test_bad_labels_are_named(tmp_path):
@@ -388,9 +388,9 @@ def test_bad_labels_are_named(tmp_path):
     (View(), True, False), (View(), False, True), (View("frame", padding="same"), False, True)])
 def test_cache_is_bit_equal(tmp_path, view, cropped, augment):
     _, _, csv = marked_root(tmp_path)
-    plain = CityscapesCsv(csv, tmp_path, view, augment=augment)
+    plain = CityscapesDataset(read_csv(csv), tmp_path, view, augment=augment)
     cache = FrameCache(plain.rows, tmp_path, view, cropped=cropped, progress=False, folder=tmp_path / "cache")
-    cached = CityscapesCsv(csv, tmp_path, view, augment=augment, cache=cache)
+    cached = CityscapesDataset(read_csv(csv), tmp_path, view, augment=augment, cache=cache)
     for epoch in range(3):
         plain.epoch = cached.epoch = epoch
         assert all(torch.equal(a, b) for a, b in zip(plain[0], cached[0]))

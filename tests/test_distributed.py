@@ -11,12 +11,12 @@ import pytest
 import torch
 import torch.distributed as dist
 from small_runs import ROOT, processes, shared, small_config, small_root
+from torch.utils.data import DataLoader
 
 from extras.training_tools import distributed
-from extras.training_tools.distributed import DistributedRun, evaluate_shared
 from helpers import checkpoints
 from helpers.evaluate import evaluate
-from helpers.training import Run, train
+from helpers.training import make_run, train
 
 pytestmark = pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo and signals")
 
@@ -69,28 +69,34 @@ def refuse(*_, **__):
     raise AssertionError("only process 0 writes")
 
 
+def validate(run, batch_size):
+    run.config = replace(run.config, batch_size=batch_size)
+    return run.validate()
+
+
 def train_and_evaluate(config):
     """In one process of several: resume, train to the end, evaluate; returns what this process did and found."""
-    run = DistributedRun(config, progress=False)
+    run = distributed.make_run(config, progress=False)
     if run.rank > 0:
         checkpoints.save = checkpoints.save_model = run.save_pictures = refuse
     first, history = run.resume(), run.fit()
-    matrices = {size: evaluate_shared(run.model, run.val_set, size, run.device) for size in (1, 2, 3)}
-    return {"first": first, "history": history, "shares": [run.batches(epoch) for epoch in (0, 1)],
+    shares = [run.batches(epoch) for epoch in (0, 1)]
+    matrices = {size: validate(run, size) for size in (1, 2, 3)}
+    return {"first": first, "history": history, "shares": shares,
             "matrices": {size: (s.confusion.counts, s.loss_per_pixel, s.loss_per_batch, s.pixels)
                          for size, s in matrices.items()},
             "weights": torch.cat([p.detach().flatten() for p in run.model.parameters()])}
 
 
 def evaluate_alone(config):
-    run = DistributedRun(config, progress=False)
+    run = distributed.make_run(config, progress=False)
     run.resume()
-    return {size: evaluate_shared(run.model, run.val_set, size, run.device).confusion.counts for size in (1, 2, 3)}
+    return {size: validate(run, size).confusion.counts for size in (1, 2, 3)}
 
 
 def test_two_processes_train_and_evaluate_as_one(root, runs):
     config = config_for(root, epochs=4)
-    single = Run(replace(config, name="single"), progress=False)
+    single = make_run(replace(config, name="single"), progress=False)
     expected = single.fit()
     train(replace(config, epochs=1), progress=False)  # one process begins, two continue
     zero, one = together(runs, 2, train_and_evaluate, config)
@@ -104,7 +110,7 @@ def test_two_processes_train_and_evaluate_as_one(root, runs):
             assert (sorted(a + b) == sorted(batch)) if len(batch) > 1 else (a == b == batch)
     model, _ = checkpoints.load_model(runs / "small" / "last.pt")
     for size in (1, 2, 3):  # of 3 frames: 2 + 1 batches, 1 + 1 uneven ones, 1 + 0
-        scores = evaluate(model, single.val_set, size)
+        scores = evaluate(model, DataLoader(single.val_set, size), single.label_set)
         counts, per_pixel, per_batch, pixels = zero["matrices"][size]
         assert counts.dtype.kind == "i" and (counts == scores.confusion.counts).all() and pixels == scores.pixels
         assert (one["matrices"][size][0] == counts).all() and counts.sum() == pixels > 0
@@ -116,7 +122,7 @@ def test_two_processes_train_and_evaluate_as_one(root, runs):
 
 def too_many(config):
     with pytest.raises(ValueError, match="at least 2"):
-        DistributedRun(replace(config, batch_size=1), progress=False)
+        distributed.make_run(replace(config, batch_size=1), progress=False)
 
 
 def test_a_batch_smaller_than_the_number_of_processes_is_refused(root, runs):
@@ -143,7 +149,7 @@ def test_a_killed_process_ends_the_run_and_one_process_continues(root, runs):
     assert message.count("training small on cpu") == 1, "only process 0 speaks"
     done = checkpoints.load(last)["epochs_done"]
     assert 1 <= done < 1000
-    run = Run(replace(config, epochs=done + 1), progress=False)
+    run = make_run(replace(config, epochs=done + 1), progress=False)
     assert run.resume() == done
     assert_close(run.fit(), train(replace(config, name="single", epochs=done + 1), progress=False))
 

@@ -231,7 +231,7 @@ def test_withheld_labels_and_empty_splits_are_said(net, tmp_path):
 
 def test_a_model_that_does_not_fit_is_refused(val):
     with pytest.raises(ValueError, match="of 19 classes"):
-        evaluate(UNet(classes=11, width=2, padding="same"), val)
+        evaluate(UNet(num_classes=11, width=2, padding="same"), val)
     with pytest.raises(ValueError, match="the label set must be"):
         evaluate(torch.nn.Conv2d(3, 19, 3), val)
     broken = UNet(width=2, padding="same")

@@ -13,7 +13,7 @@ from small_runs import small_root
 from benchmarks import beyond, camvid
 from extras.experiments import instrument, muon
 from extras.experiments import trials as experiments
-from extras.experiments.trials import Trial, TrialRun, VariantUNet
+from extras.experiments.trials import Trial, VariantUNet, make_trial
 from helpers import evaluate as evaluation
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
@@ -25,7 +25,7 @@ from sample_city import materials
 from sample_city.camera import Random
 from sample_city.write import write_frame
 
-SHAPE = {"classes": 5, "width": 4, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0}
+SHAPE = {"num_classes": 5, "width": 4, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0}
 
 
 @pytest.fixture
@@ -135,13 +135,13 @@ def test_muon_leaves_the_rest_to_adamw():
 
 
 def test_muon_trains_and_resumes(folder):
-    run = TrialRun(tiny(folder, optimizer="muon", epochs=4))
+    run = make_trial(tiny(folder, optimizer="muon", epochs=4))
     assert isinstance(run.optimizer, muon.Muon)
     losses = [epoch["train_loss"] for epoch in run.fit()]
     assert losses[-1] < losses[0]
     state, weights = copy.deepcopy(run.optimizer.state_dict()), copy.deepcopy(run.model.state_dict())
     run.train_epoch(4)
-    again = TrialRun(tiny(folder, optimizer="muon", epochs=4))
+    again = make_trial(tiny(folder, optimizer="muon", epochs=4))
     again.model.load_state_dict(weights)
     again.optimizer.load_state_dict(state)
     again.train_epoch(4)
@@ -166,7 +166,7 @@ def test_class_weights_by_hand():
 
 
 def test_average_is_its_formula(folder):
-    run = TrialRun(tiny(folder, ema=0.9, epochs=2))
+    run = make_trial(tiny(folder, ema=0.9, epochs=2))
     expected, step = None, run.step
 
     def watched(number, batches):
@@ -185,7 +185,7 @@ def test_average_is_its_formula(folder):
 
 
 def test_warm_up_and_losses(folder):
-    run = TrialRun(tiny(folder, warmup=4, epochs=10, loss="dice"))
+    run = make_trial(tiny(folder, warmup=4, epochs=10, loss="dice"))
     assert [run.learning_rate(step) for step in range(6)] == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
     logits, target = torch.randn(2, 19, 4, 4), torch.randint(0, 19, (2, 4, 4))
     target[0] = IGNORE
@@ -196,7 +196,7 @@ def test_warm_up_and_losses(folder):
 
 
 def test_augmented_label_follows_frame(folder):
-    run = TrialRun(tiny(folder, scale=(0.5, 2.0), seed=3))
+    run = make_trial(tiny(folder, scale=(0.5, 2.0), seed=3))
     run.train_set.epoch = 0
     base = run.train_set.base
 
@@ -278,7 +278,7 @@ def test_every_trial_changes_what_it_says():
     for kind, rung in (("adamw", "large"), ("muon", "muon")):
         best = max((name for name in miou if name.startswith(kind)), key=miou.get)
         assert everything[rung][2] == beyond.tuning()[best][2]
-    wide = {name: count(experiments.FCN8s(19, everything[name][2].width, hidden=16 * everything[name][2].width))
+    wide = {name: count(experiments.FCN(19, 8, everything[name][2].width, hidden=16 * everything[name][2].width))
             for name in ("fcn parameters", "fcn compute")}
     assert wide["fcn parameters"] == pytest.approx(count(UNet(3, 19, width=8, padding="same")), rel=0.06)
 
@@ -334,7 +334,7 @@ def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsy
                     mean=(0.5,) * 3, std=(0.25,) * 3)
     monkeypatch.setitem(camvid.CONFIGS, "camvid16", small)
     runs = []
-    monkeypatch.setattr(camvid, "TrialRun", lambda config: runs.append(TrialRun(config)) or runs[-1])
+    monkeypatch.setattr(camvid, "make_trial", lambda config: runs.append(make_trial(config)) or runs[-1])
     camvid.main(["--root", str(root), "--config", "camvid16"], results=tmp_path)
     result = json.loads((tmp_path / "camvid16.json").read_text())
     checkpoint = tmp_path / "runs" / "camvid16" / "camvid16.pt"

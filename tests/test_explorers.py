@@ -45,7 +45,7 @@ def test_layer_sizes_are_those_of_the_network():
 
 @pytest.mark.parametrize(("depth", "size"), [(1, 40), (2, 60), (3, 108), (4, 220)])
 def test_what_a_pixel_sees_is_measured(depth, size):
-    model = UNet(width=1, classes=1, depth=depth)
+    model = UNet(width=1, num_classes=1, depth=depth)
     for row, column in ((0, 2 ** depth - 1), (3, 4)):
         seen = support(model, size, (row, column))
         found = [seen.any(axis).nonzero()[0][[0, -1]].tolist() for axis in (1, 0)]

@@ -9,8 +9,8 @@ from PIL import Image
 
 from helpers import inference
 from helpers.checkpoints import save_model
-from helpers.csv_index import find_rows
-from helpers.dataset import CityscapesCsv, normalize
+from helpers.csv_index import find_rows, read_csv
+from helpers.dataset import CityscapesDataset, normalize
 from helpers.images import read_photograph
 from helpers.inference import (
     BUDGET,
@@ -201,7 +201,7 @@ def test_reduced_frames_are_predicted_as_evaluate_does(same, tmp_path):
     from helpers.csv_index import write_csv
 
     write_csv(CITY, "val", tmp_path / "val.csv")
-    dataset = CityscapesCsv(tmp_path / "val.csv", CITY, QUARTER["view"], TRAIN_19, MEAN, STD, limit=1)
+    dataset = CityscapesDataset(read_csv(tmp_path / "val.csv"), CITY, QUARTER["view"], TRAIN_19, MEAN, STD)
     with torch.no_grad():
         expected = same(dataset[0][0][None])[0]
     frame = dataset.frame(0)
@@ -226,7 +226,7 @@ def test_the_crop_views_window_is_what_the_dataset_shows(valid, tmp_path):
     from helpers.csv_index import write_csv
 
     write_csv(CITY, "val", tmp_path / "val.csv")
-    dataset = CityscapesCsv(tmp_path / "val.csv", CITY, View(), TRAIN_19, MEAN, STD, limit=1)
+    dataset = CityscapesDataset(read_csv(tmp_path / "val.csv"), CITY, View(), TRAIN_19, MEAN, STD)
     frame = dataset.frame(0)[100:900, 200:1416]  # 800 x 1216: the centre crop starts on the same grid
     image, _ = dataset.view.pair(frame, frame[..., 0])
     with torch.no_grad():

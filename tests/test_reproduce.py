@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from extras.reproduction import certificate, reproduce
 from extras.reproduction.reproduce import Reproduction, main
@@ -14,8 +15,8 @@ from extras.training_tools import augment, costs
 from extras.training_tools.augment import AugmentedCrops, ScratchConfig, distort, random_crop, random_scale
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
-from helpers.csv_index import find_rows
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows, read_csv
+from helpers.dataset import CityscapesDataset
 from helpers.evaluate import dataset_for, evaluate
 from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
@@ -69,7 +70,7 @@ def test_the_rehearsal_measures_what_the_helpers_measure(root, whole):
     assert found["layout"]["val"] == {"frames": 3, "cities": 3} and found["files"] == {"checked": True}
     assert len(found["training"]["history"]) == 2 and not found["statistics"]["equal_to_six_digits"]
     model, info = load_model(folder / "training" / "last.pt")
-    crops = evaluate(model, dataset_for(info, root, "val"), batch_size=2)
+    crops = evaluate(model, DataLoader(dataset_for(info, root, "val"), 2), info["label_set"])
     for name in ("mean_iou", "pixel_accuracy", "loss_per_pixel", "loss_per_batch"):
         assert found["centre crops"][name] == pytest.approx(getattr(crops, name), rel=1e-5)
     assert found["centre crops"]["loss_per_pixel"] != pytest.approx(found["centre crops"]["loss_per_batch"], rel=1e-9)
@@ -251,7 +252,7 @@ def test_augmented_crops_depend_on_seed_epoch_and_index(root, tmp_path):
     from helpers.csv_index import write_csv
 
     write_csv(root, "train", tmp_path / "train.csv")
-    base = CityscapesCsv(tmp_path / "train.csv", root, View("frame", padding="same", height=1024))
+    base = CityscapesDataset(read_csv(tmp_path / "train.csv"), root, View("frame", padding="same", height=1024))
     crops = AugmentedCrops(base, (64, 128), (0.5, 2.0))
     image, target = crops[0]
     assert image.shape == (3, 64, 128) and target.shape == (64, 128) and target.dtype == torch.int64
@@ -272,7 +273,7 @@ def test_costs_of_the_recipe():
 
 
 def test_memory_count_equals_what_is_kept():
-    options = {"width": 8, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0, "classes": 5}
+    options = {"width": 8, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0, "num_classes": 5}
     kept = {}
     model = UNet(**options).train()
     own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}

@@ -18,13 +18,14 @@ from small_runs import fit, processes, save_half, small_config, small_root
 from torch.utils.data import DataLoader
 
 from benchmarks import gpu_table, training_step
-from extras.training_tools.gpu_batches import GpuLoader
+from extras.training_tools.gpu_batches import GpuLoader, gpu_run
 from extras.training_tools.insight import estimate, find_learning_rate, where_time_goes
 from helpers import checkpoints, device
 from helpers.config import TrainConfig, parse
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import read_csv
+from helpers.dataset import CityscapesDataset
 from helpers.progress import progress_bar
-from helpers.training import Run, train
+from helpers.training import make_run, train
 from helpers.unet import UNet
 from helpers.windows import View
 from scripts.training_gif import LIMIT, chosen, gif
@@ -149,8 +150,8 @@ def test_more_epochs_later_equal_all_at_once(root, runs):
 
 def test_looking_at_a_run_does_not_change_it(root, runs):
     config = small_config(root, epochs=1)
-    plain = Run(replace(config, name="plain"), progress=False).fit()
-    run = Run(replace(config, name="looked"), progress=False)
+    plain = make_run(replace(config, name="plain"), progress=False).fit()
+    run = make_run(replace(config, name="looked"), progress=False)
     before = torch.get_rng_state()
     assert estimate(run) > 0
     parts = where_time_goes(run, steps=2)
@@ -163,7 +164,7 @@ def test_looking_at_a_run_does_not_change_it(root, runs):
 
 
 def test_learning_rate_finder_stops_when_the_loss_explodes(root, runs):
-    run = Run(small_config(root, norm=None), progress=False)
+    run = make_run(small_config(root, norm=None), progress=False)
     rates, losses = find_learning_rate(run, low=1e-3, high=1e6, steps=30)
     assert len(rates) < 30 and np.isfinite(losses).all()
     assert all(loss <= 4 * min(losses[:step]) for step, loss in enumerate(losses) if step)
@@ -171,7 +172,7 @@ def test_learning_rate_finder_stops_when_the_loss_explodes(root, runs):
 
 def test_workers_give_the_same_batches(root, runs):
     config = small_config(root)
-    none, one = (list(Run(replace(config, workers=n), progress=False).loader(3)) for n in (0, 1))
+    none, one = (list(make_run(replace(config, workers=n), progress=False).loader(3)) for n in (0, 1))
     assert len(none) == 5
     assert_same(none, one)
 
@@ -183,7 +184,7 @@ def test_nan_stops_the_run_and_names_the_batch(root, runs):
     config = small_config(root, epochs=2, accumulate=1, batch_size=3)
     train(replace(config, epochs=2), progress=False)
     good = (runs / "small" / "last.pt").read_bytes()
-    run = Run(replace(config, epochs=2), progress=False)
+    run = make_run(replace(config, epochs=2), progress=False)
     run.config = replace(run.config, epochs=3)
     run.resume = lambda: 2
     run.history = [{"val_mean_iou": 0.0}] * 2
@@ -199,7 +200,7 @@ def test_nan_stops_the_run_and_names_the_batch(root, runs):
 
 
 def test_weights_that_explode_in_the_last_step_are_not_saved(root, runs):
-    run = Run(small_config(root, batch_size=10, accumulate=1, lr=1e38, norm=None, schedule=None), progress=False)
+    run = make_run(small_config(root, batch_size=10, accumulate=1, lr=1e38, norm=None, schedule=None), progress=False)
     with pytest.raises(FloatingPointError, match="epoch 1"):
         run.fit()
     assert not (runs / "small" / "last.pt").exists()
@@ -209,7 +210,7 @@ def test_an_all_void_batch_is_no_error(tmp_path, runs):
     root = small_root(tmp_path / "void", train=3, val=1)
     label = sorted((root / "gtFine" / "train").rglob("*.png"))[1]
     Image.fromarray(np.zeros((64, 96), np.uint8)).save(label)
-    run = Run(small_config(root, batch_size=1, accumulate=1, epochs=2), progress=False)
+    run = make_run(small_config(root, batch_size=1, accumulate=1, epochs=2), progress=False)
     images, targets = run.train_set[1]
     assert (targets == 255).all()
     before = [p.clone() for p in run.model.parameters()]
@@ -288,7 +289,7 @@ def test_full_disk_while_saving(tmp_path):
 def test_accumulated_gradients_equal_those_of_the_large_batch(root, runs):
     gradients, losses = [], []
     for size, accumulate in ((9, 1), (3, 3), (1, 9)):
-        run = Run(small_config(root, batch_size=size, accumulate=accumulate, norm=None, dropout=0.0), progress=False)
+        run = make_run(small_config(root, batch_size=size, accumulate=accumulate, norm=None, dropout=0.0), progress=False)
         run.model.train()
         batches = list(run.loader(0))[:accumulate]
         assert len({(targets != 255).sum().item() for _, targets in batches}) == accumulate, "void is uneven"
@@ -300,7 +301,7 @@ def test_accumulated_gradients_equal_those_of_the_large_batch(root, runs):
 
 
 def test_a_step_starts_from_no_gradient(root, runs):
-    run = Run(small_config(root, lr=0.0, norm=None, dropout=0.0), progress=False)
+    run = make_run(small_config(root, lr=0.0, norm=None, dropout=0.0), progress=False)
     run.model.train()
     one, other = list(run.loader(0))[:2]
     gradients = []
@@ -311,16 +312,16 @@ def test_a_step_starts_from_no_gradient(root, runs):
 
 
 def test_best_is_the_first_epoch_of_the_highest_score(root, runs):
-    run = Run(small_config(root, epochs=4, pictures=0), progress=False)
+    run = make_run(small_config(root, epochs=4, pictures=0), progress=False)
     scores = iter([0.1, 0.3, 0.3, 0.2])
-    run.evaluate = lambda *_, **__: SimpleNamespace(mean_iou=next(scores), loss_per_pixel=1.0, pixel_accuracy=0.5)
+    run.validate = lambda *_, **__: SimpleNamespace(mean_iou=next(scores), loss_per_pixel=1.0, pixel_accuracy=0.5)
     run.fit()
     assert state(runs / "small", "best.pt")["info"]["history"][-1]["epoch"] == 2
     assert state(runs / "small")["epochs_done"] == 4
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_pixels(root, runs):
-    run = Run(small_config(root, batch_size=4, accumulate=1, lr=0.0, norm=None, dropout=0.0), progress=False)
+    run = make_run(small_config(root, batch_size=4, accumulate=1, lr=0.0, norm=None, dropout=0.0), progress=False)
     with torch.no_grad():
         sums = [run.loss(run.model(images), targets) for images, targets in run.loader(0)]
     expected = sum(float(s) for s, _ in sums) / sum(int(n) for _, n in sums)
@@ -329,8 +330,8 @@ def test_the_loss_of_an_epoch_is_the_mean_over_pixels(root, runs):
 
 
 def test_schedules(root, runs):
-    run = Run(small_config(root, epochs=4), progress=False)
-    assert run.steps == 3  # 5 batches, two a step
+    run = make_run(small_config(root, epochs=4), progress=False)
+    assert run.steps_per_epoch == 3  # 5 batches, two a step
     assert run.learning_rate(0) == 3e-3 and run.learning_rate(6) == pytest.approx(1.5e-3)
     assert run.learning_rate(12) == pytest.approx(0, abs=1e-12)
     run.config = replace(run.config, schedule="poly")
@@ -340,7 +341,7 @@ def test_schedules(root, runs):
 
 
 def test_an_epoch_has_every_frame_once_in_an_order_of_its_own(root, runs):
-    run = Run(small_config(root), progress=False)
+    run = make_run(small_config(root), progress=False)
     orders = [sum(run.batches(epoch), []) for epoch in range(8)]
     assert all(sorted(order) == list(range(10)) for order in orders) and len(set(map(tuple, orders))) == 8
     crops = []
@@ -393,8 +394,8 @@ def test_command_line(monkeypatch, capsys):
 def test_gpu_batches_equal_the_datasets(root, runs, view, augment):
     config = small_config(root, view=view.kind, size=view.size if view.kind == "crop" else None, padding=view.padding,
                           height=view.height, augment=augment)
-    run = Run(config, progress=False)
-    dataset: CityscapesCsv = run.train_set
+    run = make_run(config, progress=False)
+    dataset: CityscapesDataset = run.train_set
     dataset.epoch = 5
     batches = run.batches(5)
     expected = list(DataLoader(dataset, batch_sampler=batches))
@@ -408,9 +409,9 @@ def test_gpu_batches_equal_the_datasets(root, runs, view, augment):
 def test_training_from_the_gpu_cache_is_the_same_training(root, runs):
     config = small_config(root, epochs=2)
     plain = train(config, progress=False)
-    assert Run(replace(config, name="gpu"), progress=False, make_loader=GpuLoader).fit() == plain
+    assert gpu_run(replace(config, name="gpu"), progress=False).fit() == plain
     with pytest.raises(ValueError, match="cache"):
-        GpuLoader(CityscapesCsv(runs / "small" / "train.csv", root), [[0]], torch.device("cpu"))
+        GpuLoader(CityscapesDataset(read_csv(runs / "small" / "train.csv"), root), [[0]], torch.device("cpu"))
 
 
 # -- what is measured and drawn -------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_shapes_agree_with_output_size(size):
                                                        ("valid", "batch", (60, 44)), ("same", "batch", (8, 20))])
 def test_forward_equals_a_plain_second_writing(padding, norm, size):
     torch.manual_seed(0)
-    model = UNet(classes=5, width=3, depth=2, padding=padding, norm=norm).eval()
+    model = UNet(num_classes=5, width=3, depth=2, padding=padding, norm=norm).eval()
     x = torch.randn(2, 3, *size)
     for name, value in model.state_dict().items():  # biases and running statistics that matter
         if not name.endswith("weight") or value.ndim == 1:

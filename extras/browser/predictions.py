@@ -11,10 +11,9 @@ import numpy as np
 import torch
 
 from helpers.checkpoints import load_model
-from helpers.csv_index import Row
+from helpers.csv_index import Row, find_rows, read_csv
 from helpers.dataset import normalize, read_pair
 from helpers.device import amp_dtype, find_device
-from helpers.evaluate import dataset_for
 from helpers.files import atomic_file
 from helpers.images import read_photograph
 from helpers.inference import assemble, tile_logits
@@ -49,8 +48,12 @@ class Predictions:
         self.model, self.info = load_model(checkpoint, find_device())
         self.name, self.whole, self.label_set = Path(checkpoint).stem, whole, self.info["label_set"]
         self.photos, self.root = photos is not None, "" if photos is not None else find_root(root)
-        self.rows = ([Row(str(p), "", "photograph", Path(p).stem) for p in photos][:limit] if self.photos else
-                     dataset_for(self.info, self.root, split, csv, limit).rows)
+        if self.photos:
+            self.rows = [Row(str(p), "", "photograph", Path(p).stem) for p in photos][:limit]
+        elif csv is not None:
+            self.rows = read_csv(csv)[:limit]
+        else:
+            self.rows = find_rows(self.root, split)[:limit]
         self.load = lru_cache(8)(self._load)
         self.scores, self.doubt, self.pixels, self.problems = {}, {}, {}, {}
         for index in progress_bar(range(len(self.rows)), "predict", progress):
@@ -73,7 +76,7 @@ class Predictions:
     def total(self) -> ConfusionMatrix:
         """The confusion matrix of all frames, as helpers.evaluate counts it."""
         result = ConfusionMatrix(len(self.label_set))
-        result._counts = sum(score.counts for score in self.scores.values())
+        result.counts = sum(score.counts for score in self.scores.values())
         return result
 
     def sequence(self, order: str = ORDERS[0], focus: int = 0) -> list[int]:

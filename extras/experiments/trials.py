@@ -19,13 +19,14 @@ from extras.training_tools.augment import distort, random_crop, random_scale
 from helpers.config import TrainConfig
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
-from helpers.fcn import FCN8s
+from helpers.fcn import FCN
 from helpers.files import write_image, write_text
 from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.progress import progress_bar
+from helpers.recipes import make_datasets
 from helpers.training import Run
 from helpers.unet import DoubleConv, UNet, center_crop
 from helpers.windows import reduce_image, reduce_label
@@ -135,43 +136,66 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - (2 * overlap[present] / size[present]).mean() if present.any() else logits.sum() * 0
 
 
+def trial_model(trial: Trial, num_classes: int) -> nn.Module:
+    """The network of a trial, with weights drawn from its seed."""
+    torch.manual_seed(trial.seed)
+    if trial.model == "fcn8s":
+        model = FCN(num_classes, 8, trial.width, 16 * trial.width, trial.dropout)
+    else:
+        shape = {"in_channels": 3, "num_classes": num_classes, "width": trial.width, "depth": trial.depth,
+                 "padding": trial.padding, "norm": trial.norm, "dropout": trial.dropout}
+        plain_unet = trial.skips == "concat" and trial.up == "transposed"
+        model = UNet(**shape) if plain_unet else VariantUNet(trial.skips, trial.up, **shape)
+    return PerImage(model) if trial.per_image else model
+
+
+def trial_optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
+    if trial.optimizer == "muon":
+        return Muon(model, trial.lr)
+    if trial.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=trial.lr, weight_decay=0.01)
+    return torch.optim.Adam(model.parameters(), lr=trial.lr)
+
+
+class WeightedLoss:
+    """Cross entropy with class weights, summed over the labelled pixels, and their number."""
+
+    def __init__(self, weights: torch.Tensor):
+        self.weights = weights
+
+    def __call__(self, logits, target):
+        weights = self.weights.to(logits.device)
+        total = F.cross_entropy(logits.float(), target, weights, ignore_index=IGNORE, reduction="sum")
+        return total, (target != IGNORE).sum()
+
+
+def cross_entropy_and_dice(logits, target):
+    total, pixels = pixel_loss(logits, target)
+    return total + pixels * dice_loss(logits.float(), target), pixels
+
+
+def make_trial(trial: Trial) -> "TrialRun":
+    """The run of one trial: data, network, loss and optimizer as it says."""
+    trial, train_set, val_set = make_datasets(trial, progress=False)
+    model = trial_model(trial, len(val_set.label_set))
+    losses = {"ce": pixel_loss, "dice": cross_entropy_and_dice}
+    loss = WeightedLoss(class_weights(train_set)) if trial.loss == "weighted" else losses[trial.loss]
+    if trial.colour or trial.scale:
+        train_set = Augmented(train_set, trial)
+    return TrialRun(trial, model, train_set, val_set, trial_optimizer(trial, model), loss, progress=False)
+
+
 class TrialRun(Run):
     """A training run of one trial; keeps nothing on disk but the CSV files."""
 
-    def __init__(self, trial: Trial):
-        super().__init__(trial, progress=False)
-        torch.manual_seed(trial.seed)
-        shape = {"in_channels": 3, "classes": len(self.labels), "width": trial.width, "depth": trial.depth,
-                 "padding": trial.padding, "norm": trial.norm, "dropout": trial.dropout}
-        if trial.model == "fcn8s":
-            self.model = FCN8s(len(self.labels), trial.width, hidden=16 * trial.width, dropout=trial.dropout)
-        elif (trial.skips, trial.up) != ("concat", "transposed"):
-            self.model = VariantUNet(trial.skips, trial.up, **shape)
-        if trial.per_image:
-            self.model = PerImage(self.model)
-        self.model.to(self.device, memory_format=self.layout)
-        self.fast_model = torch.compile(self.model) if trial.compile else self.model
-        if trial.optimizer == "muon":
-            self.optimizer = Muon(self.model, trial.lr)
-        else:
-            kind, decay = {"adam": (torch.optim.Adam, 0.0), "adamw": (torch.optim.AdamW, 0.01)}[trial.optimizer]
-            self.optimizer = kind(self.model.parameters(), lr=trial.lr, weight_decay=decay)
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema),
-                                     use_buffers=True) if trial.ema else None
-        self.weights = class_weights(self.train_set).to(self.device) if trial.loss == "weighted" else None
-        if trial.colour or trial.scale:
-            self.train_set = Augmented(self.train_set, trial)
+    def __init__(self, trial: Trial, *arguments, **options):
+        super().__init__(trial, *arguments, **options)
+        self.average = None
+        if trial.ema:
+            self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema), use_buffers=True)
 
     def learning_rate(self, step: int) -> float:
         return super().learning_rate(step) * min(1.0, (step + 1) / max(1, self.config.warmup))
-
-    def loss(self, logits, target):
-        if self.config.loss == "weighted":
-            total = F.cross_entropy(logits.float(), target, self.weights, ignore_index=IGNORE, reduction="sum")
-            return total, (target != IGNORE).sum()
-        total, pixels = pixel_loss(logits, target)
-        return (total + pixels * dice_loss(logits.float(), target), pixels) if self.config.loss == "dice" else (
-            total, pixels)
 
     def step(self, number, batches):
         losses = super().step(number, batches)
@@ -179,10 +203,11 @@ class TrialRun(Run):
             self.average.update_parameters(self.model)
         return losses
 
-    def fit(self, watch=lambda history: None) -> list[dict]:
+    def fit(self, watch=None) -> list[dict]:
         for epoch in range(self.config.epochs):
             self.history.append({"epoch": epoch + 1, "train_loss": self.train_epoch(epoch)})
-            watch(self.history)
+            if watch is not None:
+                watch(self.history)
         return self.history
 
     def score(self, trial: Trial | None = None) -> dict:
@@ -196,8 +221,8 @@ class TrialRun(Run):
         matrix = ConfusionMatrix(len(TRAIN_19))
         for index in range(len(self.val_set)):
             prediction = predict_frame(model.eval(), self.val_set.frame(index), info, flip=trial.flip_test)
-            if self.labels != TRAIN_19:
-                prediction = TRAIN_19.encode(self.labels.decode(prediction))
+            if self.label_set != TRAIN_19:
+                prediction = TRAIN_19.encode(self.label_set.decode(prediction))
             matrix.update(prediction, TRAIN_19.encode(self.val_set.label_ids(index)))
         return {"miou": matrix.mean_iou(), "accuracy": matrix.pixel_accuracy(),
                 "parameters": sum(p.numel() for p in self.model.parameters())}
@@ -211,7 +236,7 @@ def run_trials(trials: list[Trial]) -> list[dict]:
     same = {replace(trial, ema=0.0, flip_test=False) for trial in trials}
     if len(same) != 1:
         raise ValueError(f"these trials need {len(same)} training runs, they differ in more than ema and flip_test")
-    run = TrialRun(replace(trials[0], ema=max(trial.ema for trial in trials)))
+    run = make_trial(replace(trials[0], ema=max(trial.ema for trial in trials)))
     loss = run.fit()[-1]["train_loss"]
     return [{"train_loss": loss, **run.score(trial)} for trial in trials]
 

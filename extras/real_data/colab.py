@@ -14,11 +14,13 @@ from pathlib import Path
 from extras.real_data.archives import BLOCK, Limits, unpack_over
 from helpers.config import TrainConfig
 from helpers.csv_index import read_csv, write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.dataset import CityscapesDataset
 from helpers.files import atomic_file, write_text
 from helpers.frame_cache import FrameCache
+from helpers.labels import find_label_set
 from helpers.normalization import channel_statistics
 from helpers.progress import progress_bar
+from helpers.recipes import make_model
 from helpers.training import Run
 from helpers.windows import View
 
@@ -112,29 +114,34 @@ def _copy(source: Path, target: Path, progress: bool) -> None:
             bar.update(len(block))
 
 
-class PackedRun(Run):
-    """A training run whose frames come from a pack alone; started again, it resumes at its last whole epoch."""
-
-    def __init__(self, config: TrainConfig, pack_folder, progress: bool = True):
-        self.pack_folder = Path(pack_folder)
-        super().__init__(config, progress)
-
-    def _datasets(self):
-        plan, view = json.loads((self.pack_folder / "pack.json").read_text()), self.config.make_view()
-        if View(**plan["view"]) != view:
-            raise ValueError(f"{self.pack_folder} holds crops for {View(**plan['view'])}, this training wants {view}")
-        self.config, sets = replace(self.config, mean=tuple(plan["mean"]), std=tuple(plan["std"])), []
-        for split, limit in (("train", self.config.train_limit), ("val", self.config.val_limit)):
-            csv = self.pack_folder / f"{split}.csv"
-            cache = FrameCache(read_csv(csv), self.pack_folder / "sources", view, self.labels, cropped=True,
-                               folder=self.pack_folder / split, progress=self.progress)
-            sets.append(CityscapesCsv(csv, self.pack_folder / "sources", view, self.labels, self.config.mean,
-                                      self.config.std, self.config.augment and split == "train", self.config.seed,
-                                      cache, limit))
-        return sets
+def packed_datasets(config: TrainConfig, folder, progress: bool = True):
+    """As recipes.make_datasets, from the pack in `folder` alone."""
+    folder = Path(folder)
+    plan = json.loads((folder / "pack.json").read_text())
+    view = config.make_view()
+    if View(**plan["view"]) != view:
+        raise ValueError(f"{folder} holds crops for {View(**plan['view'])}, this training wants {view}")
+    config = replace(config, mean=tuple(plan["mean"]), std=tuple(plan["std"]))
+    label_set = find_label_set(config.label_set)
+    sources = folder / "sources"
+    datasets = []
+    for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
+        rows = read_csv(folder / f"{split}.csv")
+        cache = FrameCache(rows, sources, view, label_set, cropped=True, folder=folder / split, progress=progress)
+        augment = config.augment and split == "train"
+        datasets.append(CityscapesDataset(rows[:limit], sources, view, label_set, config.mean, config.std, augment,
+                                          config.seed, cache))
+    return config, *datasets
 
 
-def start(config: TrainConfig, drive, local, root=None, progress: bool = True) -> PackedRun:
+def packed_run(config: TrainConfig, folder, progress: bool = True) -> Run:
+    """A training run whose frames come from a pack; started again, it resumes at its last whole epoch."""
+    config, train_set, val_set = packed_datasets(config, folder, progress)
+    model = make_model(config, len(val_set.label_set))
+    return Run(config, model, train_set, val_set, progress=progress)
+
+
+def start(config: TrainConfig, drive, local, root=None, progress: bool = True) -> Run:
     """The run of a session, whatever it finds: a local pack, a pack on Drive, or a root (given, or downloaded)."""
     kept, local = Path(drive) / "pack", Path(local)
     if not (local / "pack.json").is_file():
@@ -145,4 +152,4 @@ def start(config: TrainConfig, drive, local, root=None, progress: bool = True) -
             pack(root, local, config.make_view(), progress)
     if not (kept / "pack.json").is_file():
         copy_pack(local, kept, progress)
-    return PackedRun(config, local, progress)
+    return packed_run(config, local, progress)

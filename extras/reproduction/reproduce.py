@@ -21,11 +21,11 @@ from PIL import Image
 from extras.explorers.protocols import all_scores, count
 from extras.reproduction import certificate
 from extras.reproduction import tables as tables_file
-from extras.training_tools.augment import ScratchConfig, ScratchRun
+from extras.training_tools.augment import ScratchConfig, make_scratch_run
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
 from helpers.evaluate import pixel_loss
 from helpers.files import write_image, write_text
@@ -33,10 +33,10 @@ from helpers.inference import frame_pieces, predict_frame
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.paths import check_root, find_root, runs_dir
 from helpers.progress import progress_bar
-from helpers.training import Run
+from helpers.training import make_run
 from helpers.windows import View
 
-CONFIGS = {"recipe": (TrainConfig, Run), "scratch": (ScratchConfig, ScratchRun)}
+CONFIGS = {"recipe": (TrainConfig, make_run), "scratch": (ScratchConfig, make_scratch_run)}
 ROWS = {"train": 2975, "val": 500, "test": 1525}
 CITIES = {"train": 18, "val": 3, "test": 6}
 EVERY = 20  # frames between two savings of what was counted
@@ -164,10 +164,10 @@ class Reproduction:
             return model, info
         return model, {**info, "view": View("frame", None, "same", info["view"].depth, 1024)}
 
-    def _dataset(self, info: dict, split: str, whole: bool) -> CityscapesCsv:
+    def _dataset(self, info: dict, split: str, whole: bool) -> CityscapesDataset:
         view = info["view"] if whole else View("crop", None, info["view"].padding, info["view"].depth)
-        return CityscapesCsv(self.folder / "csv" / f"{split}.csv", self.root, view, info["label_set"], info["mean"],
-                             info["std"], limit=self.limit)
+        rows = read_csv(self.folder / "csv" / f"{split}.csv")[: self.limit]
+        return CityscapesDataset(rows, self.root, view, info["label_set"], info["mean"], info["std"])
 
     @torch.no_grad()
     def scores(self, whole: bool) -> dict:

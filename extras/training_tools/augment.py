@@ -12,8 +12,9 @@ from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as colour
 
 from helpers.config import TrainConfig
-from helpers.dataset import CityscapesCsv, normalize
+from helpers.dataset import CityscapesDataset, normalize
 from helpers.labels import IGNORE
+from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.windows import cut
 
@@ -53,10 +54,10 @@ def distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class AugmentedCrops(Dataset):
     """Augmented pairs (float32 [3, h, w], int64 [h, w]) out of the whole frames of `base`.
 
-    Everything random depends on (seed, epoch, index) alone; set `.epoch`, as with CityscapesCsv.
+    Everything random depends on (seed, epoch, index) alone; set `.epoch`, as with CityscapesDataset.
     """
 
-    def __init__(self, base: CityscapesCsv, crop: tuple[int, int], scale: tuple[float, float], seed: int = 0):
+    def __init__(self, base: CityscapesDataset, crop: tuple[int, int], scale: tuple[float, float], seed: int = 0):
         self.base, self.rows, self.crop, self.scale, self.seed, self.epoch = base, base.rows, crop, scale, seed, 0
 
     def __len__(self) -> int:
@@ -103,14 +104,11 @@ class ScratchConfig(TrainConfig):
     published: tuple = field(default=(0.650, 0.691), compare=False)
 
 
-class ScratchRun(Run):
+def make_scratch_run(config: ScratchConfig, progress: bool = True) -> Run:
     """A training run on AugmentedCrops with SGD; all else as in helpers.training."""
-
-    def __init__(self, config: ScratchConfig, progress: bool = True):
-        super().__init__(config, progress)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=config.lr, momentum=config.momentum,
-                                         weight_decay=config.weight_decay)
-
-    def _datasets(self):
-        train_set, val_set = super()._datasets()
-        return AugmentedCrops(train_set, self.config.crop, self.config.scale, self.config.seed), val_set
+    config, train_set, val_set = make_datasets(config, progress)
+    crops = AugmentedCrops(train_set, config.crop, config.scale, config.seed)
+    model = make_model(config, len(val_set.label_set))
+    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum,
+                                weight_decay=config.weight_decay)
+    return Run(config, model, crops, val_set, optimizer, progress=progress)

@@ -20,48 +20,27 @@ from torch.utils.data import DataLoader
 from extras.training_tools.gpu_batches import GpuLoader
 from helpers import training
 from helpers.config import TrainConfig
-from helpers.device import amp_dtype, find_device
-from helpers.evaluate import Scores, pixel_loss
+from helpers.device import find_device
+from helpers.evaluate import Scores, score_batches
 from helpers.labels import IGNORE
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import find_root
+from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from sample_city import ensure_root
 
 
-@torch.no_grad()
-def evaluate_shared(model, dataset, batch_size: int, device, per_frame: bool = False) -> Scores:
-    """As helpers.evaluate.evaluate, each process taking every world-th batch; all get the same Scores.
-
-    The batches are those of a single process, none is seen twice, and the counts are added as integers: the matrix is
-    the same for every number of processes.
-    """
-    if per_frame:
-        raise ValueError("the matrices of single frames stay on the process that made them: use helpers.evaluate")
-    rank, world = dist.get_rank(), dist.get_world_size()
-    device, half, was_training = torch.device(device), amp_dtype(torch.device(device)), model.training
-    share = [range(start, min(start + batch_size, len(dataset))) for start in range(0, len(dataset), batch_size)]
-    confusion = ConfusionMatrix(len(dataset.label_set))
-    sums = torch.zeros(4, dtype=torch.float64, device=device)  # loss, pixels, means of batches, batches with pixels
-    model.eval()
-    for images, targets in DataLoader(dataset, batch_sampler=share[rank::world], pin_memory=device.type == "cuda"):
-        targets = targets.to(device, non_blocking=True)
-        with torch.autocast(device.type, half, enabled=half is not None):
-            logits = model(images.to(device, non_blocking=True, memory_format=torch.channels_last))
-        loss, pixels = pixel_loss(logits, targets)
-        confusion.update(logits.argmax(1), targets)
-        sums += torch.stack([loss, pixels, loss / pixels.clamp(min=1), pixels > 0]).double()
-    model.train(was_training)
-    counts = torch.from_numpy(confusion.counts).to(device)  # int64
+def add_scores(scores: Scores, device: torch.device) -> Scores:
+    """The scores of all processes together; every process gets the same. Counts are added as integers."""
+    counts = torch.from_numpy(scores.confusion.counts).to(device)
+    sums = torch.tensor([scores.loss_sum, scores.pixels, scores.batch_losses, scores.batches], dtype=torch.float64,
+                        device=device)
     for tensor in (counts, sums):
         dist.all_reduce(tensor)
-    confusion._counts = counts.cpu().numpy()
-    loss, pixels, means, batches = sums.tolist()
-    if pixels == 0:
-        raise ValueError("this split has no labelled pixel: evaluate on val")
-    if not sums.isfinite().all():
-        raise ValueError("the model's loss is not a finite number: its weights are broken")
-    return Scores(confusion, loss / pixels, means / batches, int(pixels), dataset.label_set.names)
+    loss_sum, pixels, batch_losses, batches = sums.tolist()
+    confusion = ConfusionMatrix(len(scores.label_set))
+    confusion.counts = counts.cpu().numpy()
+    return Scores(scores.label_set, confusion, loss_sum, int(pixels), batch_losses, int(batches))
 
 
 class VoidAtTheEnd:
@@ -81,50 +60,69 @@ class VoidAtTheEnd:
             yield images, targets if number < len(self.loader) else torch.full_like(targets, IGNORE)
 
 
+def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "DistributedRun":
+    """This process's share of the run that `config` describes; what all need is written by one process first."""
+    rank = dist.get_rank()
+    world_size = dist.get_world_size()
+    local_rank = int(os.environ.get("LOCAL_RANK", rank))
+    if config.batch_size < world_size:
+        raise ValueError(f"batch_size {config.batch_size} is that of all {world_size} processes together: it must be "
+                         f"at least {world_size}")
+    parts = None
+    if rank == 0:  # statistics, the index, the cache
+        if find_root(config.root) == find_root(None):
+            ensure_root(config.root)
+        parts = make_datasets(config, progress)
+        config = parts[0]
+    shared = [config]
+    dist.broadcast_object_list(shared, src=0)
+    config = replace(config, mean=shared[0].mean, std=shared[0].std)
+    if parts is None and local_rank == 0:  # the first of another machine, which may have a disk of its own
+        parts = make_datasets(config, progress=False)
+    dist.barrier()
+    if parts is None:
+        parts = make_datasets(config, progress=False)
+    dist.barrier()
+    config, train_set, val_set = parts
+    model = make_model(config, len(train_set.label_set))
+    return DistributedRun(config, model, train_set, val_set, make_loader=make_loader, progress=progress and rank == 0)
+
+
 class DistributedRun(Run):
     """A Run of which this process does its share. Checkpoints, history and pictures are written by process 0 alone."""
 
-    evaluate = staticmethod(evaluate_shared)
-
-    def __init__(self, config: TrainConfig, progress: bool = True, make_loader=None):
-        self.rank, self.world = dist.get_rank(), dist.get_world_size()
-        local = int(os.environ.get("LOCAL_RANK", self.rank))
-        if config.batch_size < self.world:
-            raise ValueError(f"batch_size {config.batch_size} is that of all {self.world} processes together: it must "
-                             f"be at least {self.world}")
-        if self.rank == 0:  # one process writes what all need: statistics, the index, the cache
-            super().__init__(config, progress, make_loader)
-            config = self.config
-        shared = [config]
-        dist.broadcast_object_list(shared, src=0)
-        config = replace(config, mean=shared[0].mean, std=shared[0].std)
-        if self.rank != 0 and local == 0:  # then the first of each machine, which may have a disk of its own
-            super().__init__(config, False, make_loader)
-        dist.barrier()
-        if local != 0:
-            super().__init__(config, False, make_loader)
-        dist.barrier()
-        cuda = self.device.type == "cuda"
+    def __init__(self, config: TrainConfig, model: torch.nn.Module, train_set, val_set, **options):
+        self.rank = dist.get_rank()
+        self.world_size = dist.get_world_size()
+        cuda = find_device().type == "cuda"
         if cuda and config.norm == "batch":
-            self.model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.fast_model = DistributedDataParallel(self.model, device_ids=[local] if cuda else None)
+            model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        super().__init__(config, model, train_set, val_set, **options)
+        device_ids = [int(os.environ.get("LOCAL_RANK", self.rank))] if cuda else None
+        self.fast_model = DistributedDataParallel(self.model, device_ids=device_ids)
         if config.compile:
             self.fast_model = torch.compile(self.fast_model)
 
-    def _datasets(self):
-        if find_root(self.config.root) == find_root(None):
-            ensure_root(self.config.root)
-        return super()._datasets()
+    def validate(self) -> Scores:
+        """As Run.validate, each process taking every world_size-th batch; all get the same scores."""
+        size = self.config.batch_size
+        starts = range(0, len(self.val_set), size)
+        batches = [range(start, min(start + size, len(self.val_set))) for start in starts]
+        loader = DataLoader(self.val_set, batch_sampler=batches[self.rank :: self.world_size],
+                            pin_memory=self.device.type == "cuda")
+        scores = add_scores(score_batches(self.model, loader, self.label_set), self.device)
+        scores.check()
+        return scores
 
     def batches(self, epoch: int) -> list[list[int]]:
         """This process's share of every batch: every world-th frame, or, where none is left, a frame to be voided."""
-        return [batch[self.rank :: self.world] or batch[:1] for batch in super().batches(epoch)]
+        return [batch[self.rank :: self.world_size] or batch[:1] for batch in super().batches(epoch)]
 
     def loader(self, epoch: int):
         empty = len(Run.batches(self, epoch)[-1]) <= self.rank
         return VoidAtTheEnd(super().loader(epoch)) if empty else super().loader(epoch)
 
-    def all_sum(self, values: torch.Tensor) -> torch.Tensor:
+    def sum_over_processes(self, values: torch.Tensor) -> torch.Tensor:
         values = values.to(self.device, copy=True)
         dist.all_reduce(values)
         return values
@@ -155,7 +153,7 @@ def main(arguments=None) -> None:
         arguments = list(sys.argv[1:] if arguments is None else arguments)
         make_loader = GpuLoader if "--gpu-batches" in arguments else None
         arguments = [a for a in arguments if a != "--gpu-batches"]
-        training.main(arguments, lambda config: DistributedRun(config, make_loader=make_loader))
+        training.main(arguments, lambda config: make_run(config, make_loader=make_loader))
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise

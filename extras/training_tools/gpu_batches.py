@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from helpers import training
+from helpers.config import TrainConfig
 from helpers.labels import IGNORE, KNOWN_IDS
 
 
@@ -24,11 +25,11 @@ def mirror(positions: torch.Tensor, size: int) -> torch.Tensor:
 class GpuLoader:
     """Iterates over `batches` (lists of frame numbers): images float32 [N, 3, H, W] and targets int64 [N, h, w].
 
-    Both are on `device`, images in channels_last. `dataset` is a CityscapesCsv with a cache of its frames. The copy in
+    Both are on `device`, images in channels_last. `dataset` is a CityscapesDataset with a cache of its frames. The copy in
     the device's memory is made once a dataset and kept as `dataset.on_device`.
     """
 
-    def __init__(self, dataset, batches: list[list[int]], device: torch.device):
+    def __init__(self, dataset, batches: list[list[int]], device: torch.device, workers: int = 0):
         if dataset.cache is None:
             raise ValueError('the dataset has no cache: give it a FrameCache (TrainConfig.cache does)')
         self.dataset, self.batches, self.device = dataset, batches, device
@@ -49,24 +50,23 @@ class GpuLoader:
             yield self.make(batch)
 
     def make(self, batch: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """One batch. Only a few numbers a frame (which, where, flipped or not) go to the device."""
-        view, augment, cropped = self.dataset.view, self.dataset.augment, self.dataset.cache.cropped
+        """One batch. Only a few numbers per frame (which, where, mirrored or not) go to the device."""
+        view = self.dataset.view
         height, width = self.labels.shape[1:]
-        h, w = (height, width) if cropped else view.label_shape(height, width)
-        plan = []
-        for index in batch:
-            top, left = (0, 0) if cropped else self.dataset._place((height, width), index)
-            flip = augment and self.dataset._random(index).random_raw() % 2
-            plan.append((index, (height - h) // 2 if top is None else top,
-                         (width - w) // 2 if left is None else left, int(flip)))
-        plan = torch.tensor(plan)
+        margin = view.margin
+        if self.dataset.cache.cropped:  # the stored frames are the windows: they begin at 0, with their margin
+            h, w = height, width
+            plan = [(index, 0, 0, False) for index in batch]
+            outer = 0
+        else:
+            h, w = view.label_shape(height, width)
+            plan = [(index, *self.dataset.draw(index, (height, width))) for index in batch]
+            outer = margin
+        plan = torch.tensor(plan, dtype=torch.int64)
         if self.device.type == "cuda":
             plan = plan.pin_memory()
         index, top, left, flip = plan.to(self.device, non_blocking=True).unsqueeze(-1).unbind(1)
-        margin = view.margin
-        # A centre crop's stored frame already holds the margin, which starts at its pixel 0.
-        images = self.window(self.frames, index, top - (0 if cropped else margin), left - (0 if cropped else margin),
-                             flip, (h + 2 * margin, w + 2 * margin))
+        images = self.window(self.frames, index, top - outer, left - outer, flip, (h + 2 * margin, w + 2 * margin))
         targets = self.window(self.labels, index, top, left, flip, (h, w), outside=IGNORE)
         images = images.permute(0, 3, 1, 2).float().div_(255).sub_(self.mean).div_(self.std)
         return images, self.encode[targets.long()]
@@ -84,8 +84,10 @@ class GpuLoader:
         return result
 
 
-def gpu_run(config: training.TrainConfig) -> training.Run:
-    return training.Run(config, make_loader=GpuLoader)
+def gpu_run(config: TrainConfig, progress: bool = True) -> training.Run:
+    run = training.make_run(config, progress)
+    run.make_loader = GpuLoader
+    return run
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def estimate(run: Run, steps: int = 3) -> float:
         times.append(clock(run.device) - start)
     torch.set_rng_state(random)
     validation = len(run.val_set) / run.config.batch_size / 3
-    return min(times[1:]) * run.config.epochs * (run.steps + validation / run.config.accumulate)
+    return min(times[1:]) * run.config.epochs * (run.steps_per_epoch + validation / run.config.accumulate)
 
 
 def where_time_goes(run: Run, steps: int = 4) -> dict[str, float]:

@@ -1,0 +1,49 @@
+"""From a TrainConfig to what a training needs: data sets with statistics and caches, and the network."""
+from dataclasses import replace
+
+import torch
+
+from helpers.config import TrainConfig
+from helpers.csv_index import read_csv, write_csv
+from helpers.dataset import CityscapesDataset
+from helpers.fcn import FCN
+from helpers.frame_cache import FrameCache
+from helpers.labels import find_label_set
+from helpers.normalization import channel_statistics
+from helpers.paths import check_root, find_root, runs_dir
+from helpers.unet import UNet
+
+
+def make_datasets(config: TrainConfig, progress: bool = True):
+    """The config with its mean and std, the training set and the validation set; writes their CSVs and caches."""
+    root = check_root(find_root(config.root))
+    view = config.make_view()
+    label_set = find_label_set(config.label_set)
+    rows = {}
+    for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
+        path = runs_dir() / config.name / f"{split}.csv"
+        write_csv(root, split, path)
+        rows[split] = read_csv(path)[:limit]
+    if config.mean is None or config.std is None:
+        statistics = channel_statistics([root / row.image for row in rows["train"]], progress=progress)
+        config = replace(config, mean=statistics.mean, std=statistics.std)
+
+    datasets = []
+    for split in ("train", "val"):
+        augment = config.augment and split == "train"
+        cache = None
+        if config.cache:
+            cropped = view.kind == "crop" and not augment
+            cache = FrameCache(rows[split], root, view, label_set, cropped, progress=progress)
+        datasets.append(CityscapesDataset(rows[split], root, view, label_set, config.mean, config.std, augment,
+                                          config.seed, cache))
+    return config, *datasets
+
+
+def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
+    """The network that the config names, with weights drawn from its seed."""
+    torch.manual_seed(config.seed)
+    if config.model == "unet":
+        return UNet(3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout)
+    stride = int(config.model.removeprefix("fcn").removesuffix("s"))  # "fcn32s", "fcn16s" or "fcn8s"
+    return FCN(num_classes, stride, config.width, 64 * config.width, config.dropout)
