@@ -36,18 +36,18 @@ def ladder() -> dict[str, tuple[str, str | None, Trial]]:
     recipe = Trial(name="trial", size=96, padding="same", width=8, epochs=20, batch_size=8)
     crops = replace(recipe, augment=True)
     norm = replace(crops, norm="batch")
-    adamw = replace(norm, optimizer="adamw", lr=3e-3, warmup=32, schedule="cosine")
+    adamw = replace(norm, optimizer="adamw", learning_rate=3e-3, warmup=32, schedule="cosine")
     frames = replace(adamw, view="frame", height=128, size=None, batch_size=2, epochs=5)
     longer = replace(frames, epochs=10)
-    large = replace(frames, lr=3e-2)  # the best of `tuning` for both optimizers
+    large = replace(frames, learning_rate=3e-2)  # the best of `tuning` for both optimizers
     return {
-        "recipe": ("centre crops, Adam 1e-4", None, recipe),
+        "recipe": ("center crops, Adam 1e-4", None, recipe),
         "crops": ("random crops and flips", "recipe", crops),
         "norm": ("batch norm", "crops", norm),
         "adamw": ("AdamW 3e-3, warm-up, cosine", "norm", adamw),
         "frames": ("whole frames", "adamw", frames),
         "scale": ("random scale 0.5 to 2", "frames", replace(frames, scale=(0.5, 2.0))),
-        "colour": ("random colour", "frames", replace(frames, colour=True)),
+        "color": ("random color", "frames", replace(frames, color=True)),
         "weighted": ("class weights", "frames", replace(frames, loss="weighted")),
         "dice": ("cross entropy plus Dice", "frames", replace(frames, loss="dice")),
         "longer": ("twice as long", "frames", longer),
@@ -61,21 +61,21 @@ def ladder() -> dict[str, tuple[str, str | None, Trial]]:
 def ablations() -> dict[str, tuple[str, str | None, Trial]]:
     """name: (what differs, from which trial, trial)."""
     base, adamw = (ladder()[name][2] for name in ("frames", "adamw"))
-    bare = replace(base, norm=None, lr=1e-3)  # FCN-8s has no batch norm: compare it with a U-Net without
+    bare = replace(base, norm=None, learning_rate=1e-3)  # FCN-8s has no batch norm: compare it with a U-Net without
     return {
         "no skips": ("no skip connections", "frames", replace(base, skips="none")),
         "bilinear": ("bilinear instead of transposed convolution", "frames", replace(base, up="bilinear")),
         "bare": ("no batch norm, step size 1e-3", "frames", bare),
         "fcn parameters": ("FCN-8s of about as many parameters", "bare", replace(bare, model="fcn8s", width=7)),
         "valid": ("valid padding", "frames", replace(base, padding="valid")),
-        "centre": ("centre crops instead of random ones, no flips", "adamw", replace(adamw, augment=False)),
+        "center": ("center crops instead of random ones, no flips", "adamw", replace(adamw, augment=False)),
         "bytes": ("pixels 0 to 255", "frames", replace(base, mean=(0.0,) * 3, std=(1 / 255,) * 3)),
         "per image": ("each image by its own", "frames", replace(base, per_image=True)),
         "30 classes": ("trained on 30 classes", "frames", replace(base, label_set="all30")),
         "width 16": ("twice as wide", "frames", replace(base, width=16)),
         "depth 2": ("two poolings instead of four", "frames", replace(base, depth=2)),
         "summed skips": ("skips added, as in FCN", "frames", replace(base, skips="sum")),
-        "raw": ("pixels 0 to 1, not normalised", "frames", replace(base, mean=(0.0,) * 3, std=(1.0,) * 3)),
+        "raw": ("pixels 0 to 1, not normalized", "frames", replace(base, mean=(0.0,) * 3, std=(1.0,) * 3)),
         "imagenet": ("ImageNet's mean and deviation", "frames", replace(base, **IMAGENET)),
         "width 4": ("half as wide", "frames", replace(base, width=4)),
         "fcn compute": ("FCN-8s of about as many multiplications", "bare", replace(bare, model="fcn8s", width=6)),
@@ -85,7 +85,7 @@ def ablations() -> dict[str, tuple[str, str | None, Trial]]:
 def tuning() -> dict[str, tuple[str, str | None, Trial]]:
     """name: (what differs, None, trial): whole frames with both optimizers and four learning rates, one seed."""
     base = ladder()["frames"][2]
-    return {f"{kind} {lr:g}": (f"{kind}, learning rate {lr:g}", None, replace(base, optimizer=kind, lr=lr))
+    return {f"{kind} {lr:g}": (f"{kind}, learning rate {lr:g}", None, replace(base, optimizer=kind, learning_rate=lr))
             for kind in ("adamw", "muon") for lr in (3e-3, 1e-2, 3e-2, 1e-1)}
 
 

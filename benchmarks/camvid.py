@@ -7,7 +7,7 @@
     python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt --root data/camvid --split test   # once, at last
 
 Trained on train, scored on val at full size. Val is one clip out of a drive that is in train too (chapter 13), so its
-score is optimistic. To choose between settings use --folds: every drive of train and val in turn is left out and
+score is optimiztic. To choose between settings use --folds: every drive of train and val in turn is left out and
 scored, so no film is on both sides. Nothing here reads the test split.
 """
 import argparse
@@ -36,9 +36,9 @@ from helpers.training import train
 
 # Frozen: a result names its config, so a change needs a new name. Whole frames at full size, 360x480.
 FULL = Trial(name="camvid64", label_set="camvid11", view="frame", height=360, padding="same", norm="batch", width=64,
-             epochs=240, batch_size=8, lr=1e-3, optimizer="adamw", warmup=200, schedule="poly", augment=True,
-             scale=(0.5, 2.0), colour=True, dropout=0.2, ema=0.998, workers=8)
-CONFIGS = {"camvid64": FULL, "camvid16": replace(FULL, name="camvid16", width=16, dropout=0.0, lr=2e-3)}
+             epochs=240, batch_size=8, learning_rate=1e-3, optimizer="adamw", warmup=200, schedule="poly", augment=True,
+             scale=(0.5, 2.0), color=True, dropout=0.2, ema=0.998, workers=8)
+CONFIGS = {"camvid64": FULL, "camvid16": replace(FULL, name="camvid16", width=16, dropout=0.0, learning_rate=2e-3)}
 
 
 def score(root, model, info, split: str = "val") -> ConfusionMatrix:

@@ -3,10 +3,10 @@
     python -m benchmarks.city_context [--root data/city320] [--frames 80]      # resumes the first three
 
 position   the most frequent class at each place of the training frames
-pixel      a small network that sees one pixel: its colour and where it lies
+pixel      a small network that sees one pixel: its color and where it lies
 window     a small network that sees 5 x 5 pixels
 unet       the committed demo checkpoint
-In a city in which every class had its own colour, the second would do as well as the last.
+In a city in which every class had its own color, the second would do as well as the last.
 """
 import argparse
 import json
@@ -43,7 +43,7 @@ def read(root: Path, split: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def planes(images: np.ndarray, places: bool) -> torch.Tensor:
-    """float32 [n, 3 or 5, H, W], about -1 to 1: the colours and, if asked for, column and row."""
+    """float32 [n, 3 or 5, H, W], about -1 to 1: the colors and, if asked for, column and row."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 60 - 1.3
     if places:
         n, _, h, w = x.shape

@@ -65,12 +65,12 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
     train, val = datasets(root, folder, count, view)
     torch.manual_seed(options.seed)
     model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
-    optimizer = Muon(model, options.lr)
+    optimizer = Muon(model, options.learning_rate)
     random, start, order = np.random.PCG64([options.seed, count]), time.process_time(), []
     for step in range(options.steps):
         for group in optimizer.param_groups:
             cosine = (1 + math.cos(math.pi * step / options.steps)) / 2
-            group["lr"] = options.lr * min(1, (step + 1) / WARMUP) * cosine
+            group["lr"] = options.learning_rate * min(1, (step + 1) / WARMUP) * cosine
         while len(order) < options.batch:  # every frame once before any comes again
             keys = random.random_raw(count)
             order += np.argsort(keys, kind="stable").tolist()
@@ -95,11 +95,11 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
     for name, default in (("steps", 1000), ("batch", 2), ("width", 8), ("seed", 0), ("height", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--lr", type=float, default=3e-2)
+    parser.add_argument("--learning-rate", type=float, default=3e-2)
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "lr", "seed", "height")}
+    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "learning_rate", "seed", "height")}
     settings["optimizer"] = "Muon"
     result = {"command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]), "settings": settings,
               "data": "sample city 1, seed 1", "hardware": f"one core, {platform.machine()}",

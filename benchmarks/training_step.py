@@ -10,7 +10,7 @@ wall time, and of the processor time of the whole process, which is the steadier
 - *channels_last*: the recipe in that memory layout, which helpers.training takes on CUDA;
 - *plain*: the same network and optimizer at PyTorch's defaults: channels first, ReLU out of place, a step a tensor;
 - *padded*: same padding and batch norm, the form most often found in public code, at PyTorch's defaults. It labels
-  every pixel it sees, so it is compared per labelled pixel too.
+  every pixel it sees, so it is compared per labeled pixel too.
 
 Without dropout, whose masks depend on the memory layout: so all first losses can be compared.
 """
@@ -36,11 +36,11 @@ CROP = 572
 
 
 def step_of(variant: str, width: int, batch: int):
-    """(a function that does one training step and returns its loss, labelled pixels a step)."""
+    """(a function that does one training step and returns its loss, labeled pixels a step)."""
     torch.manual_seed(0)
     fast, padding = variant in ("recipe", "channels_last"), "same" if variant == "padded" else "valid"
     size = CROP if padding == "valid" else CROP // 16 * 16 + 16  # the nearest size that poolings divide
-    labelled = output_size(size, 4, padding)
+    labeled = output_size(size, 4, padding)
     model = UNet(width=width, padding=padding, norm="batch" if padding == "same" else None, dropout=0.0)
     images = torch.randn(batch, 3, size, size)
     if variant == "channels_last":
@@ -49,7 +49,7 @@ def step_of(variant: str, width: int, batch: int):
     for module in model.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = fast
-    targets = torch.randint(0, 19, (batch, labelled, labelled))
+    targets = torch.randint(0, 19, (batch, labeled, labeled))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fast, foreach=False if not fast else None)
 
     def step() -> float:
@@ -59,7 +59,7 @@ def step_of(variant: str, width: int, batch: int):
         optimizer.step()
         return float(loss.detach() / pixels)
 
-    return step, batch * labelled * labelled
+    return step, batch * labeled * labeled
 
 
 def compare(width: int, batch: int, rounds: int, variants) -> dict:
@@ -74,15 +74,15 @@ def compare(width: int, batch: int, rounds: int, variants) -> dict:
             step()
             times[name].append((perf_counter() - wall, process_time() - cpu))
     result = {"width": width, "batch": batch, "rounds": rounds,
-              "labelled_pixels": {n: p for n, (_, p) in steps.items()},
+              "labeled_pixels": {n: p for n, (_, p) in steps.items()},
               "wall_s_median": {n: median(w for w, _ in t) for n, t in times.items()},
               "cpu_s_median": {n: median(c for _, c in t) for n, t in times.items()}}
     for name in variants[1:]:
         for kind, place in (("wall", 0), ("cpu", 1)):
             ratio = median(a[place] / b[place] for a, b in zip(times[name], times["recipe"]))
             result[f"{name}_over_recipe_{kind}"] = ratio
-            pixels = result["labelled_pixels"]
-            result[f"{name}_over_recipe_{kind}_per_labelled_pixel"] = ratio * pixels["recipe"] / pixels[name]
+            pixels = result["labeled_pixels"]
+            result[f"{name}_over_recipe_{kind}_per_labeled_pixel"] = ratio * pixels["recipe"] / pixels[name]
     return result
 
 

@@ -9,7 +9,7 @@ from helpers.windows import View
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a training run. The defaults are the recipe of the course: 572x572 centre crops, 388x388
+    """Everything that decides a training run. The defaults are the recipe of the course: 572x572 center crops, 388x388
     labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy."""
 
     name: str = "recipe"
@@ -27,7 +27,7 @@ class TrainConfig:
     epochs: int = 30
     batch_size: int = 4  # of all processes together
     accumulate: int = 1  # batches a step, so that a small GPU reaches the gradient of a large batch
-    lr: float = 1e-4
+    learning_rate: float = 1e-4
     schedule: str | None = None  # None, "cosine" or "poly" (power 0.9)
     augment: bool = False
     cache: str | None = "auto"  # on disk, in data/cache; None: none
@@ -45,7 +45,7 @@ class TrainConfig:
     def demo(cls, **changes) -> "TrainConfig":
         """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in minutes."""
         return replace(cls(name="demo", view="frame", padding="same", norm="batch", width=8, dropout=0.0, epochs=24,
-                           batch_size=2, lr=3e-3, schedule="cosine", augment=True), **changes)
+                           batch_size=2, learning_rate=3e-3, schedule="cosine", augment=True), **changes)
 
     def make_view(self) -> View:
         return View(self.view, self.size, self.padding, self.depth, self.height)

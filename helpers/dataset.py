@@ -79,7 +79,7 @@ class CityscapesDataset(Dataset):
     def draw(self, index: int, shape) -> tuple[int, int, bool]:
         """(top, left, flip): where pair `index` begins in a frame of `shape`, and whether it is mirrored.
 
-        The centre, not mirrored; with `augment` at random. It depends on (seed, epoch, index) alone, so that an
+        The center, not mirrored; with `augment` at random. It depends on (seed, epoch, index) alone, so that an
         interrupted training can be continued exactly.
         """
         height, width = self.view.label_shape(*shape[:2])

@@ -26,16 +26,16 @@ from helpers.progress import progress_bar
 class Scores:
     """What passes over batches measured: plain sums, so that those of several processes can be added.
 
-    `loss_per_pixel` weighs every labelled pixel alike; `loss_per_batch` is the plain mean of the batches' losses,
+    `loss_per_pixel` weighs every labeled pixel alike; `loss_per_batch` is the plain mean of the batches' losses,
     which many training scripts print. `per_frame` holds one ConfusionMatrix per frame, in the order of the frames.
     """
 
     label_set: LabelSet
     confusion: ConfusionMatrix
-    loss_sum: float = 0.0  # over all labelled pixels
+    loss_sum: float = 0.0  # over all labeled pixels
     pixels: int = 0
     batch_losses: float = 0.0  # sum of the mean losses of the batches
-    batches: int = 0  # that have a labelled pixel
+    batches: int = 0  # that have a labeled pixel
     per_frame: list[ConfusionMatrix] = field(repr=False, default_factory=list)
 
     @property
@@ -59,9 +59,9 @@ class Scores:
         return self.confusion.pixel_accuracy()
 
     def check(self) -> None:
-        """Raises ValueError where no score would mean a thing: no labelled pixel, or a loss that is not finite."""
+        """Raises ValueError where no score would mean a thing: no labeled pixel, or a loss that is not finite."""
         if self.pixels == 0:
-            raise ValueError("this split has no labelled pixel (the test labels of Cityscapes are withheld): "
+            raise ValueError("this split has no labeled pixel (the test labels of Cityscapes are withheld): "
                              "evaluate on val, or write a submission")
         if not math.isfinite(self.loss_sum):
             raise ValueError("the model's loss is not a finite number: its weights are broken")
@@ -77,7 +77,7 @@ class Scores:
 
 
 def pixel_loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross entropy summed over the labelled pixels (float32), and their number. All void: 0 and 0, no nan."""
+    """Cross entropy summed over the labeled pixels (float32), and their number. All void: 0 and 0, no nan."""
     how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"  # on CUDA only "none" is repeatable
     loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
@@ -121,7 +121,7 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
 
 
 def evaluate(model, batches, label_set: LabelSet, per_frame: bool = False) -> Scores:
-    """As `score_batches`, of a whole split. Raises ValueError for a split without any labelled pixel."""
+    """As `score_batches`, of a whole split. Raises ValueError for a split without any labeled pixel."""
     scores = score_batches(model, batches, label_set, per_frame)
     scores.check()
     return scores

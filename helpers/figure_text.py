@@ -5,7 +5,7 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 
 def describe(figure) -> str:
-    """Size, and for each axis titles, labels, texts, legends with colours, and its data in rounded numbers."""
+    """Size, and for each axis titles, labels, texts, legends with colors, and its data in rounded numbers."""
     parts = ["x".join(f"{n:.3g}" for n in figure.get_size_inches())]
     for axis in figure.axes:
         text = [axis.get_title(), axis.get_title("left"), axis.get_xlabel(), axis.get_ylabel()]

@@ -1,6 +1,6 @@
 """A cache of decoded frames: uint8 arrays on disk, read through memory maps. Chapter 05 shows what it saves.
 
-Decoding a 2048x1024 PNG costs more than a step of a thin network. The cache keeps what the view needs: the centre
+Decoding a 2048x1024 PNG costs more than a step of a thin network. The cache keeps what the view needs: the center
 crops (1.1 MB a frame, so 3.1 GiB for the 2,975 training frames), or the whole reduced frames. It is bit-equal to the
 uncached path, is rebuilt when a source file changes, and stays usable when the sources are gone.
 """
@@ -25,14 +25,14 @@ from helpers.windows import View
 class FrameCache:
     """`cache[i]` gives (image uint8 [H, W, 3], label ids uint8 [h, w]) of row i, from a folder of memory maps.
 
-    `cropped=True` keeps centre crops (View "crop" only, no random crops then), else whole (reduced) frames, out of
+    `cropped=True` keeps center crops (View "crop" only, no random crops then), else whole (reduced) frames, out of
     which random crops can be cut. Builds the folder on first use; `.state` is "built", "ready" or "sources gone".
     """
 
     def __init__(self, rows, root, view: View = View(), label_set: LabelSet = TRAIN_19, cropped: bool = False,
                  folder=None, progress: bool = True):
         if cropped and view.kind != "crop":
-            raise ValueError("cropped=True keeps centre crops, so the view must be a crop")
+            raise ValueError("cropped=True keeps center crops, so the view must be a crop")
         self.rows, self.root, self.view, self.cropped = list(rows), Path(root), view, cropped
         self.label_set, self.progress = label_set, progress
         plan = {"rows": self.rows, "view": asdict(view), "cropped": cropped, "format": 1}

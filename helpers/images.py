@@ -31,7 +31,7 @@ def _open(path, mode: str, expected: str) -> np.ndarray:
 def read_photograph(path) -> np.ndarray:
     """Any picture that pillow opens as uint8 RGB [H, W, 3], turned upright as its EXIF says.
 
-    Grey becomes RGB, transparent parts become white, 16-bit grey is scaled to 8. Raises FileNotFoundError, or
+    Gray becomes RGB, transparent parts become white, 16-bit gray is scaled to 8. Raises FileNotFoundError, or
     ValueError for a file that is no picture, is truncated, or has more than pillow's limit of 179 million pixels.
     """
     if not Path(path).is_file():

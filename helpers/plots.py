@@ -1,6 +1,6 @@
-"""Pictures for the chapters: rows of panels, colour legends, overlays; and figures that describe their own data.
+"""Pictures for the chapters: rows of panels, color legends, overlays; and figures that describe their own data.
 
-Importing it sets one style. In a notebook it also changes what stands beside a figure as plain text: texts, colours and
+Importing it sets one style. In a notebook it also changes what stands beside a figure as plain text: texts, colors and
 the data drawn, rounded, so that a test that compares stored outputs notices a figure that shows something else.
 """
 import matplotlib
@@ -25,13 +25,13 @@ def photos(quality: int = 85) -> None:
 
 
 def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """Label colours over a frame, both uint8 [H, W, 3]; black (void) leaves the frame as it is."""
+    """Label colors over a frame, both uint8 [H, W, 3]; black (void) leaves the frame as it is."""
     mixed = image * (1 - opacity) + colors * opacity
     return np.where(colors.any(-1, keepdims=True), mixed, image).astype(np.uint8)
 
 
 def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10) -> None:
-    """Below the figure, colour and name of every class that occurs in the map(s) `train_ids`."""
+    """Below the figure, color and name of every class that occurs in the map(s) `train_ids`."""
     present = [i for i in np.unique(np.asarray(train_ids)) if i != IGNORE]
     patches = [Patch(color=np.array(label_set.colors[i]) / 255, label=label_set.names[i]) for i in present]
     if np.any(np.asarray(train_ids) == IGNORE):

@@ -46,7 +46,7 @@ class Run:
     """One training run and its folder runs/<name>/.
 
     Any network that turns images [N, 3, H, W] into logits [N, classes, h, w] and any optimizer can be trained.
-    `loss(logits, targets)` returns the sum over all labelled pixels and their number; `make_loader` is called once
+    `loss(logits, targets)` returns the sum over all labeled pixels and their number; `make_loader` is called once
     per epoch as data_loader is.
     """
 
@@ -70,7 +70,7 @@ class Run:
         self.fast_model = torch.compile(self.model) if config.compile else self.model  # the same weights
         if optimizer is None:
             fused = self.device.type != "mps"
-            optimizer = torch.optim.Adam(self.model.parameters(), lr=config.lr, fused=fused)
+            optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=fused)
         self.optimizer = optimizer
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
 
@@ -111,20 +111,20 @@ class Run:
         """The learning rate of an optimizer step, counted from 0 over the whole run."""
         done = step / max(1, self.steps_per_epoch * self.config.epochs)
         if self.config.schedule == "cosine":
-            return self.config.lr * (1 + math.cos(math.pi * done)) / 2
+            return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
         if self.config.schedule == "poly":
-            return self.config.lr * (1 - done) ** 0.9
-        return self.config.lr
+            return self.config.learning_rate * (1 - done) ** 0.9
+        return self.config.learning_rate
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
-        """A step on the mean loss of all labelled pixels of `batches`; (loss sum, pixels) of each, on the device."""
+        """A step on the mean loss of all labeled pixels of `batches`; (loss sum, pixels) of each, on the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         self.optimizer.zero_grad(set_to_none=True)
 
         # The mean over the pixels of all batches of the step (all void: the loss is 0, and so are the gradients).
-        labelled = sum((targets != IGNORE).sum() for _, targets in batches)
-        labelled = self.sum_over_processes(labelled).clamp(min=1) / self.world_size
+        labeled = sum((targets != IGNORE).sum() for _, targets in batches)
+        labeled = self.sum_over_processes(labeled).clamp(min=1) / self.world_size
 
         losses = []
         for images, targets in batches:
@@ -133,14 +133,14 @@ class Run:
             with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
                 logits = self.fast_model(images)
             loss, pixels = self.loss(logits, targets)
-            self.scaler.scale(loss / labelled).backward()
+            self.scaler.scale(loss / labeled).backward()
             losses.append(torch.stack([loss.detach(), pixels]))
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return losses
 
     def train_epoch(self, epoch: int) -> float:
-        """One pass over the training set; the mean loss per labelled pixel."""
+        """One pass over the training set; the mean loss per labeled pixel."""
         self.model.train()
         batches = iter(progress_bar(self.loader(epoch), f"epoch {epoch + 1}", self.progress, leave=False))
         torch.manual_seed(self.config.seed * 100_003 + epoch * self.world_size + self.rank)  # resumed runs end alike

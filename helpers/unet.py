@@ -12,7 +12,7 @@ __all__ = ["UNet", "center_crop", "nearest_sizes", "output_size", "valid_size"]
 
 
 class DoubleConv(nn.Sequential):
-    """Two 3x3 convolutions, each followed by ReLU (and batch normalisation before it, if asked for)."""
+    """Two 3x3 convolutions, each followed by ReLU (and batch normalization before it, if asked for)."""
 
     def __init__(self, in_channels: int, out_channels: int, padding: str, norm: str | None):
         layers = []
@@ -25,7 +25,7 @@ class DoubleConv(nn.Sequential):
 
 
 def center_crop(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The centre [..., height, width] of x, as a view: the grey arrows of the paper's Fig. 1."""
+    """The center [..., height, width] of x, as a view: the gray arrows of the paper's Fig. 1."""
     top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
     return x[..., top : top + height, left : left + width]
 

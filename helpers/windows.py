@@ -106,7 +106,7 @@ class View:
         return (self.size, self.size) if self.kind == "crop" else (self.legal(height), self.legal(width))
 
     def pair(self, image: np.ndarray, label: np.ndarray, top: int | None = None, left: int | None = None):
-        """Cut image and label windows out of a (reduced) frame; centred, or the label window starting at (top, left).
+        """Cut image and label windows out of a (reduced) frame; centered, or the label window starting at (top, left).
 
         Returns image uint8 [h + 2 margin, w + 2 margin, 3], mirrored outside the frame, and label uint8 [h, w],
         255 outside the frame.

@@ -20,10 +20,10 @@ A scene is data before it is drawn, so one thing can be changed and everything e
     rain = replace(scene, weather=replace(scene.weather, rain=0.8, wet=1.0, visibility=120.0))
 
     scene = scene.added(vehicles.car(Random(5), x=0.8, z=13.0))        # a car more: the last number
-    pink = scene.changed(len(scene.objects) - 1, color=(255, 0, 255))  # in a colour that no training frame has
+    pink = scene.changed(len(scene.objects) - 1, color=(255, 0, 255))  # in a color that no training frame has
     half = scene.added(objects.Slab(x=1.8, z=10.0, width=2.0, high=2.5))   # half of it behind a box
 
-Light, rain and colour leave the labels as they are, to the pixel. `paint_labels(polygons)` makes the label pictures.
+Light, rain and color leave the labels as they are, to the pixel. `paint_labels(polygons)` makes the label pictures.
 """
 from sample_city import objects, people, vehicles
 from sample_city.render import render

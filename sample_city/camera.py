@@ -1,6 +1,6 @@
 """A pinhole camera on the roof of a car, and random numbers that are the same everywhere.
 
-Coordinates in metres: x right, y up, z forward; the ground is y = 0. Pixels: u right, v down. The defaults are near
+Coordinates in meters: x right, y up, z forward; the ground is y = 0. Pixels: u right, v down. The defaults are near
 Cityscapes' camera (focal length 2262 px, horizon at row 513, 1.2 m above the road; chapter 03).
 """
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from math import ceil, floor
 import numpy as np
 
 WIDTH, HEIGHT = 2048, 1024
-NEAR = 1.6  # metres; what is nearer is cut away
+NEAR = 1.6  # meters; what is nearer is cut away
 
 
 class Random:
@@ -65,7 +65,7 @@ class Camera:
         return [(floor(u + 0.5), floor(v + 0.5)) for u, v in map(self.project, kept)]
 
     def depth_of_row(self, v):
-        """Distance in metres of the ground at row v (an array is fine); above the horizon infinite."""
+        """Distance in meters of the ground at row v (an array is fine); above the horizon infinite."""
         below = np.maximum(np.asarray(v, np.float32) - np.float32(self.horizon), 1e-3)
         return self.focal * self.height / below
 

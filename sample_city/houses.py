@@ -59,7 +59,7 @@ class Building(Thing):
                 self._facade(canvas, random, material, seen_along)
 
     def _facade(self, canvas, random, material, long: bool):
-        """The side along the road or the one towards the camera; t along, y up, in metres."""
+        """The side along the road or the one towards the camera; t along, y up, in meters."""
         s, size, normal = self.side, *((self.length, (-self.side, 0, 0)) if long else (self.width, (0, 0, -1)))
         near, color, tall = self.z < 55 and long, self.color, self.height
 

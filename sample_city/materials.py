@@ -1,7 +1,7 @@
 """What surfaces look like: palettes that overlap between classes, and two tiling textures.
 
-A city in which every class had its own colour would teach nothing, so asphalt, plaster, concrete and an overcast sky
-share their greys, and clothes, cars and signs share all colours.
+A city in which every class had its own color would teach nothing, so asphalt, plaster, concrete and an overcast sky
+share their grays, and clothes, cars and signs share all colors.
 """
 import json
 from functools import cache
@@ -47,8 +47,8 @@ def textures(size: int = 512) -> tuple[np.ndarray, np.ndarray]:
     return tuple((t / t.std()).astype(np.float32) for t in (grain, patches))
 
 
-def grey(random: Random, low: int, high: int, cast: int = 8) -> tuple[int, int, int]:
-    """A grey, warm or cool."""
+def gray(random: Random, low: int, high: int, cast: int = 8) -> tuple[int, int, int]:
+    """A gray, warm or cool."""
     level, warm, green = random.integer(low, high), random.integer(-cast, cast), random.integer(-cast // 3, cast // 3)
     return level + warm, level + green, level - warm
 
@@ -60,14 +60,14 @@ def plaster(random: Random) -> tuple[int, int, int]:
 
 
 def car_paint(random: Random, plain: float = 0.75) -> tuple[int, int, int]:
-    """Mostly greys, black and white, sometimes a colour; as on real streets."""
-    return grey(random, *random.choice(_CARS), 4) if random.chance(plain) else random.choice(_PAINTS)
+    """Mostly grays, black and white, sometimes a color; as on real streets."""
+    return gray(random, *random.choice(_CARS), 4) if random.chance(plain) else random.choice(_PAINTS)
 
 
 def cloth(random: Random, dark: float = 0.6) -> tuple[int, int, int]:
     """Clothes: dark more often than bright."""
     if random.chance(dark):
-        return random.choice((grey(random, 22, 80, 8), (36, 44, 66), (52, 58, 82), (74, 66, 56)))
+        return random.choice((gray(random, 22, 80, 8), (36, 44, 66), (52, 58, 82), (74, 66, 56)))
     level = random.integer(50, 160)
     return tuple(max(20, min(205, level + random.integer(-50, 50))) for _ in range(3))
 

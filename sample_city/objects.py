@@ -1,6 +1,6 @@
 """What stands on the street and is neither vehicle, person nor house: trees, poles, barriers; and the ground itself.
 
-Each is a small dataclass: where it is (x to the right, z ahead, in metres) and what it looks like. Change one field
+Each is a small dataclass: where it is (x to the right, z ahead, in meters) and what it looks like. Change one field
 with `dataclasses.replace`, render again, and nothing else moves. A new kind of object is one short class with `draw`.
 """
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class Pole(Thing):
     carries: str = ""
     color: tuple = (110, 112, 112)
     label: str = "pole"
-    arm: float = 0.0  # metres to the right that a mast reaches out
+    arm: float = 0.0  # meters to the right that a mast reaches out
 
     def footprint(self):
         return self.around(self.radius, self.radius)

@@ -14,7 +14,7 @@ from sample_city.materials import AMPLITUDE, GROUND, MATERIALS, textures
 
 
 class Canvas:
-    """The layers of a frame: colour; depth and material; shadow; and the list of label polygons, back to front."""
+    """The layers of a frame: color; depth and material; shadow; and the list of label polygons, back to front."""
 
     def __init__(self, camera: Camera, sun, seed: int, sky_low=(205, 212, 210)):
         self.camera, self.sun, self.random, self.sky_low = camera, sun, Random(seed, 77), sky_low
@@ -35,7 +35,7 @@ class Canvas:
         return zip(self.draws, (tone, (min(254, int(30 * log2(max(depth, 1.0)))), MATERIALS.index(material), 0)))
 
     def paint(self, polygon, color, depth: float, material: str = "plain", light: float = 1.0) -> None:
-        """Fill pixel vertices with a colour, without a label of their own."""
+        """Fill pixel vertices with a color, without a label of their own."""
         if len(polygon) < 3:
             return
         for draw, value in self._values(color, depth, material, light):
@@ -52,12 +52,12 @@ class Canvas:
             draw.ellipse(box, fill=value)
 
     def face(self, points, color, material: str = "plain", normal=None) -> None:
-        """Fill a polygon given in metres, lit by its normal."""
+        """Fill a polygon given in meters, lit by its normal."""
         depth = sum(p[2] for p in points) / len(points)
         self.paint(self.camera.polygon(points), color, depth, material, self.light(normal) if normal else 1.0)
 
     def line(self, points, width: float, color, material: str = "plain") -> None:
-        """A line through points in space, `width` metres wide."""
+        """A line through points in space, `width` meters wide."""
         if all(p[2] > 1.6 for p in points):
             pixels, depth = [tuple(map(int, self.camera.project(p))) for p in points], points[0][2]
             self.stroke(pixels, width * self.camera.focal / depth, color, depth, material)
@@ -84,7 +84,7 @@ class Canvas:
         self.label(name, polygon)
 
     def surface(self, name: str, points, color, material: str) -> None:
-        """A piece of ground or wall from one polygon in metres, with its label; without a name it is paint."""
+        """A piece of ground or wall from one polygon in meters, with its label; without a name it is paint."""
         polygon = self.camera.polygon(points)
         self.paint(polygon, color, max(1.0, sum(p[2] for p in points) / len(points)), material)
         if name:
@@ -104,7 +104,7 @@ class Canvas:
 
 
 def draw_sky(canvas: Canvas, weather) -> None:
-    """A gradient with clouds behind everything, labelled sky."""
+    """A gradient with clouds behind everything, labeled sky."""
     with canvas.outline("sky", [(0, 0), (WIDTH - 1, 0), (WIDTH - 1, HEIGHT - 1), (0, HEIGHT - 1)]):
         top, low = np.array(weather.sky_top, np.float32), np.array(weather.sky_low, np.float32)
         t = np.clip(np.arange(512, dtype=np.float32) / (canvas.camera.horizon / 2), 0, 1)[:, None, None]
@@ -147,7 +147,7 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
     air = np.exp(-depth / weather.visibility)
     sky = material == 0
     np.copyto(air, 1, where=sky)  # it has the haze already
-    # Lens and sensor: vignetting, exposure, the colour of the lens, contrast, blur, noise.
+    # Lens and sensor: vignetting, exposure, the color of the lens, contrast, blur, noise.
     r2 = ((u[None] - WIDTH / 2) / WIDTH) ** 2 + ((v[:, None] - HEIGHT / 2) / WIDTH) ** 2
     bright = (weather.exposure * (1 - 0.6 * r2)).astype(np.float32)
     np.multiply(gain, 1.3, out=gain, where=sky)

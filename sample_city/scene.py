@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import cos, pi, sin
 
 from sample_city.camera import Camera, Random
-from sample_city.materials import grey
+from sample_city.materials import gray
 from sample_city.street import Street
 from sample_city.vehicles import Ego
 
@@ -33,7 +33,7 @@ class Sun:
 
 @dataclass(frozen=True)
 class Weather:
-    """Sky, air, lens and sensor. `visibility` in metres, `rain` 0..1, `noise` in grey levels, `blur` in pixels."""
+    """Sky, air, lens and sensor. `visibility` in meters, `rain` 0..1, `noise` in gray levels, `blur` in pixels."""
 
     sky_top: tuple = (150, 175, 205)
     sky_low: tuple = (210, 215, 218)
@@ -43,7 +43,7 @@ class Weather:
     tint: tuple = (0.93, 1.04, 0.90)
     rain: float = 0.0
     wet: float = 0.0
-    lift: float = 6.0  # grey level of black, the veil of a lens
+    lift: float = 6.0  # gray level of black, the veil of a lens
     noise: float = 3.0
     blur: float = 0.8
     shadows: bool = True
@@ -115,5 +115,5 @@ def make_scene(seed: int, theme: str | None = None, city: int = 0) -> Scene:
     for step in (street.lay_ground, street.line_sides, street.special, street.construct, street.park, street.furnish,
                  street.people):
         step()
-    ego = Ego(rise=random.integer(20, 70), border=random.integer(3, 9), color=grey(random, 18, 60, 4))
+    ego = Ego(rise=random.integer(20, 70), border=random.integer(3, 9), color=gray(random, 18, 60, 4))
     return Scene(seed, camera, sun, weather, tuple(street.ground), tuple(street.clear()), ego, theme)

@@ -5,7 +5,7 @@ from math import pi
 from sample_city import vehicles
 from sample_city.camera import Random
 from sample_city.houses import Building
-from sample_city.materials import grey, leaf, plaster
+from sample_city.materials import gray, leaf, plaster
 from sample_city.objects import Barrier, Pole, Slab, Strip, Tree, Wire
 from sample_city.people import cycle, person
 from sample_city.thing import scaled
@@ -17,7 +17,7 @@ class Street:
     def __init__(self, random: Random, theme: str):
         self.random, self.theme, r = random, theme, random
         self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
-        self.edges = {-1: r.uniform(4.2, 7.0), 1: r.uniform(2.7, 4.4)}  # camera axis to the kerb, metres
+        self.edges = {-1: r.uniform(4.2, 7.0), 1: r.uniform(2.7, 4.4)}  # camera axis to the kerb, meters
         self.crossing = r.choice((None, None, r.uniform(24, 45)))  # a road that crosses, at this distance
         self.square, self.walks, self.zebra, self.ground, self.things = r.chance(0.12), {}, None, [], []
         self.put = self.things.append
@@ -27,7 +27,7 @@ class Street:
         return {"x": x + self.curve * z * z, "z": z, "seed": self.random.integer(0, 2**31)}
 
     def kerb(self, side: int, beyond: float = 0.0) -> float:
-        """x of the kerb of a side (-1 left, 1 right), or of a line so many metres beyond it."""
+        """x of the kerb of a side (-1 left, 1 right), or of a line so many meters beyond it."""
         return side * (self.edges[side] + beyond)
 
     def strip(self, label, a, b, z=2, length=150.0, color=(0, 0, 0), material="asphalt", curved=True) -> None:
@@ -41,31 +41,31 @@ class Street:
 
     def lay_ground(self) -> None:
         """Soil, pavements, road, rails, parking, markings."""
-        r, strip, kerb, asphalt = self.random, self.strip, self.kerb, grey(self.random, 82, 128, 4)
-        base, tone = r.choice((("terrain", leaf(r)), ("terrain", (120, 110, 85)), ("sidewalk", grey(r, 100, 150)),
-                               ("ground", grey(r, 95, 135))))
+        r, strip, kerb, asphalt = self.random, self.strip, self.kerb, gray(self.random, 82, 128, 4)
+        base, tone = r.choice((("terrain", leaf(r)), ("terrain", (120, 110, 85)), ("sidewalk", gray(r, 100, 150)),
+                               ("ground", gray(r, 95, 135))))
         strip(base, -90, 90, 2, 900, tone, "grass" if base == "terrain" else "paving", curved=False)
         for side in (-1, 1):
-            self.walks[side], stone = r.uniform(3.4, 6.4), grey(r, 100, 160, 6)
+            self.walks[side], stone = r.uniform(3.4, 6.4), gray(r, 100, 160, 6)
             strip("sidewalk", kerb(side), kerb(side, self.walks[side]), color=stone, material="paving")
             strip("", kerb(side), kerb(side, 0.16), color=tuple(s + 18 for s in stone), material="marking")
         strip("road", -self.edges[-1], self.edges[1], 2, 220, asphalt)
         self.wear(asphalt)
         if self.theme == "tram" or r.chance(0.08):
-            strip("rail track", -5.6, -2.6, color=grey(r, 85, 130), material=r.choice(("asphalt", "gravel", "grass")))
+            strip("rail track", -5.6, -2.6, color=gray(r, 85, 130), material=r.choice(("asphalt", "gravel", "grass")))
             for x in (-5.3, -3.3):
                 self.put(Wire(x=x + 0.5, z=6.0, curve=self.curve, length=110))
             for z in range(18, 110, 27):  # masts of the catenary
                 self.put(Pole(**self.at(-self.edges[-1] - 0.5, z), height=6.2, radius=0.09, carries="wires",
-                              arm=self.edges[-1] - 3.0, color=grey(r, 60, 110, 4)))
+                              arm=self.edges[-1] - 3.0, color=gray(r, 60, 110, 4)))
             for x in (-5.0, -3.4):
                 strip("", x, x + 0.12, color=(150, 150, 152), material="marking")
         if self.theme == "parking" or r.chance(0.15):
             side = r.choice((-1, 1))
-            strip("parking", kerb(side, -2.2), kerb(side), r.uniform(2, 9), 40, grey(r, 85, 140), "paving")
+            strip("parking", kerb(side, -2.2), kerb(side), r.uniform(2, 9), 40, gray(r, 85, 140), "paving")
         if self.crossing:
             strip("road", -60, 60, self.crossing - 3.5, 8, asphalt, curved=False)
-        white = grey(r, 165, 205, 4)
+        white = gray(r, 165, 205, 4)
         for z in range(3, 90, 6):  # dashes between the lanes
             strip("", -1.75, -1.6, z, 3, white, "marking")
         if self.crossing and r.chance(0.7) or self.theme == "crowd":
@@ -111,7 +111,7 @@ class Street:
             if verge > 1:
                 soil, label, kind = r.choice((leaf(r), (115, 105, 80))), "terrain", "grass"
                 if self.square:
-                    soil, label, kind = grey(r, 100, 160), "sidewalk", "paving"
+                    soil, label, kind = gray(r, 100, 160), "sidewalk", "paving"
                 self.strip(label, side * inner, side * outer, 2, 120, soil, kind)
             green = r.chance(0.24)  # a park instead of houses
             if green:
@@ -158,7 +158,7 @@ class Street:
             label = r.choice(("fence", "vegetation", "vegetation", *([wanted] if wanted else ())))
         z, length = r.uniform(3, 8), r.uniform(10, 24)
         heights = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8)}
-        color = {"wall": plaster(r), "vegetation": leaf(r)}.get(label, grey(r, 60, 170))
+        color = {"wall": plaster(r), "vegetation": leaf(r)}.get(label, gray(r, 60, 170))
         near = label == "guard rail" or self.theme == label or r.chance(0.3)  # between road and pavement
         x = self.kerb(side, 0.3) if near else side * (inner + 0.1)
         self.put(Barrier(**self.at(x, z), label=label, length=length, height=heights.get(label, 0.8), color=color))
@@ -195,24 +195,24 @@ class Street:
                 x, kind = kerb(side, r.uniform(0.25, 0.6)), r.choice(("lamp", "sign", "sign", "", "lamp"))
                 height = {"lamp": r.uniform(5, 8), "sign": r.uniform(2.3, 3.3), "": r.uniform(1.0, 6)}[kind]
                 put(Pole(**at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1),
-                         color=grey(r, 60, 150, 4), label="polegroup" if r.chance(0.02) else "pole"))
+                         color=gray(r, 60, 150, 4), label="polegroup" if r.chance(0.02) else "pole"))
                 z += r.uniform(7, 20)
             if r.chance(0.3):
                 put(Pole(**at(kerb(side, 0.4), r.uniform(7.5, 11)), height=r.uniform(2.4, 2.9), carries="sign",
-                         color=grey(r, 60, 150)))
+                         color=gray(r, 60, 150)))
             if r.chance(0.35):
                 put(Slab(**at(kerb(side, 0.9), r.uniform(9, 30)), label=r.choice(("static", "static", "dynamic")),
-                         width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=grey(r, 50, 130, 20)))
+                         width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=gray(r, 50, 130, 20)))
         if self.theme == "lights" or self.crossing:
             far = self.crossing - 6 if self.crossing else r.uniform(8, 11)
             near = r.uniform(7.3, 8.5) if self.theme == "lights" else far
             for side, z in ((1, near), (-1, near + 1), (1, far + 14), (-1, far + 14)):
                 x = side * (min(2.6, self.edges[side]) if z < 10 else self.edges[side] + 0.3)
                 put(Pole(**at(x, z), height=2.65 if z < 10 else r.choice((3.4, 5.4)), carries="light", radius=0.08,
-                         color=grey(r, 50, 120), arm=-side * 2.6 if z >= 10 and r.chance(0.6) else 0.0))
+                         color=gray(r, 50, 120), arm=-side * 2.6 if z >= 10 and r.chance(0.6) else 0.0))
         if self.theme in ("wall", "parking") and r.chance(0.6):
             place = at(0.0, r.uniform(55, 90))
-            put(Slab(**place, label="bridge", width=80, low=5.0, high=6.6, color=grey(r, 100, 150)))
+            put(Slab(**place, label="bridge", width=80, low=5.0, high=6.6, color=gray(r, 100, 150)))
 
     def construct(self) -> None:
         """A building site on one side of the road: red and white boards, cones, a heap."""
@@ -221,8 +221,8 @@ class Street:
             return
         side, z, board = r.choice((-1, 1)), r.uniform(13, 22), {"label": "fence", "height": 1.15, "stripes": True}
         x, kerb = self.edges[side] - 2.4, self.edges[side]
-        put(Barrier(**at(min(side * x, side * kerb), z), length=2.4, across=True, color=grey(r, 120, 160), **board))
-        put(Barrier(**at(side * x, z), length=r.uniform(8, 14), color=grey(r, 120, 160), **board))
+        put(Barrier(**at(min(side * x, side * kerb), z), length=2.4, across=True, color=gray(r, 120, 160), **board))
+        put(Barrier(**at(side * x, z), length=r.uniform(8, 14), color=gray(r, 120, 160), **board))
         for k in range(4):
             place = at(side * (x - 0.3 + 0.2 * k), z - 2.2 * k - 1.5)
             put(Slab(**place, label="dynamic", width=0.36, high=0.6, taper=0.7, color=(172, 70, 46)))

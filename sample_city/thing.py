@@ -6,12 +6,12 @@ from sample_city.camera import NEAR, Random
 
 
 def mixed(p, q, t: float) -> tuple:
-    """The point (or colour) at share t of the way from p to q."""
+    """The point (or color) at share t of the way from p to q."""
     return tuple(a + t * (b - a) for a, b in zip(p, q))
 
 
 def scaled(color, factor: float) -> tuple:
-    """A colour made darker or brighter."""
+    """A color made darker or brighter."""
     return tuple(max(0, min(255, int(c * factor))) for c in color)
 
 
@@ -53,7 +53,7 @@ class Thing:
 
 
 class Pen:
-    """Draws in the plane through a thing that faces the camera: (sideways, up) in metres, or in shares of `size`.
+    """Draws in the plane through a thing that faces the camera: (sideways, up) in meters, or in shares of `size`.
 
     `stretch` squeezes the sideways axis (a cycle seen nearly from behind) and turns it round if it is negative.
     """
@@ -83,7 +83,7 @@ class Pen:
             self.canvas.ellipse((u - a, v - b, u + a, v + b), color, self.z, material, self.light)
 
     def part(self, label: str, points, color, material: str = "plain", inside=()) -> None:
-        """A labelled polygon with shapes (points, colour) painted inside it."""
+        """A labeled polygon with shapes (points, color) painted inside it."""
         with self.canvas.outline(label, self.polygon(points)) as seen:
             if seen:
                 self.fill(points, color, material)

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 
 from sample_city.camera import Random, hull
-from sample_city.materials import SHAPES, car_paint, grey
+from sample_city.materials import SHAPES, car_paint, gray
 from sample_city.thing import Thing, mixed, rect, round_, scaled
 
 GLASS, DARK, RIM = (34, 40, 43), (16, 17, 17), (135, 137, 139)
@@ -12,7 +12,7 @@ WHEEL = ((1.2, (14, 14, 15)), (1, (27, 27, 28)), (0.66, (128, 130, 132)), (0.52,
 
 @dataclass(frozen=True)
 class Vehicle(Thing):
-    """A profile (length, up) pulled out to a width; above `belt` the sides lean inwards by `lean` a metre.
+    """A profile (length, up) pulled out to a width; above `belt` the sides lean inwards by `lean` a meter.
 
     `heading` is the angle of its length axis: 0 ahead, as the camera drives; pi/2 to the right.
     """
@@ -24,14 +24,14 @@ class Vehicle(Thing):
     width: float = 1.8
     ends: tuple = ()  # (edge of the profile, from, to across, from, to along): panes of the ends, in shares
     panes: tuple = ()  # polygons (along, up) of glass on both sides
-    panels: tuple = ()  # (polygon, colour) painted on both sides below the glass
+    panels: tuple = ()  # (polygon, color) painted on both sides below the glass
     wheels: tuple = ()  # places along the length
     wheel_radius: float = 0.33
     belt: float = 1.0
     lean: float = 0.0
 
     def place(self, s: float, y: float, w: float) -> tuple[float, float, float]:
-        """A point at s metres along, y up, w across, in space."""
+        """A point at s meters along, y up, w across, in space."""
         w *= 1 - self.lean * max(0.0, y - self.belt) / self.width
         return (self.x + s * sin(self.heading) + w * cos(self.heading), y,
                 self.z + s * cos(self.heading) - w * sin(self.heading))
@@ -169,7 +169,7 @@ def car(random: Random, **place) -> Vehicle:
 
 
 def boxy(label: str, color, panels=(), panes=(), height=None, **place) -> Vehicle:
-    """A bus, tram, truck, caravan or trailer: a box with a rounded front. `panels` are (s0, y0, s1, y1, colour)."""
+    """A bus, tram, truck, caravan or trailer: a box with a rounded front. `panels` are (s0, y0, s1, y1, color)."""
     length, tall, width, floor, nose, wheels, rows = SHAPES["boxes"][label]
     a, height = length / 2, height or tall
     for start, stop, step, low, high in rows:  # of windows and doors
@@ -199,7 +199,7 @@ def tram(random: Random, **place) -> Vehicle:
 
 
 def truck(random: Random, **place) -> Vehicle:
-    cab, cargo = car_paint(random), random.choice([grey(random, 140, 205, 5), car_paint(random)])
+    cab, cargo = car_paint(random), random.choice([gray(random, 140, 205, 5), car_paint(random)])
     tall = random.uniform(2.9, 3.5)
     stripe = (-3.6, tall * 0.55, 1.6, tall * 0.72, scaled(cargo, random.uniform(0.7, 1.15)))
     ribs = [(s, 1.0, s + 0.06, tall - 0.05, scaled(cargo, 0.82)) for s in (-2.7, -1.6, -0.5, 0.6)]
@@ -209,13 +209,13 @@ def truck(random: Random, **place) -> Vehicle:
 
 
 def caravan(random: Random, **place) -> Vehicle:
-    color, trim = grey(random, 180, 215, 4), random.choice([(90, 100, 120), (140, 90, 60), (110, 110, 108)])
+    color, trim = gray(random, 180, 215, 4), random.choice([(90, 100, 120), (140, 90, 60), (110, 110, 108)])
     panes = rect(-1.6, 1.25, -0.5, 1.9), rect(0.4, 1.25, 1.3, 1.9)
     return boxy("caravan", color, [(-2.4, 0.7, 2.4, 0.85, trim)], panes, **place)
 
 
 def trailer(random: Random, **place) -> Vehicle:
-    color = grey(random, 70, 140)
+    color = gray(random, 70, 140)
     panels = [(s, 0.4, s + 0.05, 1.2, scaled(color, 0.7)) for s in (-1.0, -0.3, 0.4, 1.1)]
     return boxy("trailer", color, panels, **place)
 

@@ -2,7 +2,7 @@
 
     python -m scripts.changed_outputs 01 03 04 05 06 08     # some minutes
 
-The changes: a digit of a number, of a shape, of a table's cell, a class name, and a figure's number, colour or
+The changes: a digit of a number, of a shape, of a table's cell, a class name, and a figure's number, color or
 legend text. They are made in copies of the notebooks below runs/. Writes benchmarks/results/changed_outputs.json.
 """
 import json
@@ -23,7 +23,7 @@ SEED = 10
 NAMES = ["road", "sidewalk", "building", "wall", "fence", "pole", "vegetation", "terrain", "sky", "person", "rider",
          "car", "truck", "bus", "train", "motorcycle", "bicycle"]
 KINDS = {  # what is replaced; within figures the text that describes their data
-    "figure's legend": r"(?<=legend )\w+", "figure's colour": r"#[0-9a-f]{6}", "figure's number": r"(?<= mean )\d",
+    "figure's legend": r"(?<=legend )\w+", "figure's color": r"#[0-9a-f]{6}", "figure's number": r"(?<= mean )\d",
     "class name": rf"\b(?:{'|'.join(NAMES)})\b", "shape": r"(?<=[(\[])\d+(?=, \d+)|\d+x\d+", "table cell":
     r"(?<=  )\d+\.?\d*(?=\n|  )", "number": r"\d+"}
 

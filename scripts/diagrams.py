@@ -268,7 +268,7 @@ def overlap_tile(image: np.ndarray):
 
 
 def classes():
-    """The 19 evaluated classes with colour, train id and label id, by category; and the ids that are ignored."""
+    """The 19 evaluated classes with color, train id and label id, by category; and the ids that are ignored."""
     figure, axis = canvas(13.6, 4.9)
     rows = [label for label in LABELS if not label.ignore_in_eval]
     categories = list(dict.fromkeys(label.category for label in rows))
@@ -299,7 +299,7 @@ def classes():
 
 
 def receptive_field(image: np.ndarray):
-    """What two output pixels of different phase see, and how strongly at initialisation (width 16, eight starts)."""
+    """What two output pixels of different phase see, and how strongly at initialization (width 16, eight starts)."""
     crop, _ = View().pair(image, np.zeros(image.shape[:2], np.uint8))
     heat = np.zeros((220, 220))
     piece = torch.from_numpy(crop[176:396, 176:396].astype(np.float32) / 255).permute(2, 0, 1)[None]
@@ -335,7 +335,7 @@ def receptive_field(image: np.ndarray):
 
 
 def legend_below(figure, train_ids, columns: int = 10) -> None:
-    """Colour and name of every class that occurs, in a size that stays legible when the picture is 900 pixels wide."""
+    """Color and name of every class that occurs, in a size that stays legible when the picture is 900 pixels wide."""
     present = [i for i in np.unique(train_ids) if i != 255]
     patches = [Patch(facecolor=np.array(TRAIN_19.colors[i]) / 255, label=TRAIN_19.names[i]) for i in present]
     patches.append(Patch(facecolor="black", label="ignored"))

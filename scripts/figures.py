@@ -4,7 +4,7 @@
     python -m scripts.figures unet classes     # some
     python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
 
-Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its texts, colours and
+Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its texts, colors and
 data in rounded numbers), the hash of the picture and, where one is used, of the checkpoint. A test draws every figure
 again and compares what it shows.
 """
@@ -41,19 +41,19 @@ LIMIT = 250_000  # bytes a picture
 
 ALT = {
     "unet": "Diagram of U-Net: boxes shrink from 572 to 28 pixels and grow from 64 to 1024 channels on the way down, "
-            "and come back to 388 pixels and 19 classes on the way up; grey arrows carry cropped maps across.",
+            "and come back to 388 pixels and 19 classes on the way up; gray arrows carry cropped maps across.",
     "fcn": "Diagram of FCN-8s: the convolutions of VGG16 shrink the frame by 32, two layers that were fully connected "
            "follow, and class scores are up-sampled in three steps while scores of pool4 and pool3 are added.",
     "valid_convolution": "Two grids: a 3x3 average over six by six ones gives four by four ones without padding, with "
                          "padding six by six, and less than one at the border, where zeros were invented.",
     "overlap_tile": "A street frame with a mirrored border, in dotted tiles; two blue input squares of 572 pixels, "
                     "and inside each the yellow square of 388 pixels that it answers.",
-    "classes": "The 19 evaluated classes of Cityscapes with colour, train id and label id, grouped into seven "
+    "classes": "The 19 evaluated classes of Cityscapes with color, train id and label id, grouped into seven "
                "categories, and below them the names of the ids that are ignored.",
-    "label_kinds": "Four pictures of one street frame: the frame itself, its label ids in grey, its train ids in the "
-                   "class colours with a legend, and its instances, each in a colour of its own.",
+    "label_kinds": "Four pictures of one street frame: the frame itself, its label ids in gray, its train ids in the "
+                   "class colors with a legend, and its instances, each in a color of its own.",
     "crop": "A street frame with two nested squares of 572 and 388 pixels in its middle; beside it the input crop and "
-            "the smaller label that belongs to its centre.",
+            "the smaller label that belongs to its center.",
     "train_result": "Two training frames in rows, each as frame, truth and prediction of the demo network, with a "
                     "legend of the classes.",
     "val_result": "Two validation frames, never seen in training, each as frame, truth and prediction of the demo "
@@ -82,7 +82,7 @@ def pictures(place: int = 0):
 
 
 def label_kinds():
-    """One frame, its label ids as grey values, its train ids and its instances in colour."""
+    """One frame, its label ids as gray values, its train ids and its instances in color."""
     frame, ids = pictures()
     path = CITY / rows("val")[by_light()[0]].label.replace("_labelIds", "_instanceIds")
     instances = np.asarray(Image.open(path)).astype(np.int64)
@@ -91,8 +91,8 @@ def label_kinds():
     gray = np.repeat((ids.astype(np.uint16) * 7).astype(np.uint8)[..., None], 3, axis=2)
     truth = TRAIN_19.encode(ids)
     return shown_in_rows([frame, gray, TRAIN_19.colorize(truth), hues],
-                         ["leftImg8bit: the frame", "labelIds: ids 0 to 33 (here as grey values, times 7)",
-                          "train ids in Cityscapes' colours", "instanceIds: every object for itself"], 2, truth, 2)
+                         ["leftImg8bit: the frame", "labelIds: ids 0 to 33 (here as gray values, times 7)",
+                          "train ids in Cityscapes' colors", "instanceIds: every object for itself"], 2, truth, 2)
 
 
 def crop():
@@ -171,8 +171,8 @@ assert FIGURES.keys() == ALT.keys()
 
 
 def png(figure, dpi: int = 100) -> bytes:
-    """The figure as an opaque PNG with a palette: its commonest colours and those of the classes exactly, the
-    others near enough; fewer colours, then fewer pixels, until it fits the limit."""
+    """The figure as an opaque PNG with a palette: its commonest colors and those of the classes exactly, the
+    others near enough; fewer colors, then fewer pixels, until it fits the limit."""
     for colors, scale in ((192, 1), (96, 1), (96, 0.85), (48, 0.85), (48, 0.7)):
         figure.set_dpi(dpi * scale)
         canvas = FigureCanvasAgg(figure)
@@ -186,14 +186,14 @@ def png(figure, dpi: int = 100) -> bytes:
         palette.putpalette([*exact.ravel().tolist(), *rest])
         buffer = io.BytesIO()
         mapped = np.asarray(picture.quantize(palette=palette, dither=Image.Dither.NONE)).copy()
-        for number, color in enumerate(exact):  # pillow only looks for a near colour
+        for number, color in enumerate(exact):  # pillow only looks for a near color
             mapped[(pixels == color).all(-1)] = number
         result = Image.fromarray(mapped, "L")
         result.putpalette(palette.getpalette())
         result.save(buffer, "png", optimize=True)
         if buffer.tell() <= LIMIT:
             return buffer.getvalue()
-    raise SystemExit(f"a figure is larger than {LIMIT} bytes even in few colours: draw a smaller one")
+    raise SystemExit(f"a figure is larger than {LIMIT} bytes even in few colors: draw a smaller one")
 
 
 def sha256(path) -> str:

@@ -39,7 +39,7 @@ def block() -> str:
         row(f"a U-Net of width {learnable['settings']['width']} after {learnable['settings']['steps']} steps of "
             f"{learnable['settings']['batch']} frames with {learnable['settings']['optimizer']} (chapter 12)",
             learnable["points"][-1], "benchmarks/city_curve.py"),
-        row("a classifier of single pixels (colour and position)", context["scores"]["pixel"],
+        row("a classifier of single pixels (color and position)", context["scores"]["pixel"],
             "benchmarks/city_context.py"),
         row("a network that sees at most 5 pixels", context["scores"]["window"], "benchmarks/city_context.py"),
         row("position alone", context["scores"]["position"], "benchmarks/city_context.py"),
@@ -48,7 +48,7 @@ def block() -> str:
     ratios = [
         ("exact statistics of all frames, against decoding them alone", f"{data['statistics_over_decoding']:.2f} of "
          "the time", "`benchmarks/data_path.py`"),
-        ("a cached centre crop, against decode + ToTensor + CenterCrop",
+        ("a cached center crop, against decode + ToTensor + CenterCrop",
          f"{data['cached_item_speedup_over_naive']:.0f} times as fast", "`benchmarks/data_path.py`"),
         ("the confusion matrix, against the masked `np.bincount` that everyone copies",
          f"{metrics['masked np.bincount']:.1f} times as fast", "`benchmarks/metrics.py`"),
@@ -58,8 +58,8 @@ def block() -> str:
          "`benchmarks/inference.py`"),
         ("a training step of the recipe, against PyTorch's defaults",
          f"{step['plain_over_recipe_cpu']:.2f} times as fast", "`benchmarks/training_step.py`"),
-        ("the same, against a padded network of its width with batch norm, per labelled pixel",
-         f"{step['padded_over_recipe_cpu_per_labelled_pixel']:.2f} times as fast", "`benchmarks/training_step.py`")]
+        ("the same, against a padded network of its width with batch norm, per labeled pixel",
+         f"{step['padded_over_recipe_cpu_per_labeled_pixel']:.2f} times as fast", "`benchmarks/training_step.py`")]
     faults = {part: found["all"] for part, found in read("mutants").items()}
     real = faults["tests"]["faults"] - faults["tests"]["equivalent"]
     first, versions = read("first_minutes"), read("versions")
@@ -100,7 +100,7 @@ Planted faults: of {real} that change something in `helpers/` the tests notice {
 {faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices {faults["notebooks"]["caught"]} \
 (`scripts/mutants.py`).
 
-On the real Cityscapes, with the recipe (572×572 centre crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
+On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
 course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a certificate that you can send
 in.
 

@@ -35,7 +35,7 @@ def small_root(root: Path, train: int = 10, val: int = 3, shape=(64, 96)) -> Pat
 def small_config(root, **changes) -> TrainConfig:
     """Everything that draws random numbers is on: random crops, flips, dropout; and batches are accumulated."""
     config = TrainConfig(name="small", root=str(root), view="crop", size=32, padding="same", norm="batch", width=4,
-                         depth=2, dropout=0.5, epochs=12, batch_size=2, accumulate=2, lr=3e-3, schedule="cosine",
+                         depth=2, dropout=0.5, epochs=12, batch_size=2, accumulate=2, learning_rate=3e-3, schedule="cosine",
                          augment=True, mean=(0.5,) * 3, std=(0.25,) * 3, pictures=1)
     return replace(config, **changes)
 

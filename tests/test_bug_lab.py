@@ -1,4 +1,4 @@
-"""Every bug of the catalogue is planted, and a named quick test must notice it; without the bug that test must pass.
+"""Every bug of the catalog is planted, and a named quick test must notice it; without the bug that test must pass.
 
 Some of those tests stand in the other files of this folder, the rest here.
 """
@@ -67,8 +67,8 @@ def test_scores_come_in_the_order_of_the_frames(root, tmp_path):
     dataset, model = validation_set(root, tmp_path), deaf_network()
     torch.manual_seed(1)  # an order that is not the identity, should somebody shuffle
     scores = evaluate(model, dataset)
-    labelled = [int((target != 255).sum()) for _, target in dataset]
-    assert [int(frame.counts.sum()) for frame in scores.per_frame] == labelled and len(set(labelled)) == len(labelled)
+    labeled = [int((target != 255).sum()) for _, target in dataset]
+    assert [int(frame.counts.sum()) for frame in scores.per_frame] == labeled and len(set(labeled)) == len(labeled)
 
 
 def test_mean_iou_is_pooled(root, tmp_path):
@@ -79,7 +79,7 @@ def test_mean_iou_is_pooled(root, tmp_path):
     assert scores.mean_iou == pytest.approx((hits[union > 0] / union[union > 0]).mean(), rel=1e-9) and hits.sum() > 99
 
 
-def test_the_checkpoint_says_how_to_normalise(root):
+def test_the_checkpoint_says_how_to_normalize(root):
     info = {"view": View("crop", 32, "same", 1), "label_set": TRAIN_19, "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
     dataset = dataset_for(info, root, "val")
     assert (dataset.mean, dataset.std) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
@@ -101,7 +101,7 @@ def test_deviation_is_the_root(tmp_path):
 
 
 def test_a_step_uses_its_own_gradient(root, runs):
-    config = small_config(root, lr=0.0, dropout=0.0, norm=None, accumulate=1, batch_size=5)
+    config = small_config(root, learning_rate=0.0, dropout=0.0, norm=None, accumulate=1, batch_size=5)
     run = Run(config, progress=False)
     batches, gradients = list(run.loader(0)), []
     for number in range(2):  # the same batch twice, and weights that do not move
@@ -123,7 +123,7 @@ def test_only_training_is_augmented(root, runs):
     assert run.train_set.augment and not run.val_set.augment
 
 
-# -- the catalogue ----------------------------------------------------------------------------------------------
+# -- the catalog ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +191,7 @@ def test_a_bug_that_does_not_fit_any_more_is_named(monkeypatch):
 def test_bugs_do_not_pile_up():
     with pytest.raises(ZeroDivisionError), bugs.planted("softmax-twice"), bugs.planted("void-counted"):
         raise ZeroDivisionError
-    import_module("test_metrics").test_pixel_loss_is_a_sum_over_labelled_pixels()
+    import_module("test_metrics").test_pixel_loss_is_a_sum_over_labeled_pixels()
     import_module("test_metrics").test_void_predictions_do_not_matter()
 
 

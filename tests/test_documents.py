@@ -25,10 +25,10 @@ def told(table: str) -> dict[str, str]:
     return dict(re.findall(r"\((?:notebooks/)?(\w+)\.ipynb\)[^\n]*\| (\d+) \|$", table, re.M))
 
 
-def test_readme_goes_from_the_pictures_to_the_licence():
+def test_readme_goes_from_the_pictures_to_the_license():
     text = read("README.md")
     marks = ["training.gif", "browser.png", "You will be able to", "## Two commands", "## Chapters", "## Results",
-             START, END, "## Real Cityscapes", "## If something goes wrong", "## Citing and licence"]
+             START, END, "## Real Cityscapes", "## If something goes wrong", "## Citing and license"]
     assert sorted(marks, key=text.index) == marks
     assert f"{REPORTED['mean_iou']}" in text
 
@@ -76,7 +76,7 @@ def test_glossary_is_in_order_and_its_chapters_use_the_words():
     assert len(entries) >= 20 and [e[0].lower() for e in entries] == sorted(e[0].lower() for e in entries)
     for term, text in entries:
         chapters = re.findall(r"\(notebooks/(\w+)\.ipynb\)", text)
-        word = re.split(r"[ ,(]", term.lower())[0].replace("normalisation", "normali").rstrip("s")
+        word = re.split(r"[ ,(]", term.lower())[0].replace("normalization", "normali").rstrip("s")
         for chapter in chapters:
             assert word in "\n".join(c.source for c in CHAPTERS[chapter].cells).lower(), (term, chapter)
         assert chapters, term

@@ -97,7 +97,7 @@ def test_whole_frames_equal_the_official_script(official, truth, kind, tmp_path)
 
 
 def test_a_crop_equals_the_official_script_where_the_rest_is_void(official, truth, tmp_path):
-    """A net sees the centre crop only: the same as a label file that is unlabeled outside the crop."""
+    """A net sees the center crop only: the same as a label file that is unlabeled outside the crop."""
     random = np.random.default_rng(6)
     confusion, predictions, labels_files = ConfusionMatrix(19), [], []
     for path, labels, _ in truth:
@@ -211,7 +211,7 @@ def test_losses_differ_when_batches_are_unequal(net, val):
 
         def __getitem__(self, index):
             image, target = val[index]
-            if index == 1:  # hardly anything is labelled
+            if index == 1:  # hardly anything is labeled
                 target = torch.where(torch.arange(target.shape[1]) < 2, target, IGNORE)
             return image, target if index < 2 else torch.full_like(target, IGNORE)  # and once nothing at all
 
@@ -287,11 +287,11 @@ def test_protocols_agree_with_the_matrix_and_the_explorer_shows_them(net, val):
     with torch.no_grad():
         for image, target in (val[i] for i in range(5)):
             tables.append(protocols.count(net(image[None])[0].argmax(0).numpy(), target.numpy(), 19))
-    everything = protocols.all_scores({"whole frame": tables, "centre crop": tables[:1]})
+    everything = protocols.all_scores({"whole frame": tables, "center crop": tables[:1]})
     assert everything[protocols.OFFICIAL] == scores.mean_iou and len(everything) == 54
     per_image = np.mean([m.mean_iou() for m in scores.per_frame])
     assert everything["per image", "left out", "left out", "whole frame"] == pytest.approx(per_image, abs=1e-15)
-    explorer = protocols.ProtocolExplorer({"whole frame": tables, "centre crop": tables[:1]}, TRAIN_19.names)
+    explorer = protocols.ProtocolExplorer({"whole frame": tables, "center crop": tables[:1]}, TRAIN_19.names)
     picture = explorer.picture.value
     explorer.absent.value = "as 1"
     assert explorer.picture.value != picture and "absent as 1" in repr(explorer)

@@ -200,14 +200,14 @@ def test_augmented_label_follows_frame(folder):
     run.train_set.epoch = 0
     base = run.train_set.base
 
-    class Grey:  # frames whose grey level is their train id, in blocks: they must stay so wherever they go
+    class Gray:  # frames whose gray level is their train id, in blocks: they must stay so wherever they go
         rows, mean, std, label_set = base.rows, base.mean, base.std, base.label_set
 
         def pair(self, index):
             target = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4), np.ones((16, 24), np.uint8))
             return np.repeat((target * 10)[..., None], 3, 2), target
 
-    run.train_set.base = Grey()
+    run.train_set.base = Gray()
     sizes = set()
     for epoch in range(6):
         run.train_set.epoch = epoch
@@ -215,13 +215,13 @@ def test_augmented_label_follows_frame(folder):
         again = run.train_set[0]
         assert torch.equal(image, again[0]) and torch.equal(target, again[1])
         assert image.shape == (3, 64, 96) and target.shape == (64, 96)
-        grey = torch.full((3, 64, 96), -1.0)
+        gray = torch.full((3, 64, 96), -1.0)
         for train_id in target.unique():
             if train_id != IGNORE:
                 level = normalize(np.full((1, 1, 3), int(train_id) * 10, np.uint8), base.mean, base.std)
-                grey = torch.where(target == train_id, level, grey)
+                gray = torch.where(target == train_id, level, gray)
         valid = target != IGNORE
-        assert ((image - grey).abs().amax(0)[valid] < 0.02).float().mean() > 0.75  # the rest are blended edges
+        assert ((image - gray).abs().amax(0)[valid] < 0.02).float().mean() > 0.75  # the rest are blended edges
         sizes.add(len(target.unique()))
     assert len(sizes) > 1  # scaled differently every epoch
 
@@ -232,7 +232,7 @@ def test_one_training_many_scores(folder):
     alone = experiments.run_trials(trials[:1])
     assert scores[0] == alone[0] and len({score["train_loss"] for score in scores}) == 1
     with pytest.raises(ValueError, match="2 training runs"):
-        experiments.run_trials([tiny(folder), tiny(folder, lr=0.02)])
+        experiments.run_trials([tiny(folder), tiny(folder, learning_rate=0.02)])
 
 
 def test_small_city(tmp_path, monkeypatch):
@@ -258,12 +258,12 @@ def test_every_trial_changes_what_it_says():
     schedule = {"optimizer", "lr", "warmup", "schedule"}
     size = {"view", "height", "size", "batch_size", "epochs"}
     expected = {"crops": {"augment"}, "norm": {"norm"}, "adamw": schedule, "frames": size, "scale": {"scale"},
-                "colour": {"colour"}, "weighted": {"loss"}, "dice": {"loss"}, "longer": {"epochs"}, "ema": {"ema"},
+                "color": {"color"}, "weighted": {"loss"}, "dice": {"loss"}, "longer": {"epochs"}, "ema": {"ema"},
                 "flip": {"flip_test"}, "large": {"lr"}, "muon": {"optimizer"}, "no skips": {"skips"},
                 "summed skips": {"skips"}, "bilinear": {"up"}, "valid": {"padding"},
                 "width 4": {"width"}, "width 16": {"width"}, "depth 2": {"depth"},
                 "raw": {"mean", "std"}, "bytes": {"mean", "std"}, "imagenet": {"mean", "std"},
-                "per image": {"per_image"}, "30 classes": {"label_set"}, "centre": {"augment"},
+                "per image": {"per_image"}, "30 classes": {"label_set"}, "center": {"augment"},
                 "bare": {"norm", "lr"}, "fcn parameters": {"model", "width"}, "fcn compute": {"model", "width"}}
     assert {name for name, (_, against, _) in everything.items() if against} == set(expected)
     frames, steps = beyond.BUDGET["train_frames"], beyond.BUDGET["steps"]
@@ -308,7 +308,7 @@ def test_results_resume_and_do_not_mix(folder, tmp_path, monkeypatch):
         patch.setattr(beyond, "BUDGET", {**beyond.BUDGET, "steps": 1})
         with pytest.raises(ValueError, match="--anew"):
             beyond.main([])
-    trials["a"] = ("one", None, tiny(None, lr=0.5))
+    trials["a"] = ("one", None, tiny(None, learning_rate=0.5))
     with pytest.raises(ValueError, match="runs of 'a'"):
         beyond.main([])
     assert json.loads(file.read_text()) == again and len(runs) == 5
@@ -375,7 +375,7 @@ def test_camvid_configs_are_frozen():
         settings = {k: v for k, v in experiments.plain(config).items() if k not in ("width", "dropout", "lr")}
         assert settings == {"label_set": "camvid11", "view": "frame", "height": 360, "padding": "same",
                             "norm": "batch", "epochs": 240, "batch_size": 8, "schedule": "poly", "augment": True,
-                            "workers": 8, "optimizer": "adamw", "warmup": 200, "colour": True, "scale": (0.5, 2.0),
+                            "workers": 8, "optimizer": "adamw", "warmup": 200, "color": True, "scale": (0.5, 2.0),
                             "ema": 0.998}
 
 
@@ -390,7 +390,7 @@ def test_instrument_changes_one_thing():
         first, last = (question.scene(1, question.values[k]) for k in (0, -1))
         assert different(first, last) == {inside}
         assert different(getattr(first, inside), getattr(last, inside)) == changed
-    for name, changed in (("distance", {"z"}), ("colour", {"color"})):
+    for name, changed in (("distance", {"z"}), ("color", {"color"})):
         question = instrument.QUESTIONS[name]
         first, last = (question.scene(1, question.values[k]) for k in (0, -1))
         assert different(first, last) == {"objects"} and first.objects[:-1] == last.objects[:-1]

@@ -55,8 +55,8 @@ def test_description_notices_another_picture():
     assert describe(figure) != before
 
 
-def test_png_keeps_the_class_colours():
-    """Also the rare ones: fence and pole must not become one grey in a legend."""
+def test_png_keeps_the_class_colors():
+    """Also the rare ones: fence and pole must not become one gray in a legend."""
     busy = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
     busy[:4, :76] = np.repeat(np.array(figures.TRAIN_19.colors, np.uint8), 4, axis=0)
     figure = plots.panels([busy], ["noise and the 19 classes"])

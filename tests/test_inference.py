@@ -61,7 +61,7 @@ def noise(height, width, seed=0):
 
 
 class Brightness(torch.nn.Module):
-    """Class 1 where the normalised red channel is above zero, else class 0; remembers the sizes it was given."""
+    """Class 1 where the normalized red channel is above zero, else class 0; remembers the sizes it was given."""
 
     def __init__(self, margin=0):
         super().__init__()
@@ -227,7 +227,7 @@ def test_the_crop_views_window_is_what_the_dataset_shows(valid, tmp_path):
 
     write_csv(CITY, "val", tmp_path / "val.csv")
     dataset = CityscapesDataset(read_csv(tmp_path / "val.csv"), CITY, View(), TRAIN_19, MEAN, STD)
-    frame = dataset.frame(0)[100:900, 200:1416]  # 800 x 1216: the centre crop starts on the same grid
+    frame = dataset.frame(0)[100:900, 200:1416]  # 800 x 1216: the center crop starts on the same grid
     image, _ = dataset.view.pair(frame, frame[..., 0])
     with torch.no_grad():
         expected = valid(normalize(image, MEAN, STD)[None])[0]
@@ -257,8 +257,8 @@ def saved(folder, name, picture, **options):
 def test_pictures_of_every_kind_become_rgb(tmp_path):
     picture = Image.fromarray(RGB)
     assert (read_photograph(saved(tmp_path, "rgb.png", picture)) == RGB).all()
-    grey = read_photograph(saved(tmp_path, "grey.png", picture.convert("L")))
-    assert (grey == np.asarray(picture.convert("L"))[..., None]).all()
+    gray = read_photograph(saved(tmp_path, "gray.png", picture.convert("L")))
+    assert (gray == np.asarray(picture.convert("L"))[..., None]).all()
     palette = read_photograph(saved(tmp_path, "palette.png", picture.quantize(256)))
     assert palette.shape == RGB.shape and np.abs(palette.astype(int) - RGB).mean() < 30
     alpha = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
@@ -291,7 +291,7 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path):
         read_photograph(tmp_path / "missing.jpg")
 
 
-def test_a_photograph_is_labelled_at_its_own_size(same, tmp_path):
+def test_a_photograph_is_labeled_at_its_own_size(same, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = saved(tmp_path, "phone.jpg", Image.fromarray(noise(90, 160)), exif=exif)
@@ -304,7 +304,7 @@ def test_a_photograph_is_labelled_at_its_own_size(same, tmp_path):
     assert (np.asarray(color) == TRAIN_19.colorize(expected)).all()
     parts = read_photograph(path).astype(int), np.asarray(color).astype(int)
     far = [np.abs(np.asarray(overlay) - part).mean() for part in ((parts[0] + parts[1]) / 2, *parts)]
-    assert far[0] < min(far[1:]) / 1.5, "half photograph, half colours (as far as JPEG keeps noise)"
+    assert far[0] < min(far[1:]) / 1.5, "half photograph, half colors (as far as JPEG keeps noise)"
 
 
 def test_command_line(same, tmp_path, capsys):
@@ -328,7 +328,7 @@ def test_a_large_photograph_needs_bounded_memory(valid):
     assert max(sizes) <= 2 * 64 * 3000
 
 
-def test_val_frames_of_the_city_are_labelled_whole(same):
+def test_val_frames_of_the_city_are_labeled_whole(same):
     row = find_rows(CITY, "val")[0]
     labels = predict_frame(same, np.asarray(Image.open(CITY / row.image)), QUARTER)
     assert labels.shape == (1024, 2048) and labels.max() < 19

@@ -107,7 +107,7 @@ def test_categories_and_merging():
     assert (matrix.merged(groups).counts == direct.counts).all()
 
 
-def test_pixel_loss_is_a_sum_over_labelled_pixels():
+def test_pixel_loss_is_a_sum_over_labeled_pixels():
     logits, target = torch.randn(2, 5, 4, 4), torch.randint(0, 5, (2, 4, 4))
     target[0, :2] = 255
     loss, pixels = pixel_loss(logits, target)

@@ -21,11 +21,11 @@ TRUTH = np.add.outer(np.arange(32) // 8, np.arange(48) // 16) % 4  # 0 to 3
 
 def save_mask(path, kind):
     """TRUTH as a mask file of one kind."""
-    if kind == "grey":
+    if kind == "gray":
         picture = Image.fromarray(TRUTH.astype(np.uint8))
     elif kind == "grey16":
         picture = Image.fromarray(TRUTH.astype(np.uint16))
-    elif kind == "grey as rgb":
+    elif kind == "gray as rgb":
         picture = Image.fromarray(TRUTH.astype(np.uint8)).convert("RGB")
     elif kind == "palette":
         picture = Image.fromarray(TRUTH.astype(np.uint8), mode="P")
@@ -39,11 +39,11 @@ def save_mask(path, kind):
     picture.save(path)
 
 
-LISTS = {"colour": COLORS, "rgba": COLORS}
+LISTS = {"color": COLORS, "rgba": COLORS}
 NAMES = ["sky", "wall", "ground", "ignore"]
 
 
-@pytest.mark.parametrize("kind", ["grey", "grey16", "grey as rgb", "palette", "colour", "rgba"])
+@pytest.mark.parametrize("kind", ["gray", "grey16", "gray as rgb", "palette", "color", "rgba"])
 def test_every_kind_of_mask(tmp_path, kind):
     save_mask(tmp_path / "m.png", kind)
     classes = read_classes(LISTS.get(kind, NAMES))
@@ -62,13 +62,13 @@ def test_black_and_white_masks_and_values(tmp_path):
 
 
 def test_unknown_values_are_named(tmp_path):
-    save_mask(tmp_path / "m.png", "grey")
+    save_mask(tmp_path / "m.png", "gray")
     with pytest.raises(ValueError, match=r"1 values that are not in the class list: 3 \(\d+ pixels\)"):
         read_mask(tmp_path / "m.png", read_classes(["a", "b", "c"]))
-    save_mask(tmp_path / "c.png", "colour")
+    save_mask(tmp_path / "c.png", "color")
     with pytest.raises(ValueError, match=r"\(90, 90, 90\)"):
         read_mask(tmp_path / "c.png", read_classes(COLORS[:2] + COLORS[3:]))
-    with pytest.raises(ValueError, match="class list has no colours"):
+    with pytest.raises(ValueError, match="class list has no colors"):
         read_mask(tmp_path / "c.png", read_classes(NAMES))
     Image.open(tmp_path / "c.png").save(tmp_path / "c.jpg", quality=60)
     with pytest.raises(ValueError, match="JPEG blurs"):
@@ -85,7 +85,7 @@ def test_bad_class_lists(lines, message):
         read_classes(lines)
 
 
-def test_colours_differ():
+def test_colors_differ():
     assert len(set(read_classes([f"class {i}" for i in range(33)]).colors)) == 33
 
 
@@ -136,11 +136,11 @@ def test_prepared_again_nothing_old_is_left(own):
 
 def test_problems_are_reported_together(own):
     (own / "images" / "p0.png").write_bytes(b"no picture")
-    save_mask(own / "masks" / "p1_mask.png", "colour")
+    save_mask(own / "masks" / "p1_mask.png", "color")
     Image.new("L", (10, 10)).save(own / "masks" / "p2_mask.png")
     with pytest.raises(ValueError) as caught:
         prepare(own / "images", own / "masks", own / "classes.txt", own / "root", progress=False)
-    for phrase in ("p0.png cannot be read", "p1_mask.png: a colour mask", "48x32", "10x10"):
+    for phrase in ("p0.png cannot be read", "p1_mask.png: a color mask", "48x32", "10x10"):
         assert phrase in str(caught.value)
     (own / "masks" / "p3_mask.png").unlink()
     with pytest.raises(ValueError, match="1 of 10 pictures have no mask: p3.jpg"):
@@ -165,7 +165,7 @@ def test_training_keeps_its_own_classes(own, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_RUNS", str(own / "runs"))
     monkeypatch.setenv("COURSE_CACHE", str(own / "cache"))
     config, _ = parse(["--preset", "demo", "--name", "own", "--epochs", "4", "--width", "4", "--depth", "1",
-                       "--lr", "0.03", "--pictures", "1", "--root", str(own / "root"),
+                       "--learning-rate", "0.03", "--pictures", "1", "--root", str(own / "root"),
                        "--label-set", str(own / "root" / "classes.json")])
     history = train(config, progress=False)
     assert history[-1]["val_mean_iou"] > 0.6, history[-1]

@@ -17,7 +17,7 @@ SIZE = 480, 360  # CamVid's: 360 is no multiple of 16, and far below 572
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
-    """Frames of the sample city reduced to CamVid's size and named like its drives, with label ids and colours."""
+    """Frames of the sample city reduced to CamVid's size and named like its drives, with label ids and colors."""
     root = tmp_path_factory.mktemp("photographs")
     for split, count, drive in (("train", 16, "0001tp"), ("val", 4, "0016e5")):
         for number, row in enumerate(find_rows(CITY, split)[:count]):

@@ -72,22 +72,22 @@ def test_the_rehearsal_measures_what_the_helpers_measure(root, whole):
     model, info = load_model(folder / "training" / "last.pt")
     crops = evaluate(model, DataLoader(dataset_for(info, root, "val"), 2), info["label_set"])
     for name in ("mean_iou", "pixel_accuracy", "loss_per_pixel", "loss_per_batch"):
-        assert found["centre crops"][name] == pytest.approx(getattr(crops, name), rel=1e-5)
-    assert found["centre crops"]["loss_per_pixel"] != pytest.approx(found["centre crops"]["loss_per_batch"], rel=1e-9)
+        assert found["center crops"][name] == pytest.approx(getattr(crops, name), rel=1e-5)
+    assert found["center crops"]["loss_per_pixel"] != pytest.approx(found["center crops"]["loss_per_batch"], rel=1e-9)
     frames = ConfusionMatrix(19)
     for row in find_rows(root, "val"):
         truth = info["label_set"].encode(open_label(root / row.label))
         frames.update(predict_frame(model, open_image(root / row.image), info), truth)
     assert found["whole frames"]["mean_iou"] == pytest.approx(frames.mean_iou(), rel=1e-12)
     assert len(found["protocols"]) == 54
-    for region, scores in (("whole frame", frames.mean_iou()), ("centre crop", crops.mean_iou)):
+    for region, scores in (("whole frame", frames.mean_iou()), ("center crop", crops.mean_iou)):
         assert found["protocols"][f"pooled | left out | left out | {region}"] == pytest.approx(scores, rel=1e-12)
 
 
 def test_the_report_holds_no_pixel_and_the_pictures_lie_beside(whole):
     folder, found = whole
     page = (folder / "report.html").read_text()
-    assert "data:" not in page and "rehearsal" in page and "centre crop" in page and found["digest"] in page
+    assert "data:" not in page and "rehearsal" in page and "center crop" in page and found["digest"] in page
     assert len(found["pictures"]) == 12
     for name in found["pictures"]:
         size = Image.open(folder / name).size
@@ -140,7 +140,7 @@ def test_interrupted_everywhere_it_ends_alike(root, folders, whole, monkeypatch,
     assert epochs == [0, 1, 1] and len(frames) == 4
     assert said.count("training ...") == 2 and said.count("training: done before") == 1
     found = json.loads((folder / "certificate.json").read_text())
-    for step in ("layout", "csv", "statistics", "centre crops", "whole frames", "protocols"):
+    for step in ("layout", "csv", "statistics", "center crops", "whole frames", "protocols"):
         assert found[step] == whole[1][step], step
     assert found["training"]["history"] == whole[1]["training"]["history"] and len(found["machines"]) == 3
     main(command)
@@ -178,7 +178,7 @@ def test_what_a_full_reproduction_takes(root, tmp_path):
     assert reproduction.deviations() == []
     reproduction.state["steps"]["statistics"]["equal_to_six_digits"] = False
     assert reproduction.deviations() == ["mean and deviation differ from the constants"]
-    assert TrainConfig() == TrainConfig(width=64, epochs=30, lr=1e-4, padding="valid", augment=False, norm=None)
+    assert TrainConfig() == TrainConfig(width=64, epochs=30, learning_rate=1e-4, padding="valid", augment=False, norm=None)
 
 
 def test_scratch_rehearsal(root, folders):
@@ -197,7 +197,7 @@ def test_scratch_rehearsal(root, folders):
 
 
 def coded(height=120, width=200):
-    """A frame whose colour says its class, in blocks of 20 pixels."""
+    """A frame whose color says its class, in blocks of 20 pixels."""
     target = (np.add.outer(np.arange(height) // 20, np.arange(width) // 20) % 19).astype(np.uint8)
     return np.stack([target * 10, 255 - target * 10, np.full_like(target, 7)], -1), target
 
@@ -239,13 +239,13 @@ def test_a_crop_of_one_class_is_drawn_again():
     assert mixed(10) > 2 * mixed(1)
 
 
-def test_distortion_changes_colours_only():
+def test_distortion_changes_colors_only():
     image, _ = coded()
     changed = [distort(image, np.random.default_rng(s)) for s in range(10)]
     assert all(c.shape == image.shape and c.dtype == np.uint8 for c in changed)
     assert len({c.tobytes() for c in changed}) > 6
-    grey = np.full((4, 4, 3), 128, np.uint8)
-    assert all(100 < distort(grey, np.random.default_rng(s)).mean() < 160 for s in range(20))
+    gray = np.full((4, 4, 3), 128, np.uint8)
+    assert all(100 < distort(gray, np.random.default_rng(s)).mean() < 160 for s in range(20))
 
 
 def test_augmented_crops_depend_on_seed_epoch_and_index(root, tmp_path):

@@ -56,7 +56,7 @@ def drawn(scene):
 
 # -- version 1 is frozen ----------------------------------------------------------------------------------------
 
-# (split, number): sha256 of the polygons and of the label ids; mean colours in 4 x 2 blocks
+# (split, number): sha256 of the polygons and of the label ids; mean colors in 4 x 2 blocks
 FROZEN = {
     ("train", 3): (
         "f613474def0585d158634c0d16490899f0b7857fe46a89a2e847b08144e85292",
@@ -76,11 +76,11 @@ def test_version_1_is_frozen(split, index):
     _, _, seed, theme = frame_plan(split, index, 1)
     image, polygons = render(make_scene(seed, theme))
     labels = paint_labels(polygons)["labelIds"]
-    expected_polygons, expected_labels, colours = FROZEN[split, index]
+    expected_polygons, expected_labels, colors = FROZEN[split, index]
     assert hashlib.sha256(json.dumps(polygons).encode()).hexdigest() == expected_polygons
     assert hashlib.sha256(np.asarray(labels).tobytes()).hexdigest() == expected_labels
     means = image.reshape(2, 512, 4, 512, 3).mean((1, 3)).reshape(-1, 3)
-    assert np.abs(means - colours).max() <= 2  # grey levels; the pixels may differ in the last bit between machines
+    assert np.abs(means - colors).max() <= 2  # gray levels; the pixels may differ in the last bit between machines
 
 
 def test_the_committed_frame_is_what_the_generator_makes():
@@ -104,7 +104,7 @@ def test_the_contact_sheet():
 
 
 @pytest.mark.parametrize("number", (0, 7, 13))
-def test_polygons_ids_instances_and_colours_agree(number):
+def test_polygons_ids_instances_and_colors_agree(number):
     paths = files(CITY, "val")[number]
     document = json.loads(paths["gtFine_polygons.json"].read_text())
     assert (document["imgHeight"], document["imgWidth"]) == (1024, 2048)
@@ -312,7 +312,7 @@ def test_light_and_rain_leave_the_labels_alone(scene, drawn):
     assert render(night)[0].mean() < 0.7 * drawn[0].mean()
 
 
-def test_a_colour_never_seen_changes_the_car_alone(scene, drawn):
+def test_a_color_never_seen_changes_the_car_alone(scene, drawn):
     number = len(scene.objects) - 2
     image, polygons = render(scene.changed(number, color=(255, 0, 255)))
     assert polygons == drawn[1]

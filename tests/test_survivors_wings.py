@@ -34,7 +34,7 @@ def test_size_explorer_says_what_comes_out():
     assert explorer.summary() == "572 -> 388 at depth 4, valid padding: legal"
 
 
-def test_paints_are_colours():
+def test_paints_are_colors():
     for color in filter(None, PAINTS.values()):
         assert np.array_equal(np.array(color).astype(np.uint8), color)
 

@@ -200,7 +200,7 @@ def test_nan_stops_the_run_and_names_the_batch(root, runs):
 
 
 def test_weights_that_explode_in_the_last_step_are_not_saved(root, runs):
-    run = make_run(small_config(root, batch_size=10, accumulate=1, lr=1e38, norm=None, schedule=None), progress=False)
+    run = make_run(small_config(root, batch_size=10, accumulate=1, learning_rate=1e38, norm=None, schedule=None), progress=False)
     with pytest.raises(FloatingPointError, match="epoch 1"):
         run.fit()
     assert not (runs / "small" / "last.pt").exists()
@@ -301,7 +301,7 @@ def test_accumulated_gradients_equal_those_of_the_large_batch(root, runs):
 
 
 def test_a_step_starts_from_no_gradient(root, runs):
-    run = make_run(small_config(root, lr=0.0, norm=None, dropout=0.0), progress=False)
+    run = make_run(small_config(root, learning_rate=0.0, norm=None, dropout=0.0), progress=False)
     run.model.train()
     one, other = list(run.loader(0))[:2]
     gradients = []
@@ -321,7 +321,7 @@ def test_best_is_the_first_epoch_of_the_highest_score(root, runs):
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_pixels(root, runs):
-    run = make_run(small_config(root, batch_size=4, accumulate=1, lr=0.0, norm=None, dropout=0.0), progress=False)
+    run = make_run(small_config(root, batch_size=4, accumulate=1, learning_rate=0.0, norm=None, dropout=0.0), progress=False)
     with torch.no_grad():
         sums = [run.loss(run.model(images), targets) for images, targets in run.loader(0)]
     expected = sum(float(s) for s, _ in sums) / sum(int(n) for _, n in sums)
@@ -352,7 +352,7 @@ def test_an_epoch_has_every_frame_once_in_an_order_of_its_own(root, runs):
 
 
 def test_a_whole_run_learns_and_leaves_its_records(root, runs):
-    config = small_config(root, epochs=4, schedule=None, accumulate=1, lr=2e-2, dropout=0.0, pictures=2, width=8,
+    config = small_config(root, epochs=4, schedule=None, accumulate=1, learning_rate=2e-2, dropout=0.0, pictures=2, width=8,
                           augment=False)
     rows = train(config, progress=False)
     assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"] and [row["epoch"] for row in rows] == [1, 2, 3, 4]
@@ -379,9 +379,9 @@ def test_command_line(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
     config, export = parse([])
     assert config == TrainConfig.demo() and export is None and "no GPU" in capsys.readouterr().out
-    arguments = "--preset recipe --train-limit 4 --lr .5 --compile --schedule none --size 36 --export x.pt --no-augment"
+    arguments = "--preset recipe --train-limit 4 --learning-rate .5 --compile --schedule none --size 36 --export x.pt --no-augment"
     config, export = parse(arguments.split())
-    assert config == TrainConfig(train_limit=4, lr=0.5, compile=True, schedule=None, size=36) and export == "x.pt"
+    assert config == TrainConfig(train_limit=4, learning_rate=0.5, compile=True, schedule=None, size=36) and export == "x.pt"
 
 
 # -- batches made on the GPU (run on the CPU here) -------------------------------------------------------------
@@ -438,9 +438,9 @@ def test_the_parts_of_the_gpu_table_that_need_no_gpu():
 def test_the_compared_steps_compute_the_same(monkeypatch):
     monkeypatch.setattr(training_step, "CROP", 188)
     result = training_step.compare(4, 1, 2, ["recipe", "plain", "channels_last", "padded"])
-    assert result["labelled_pixels"] == {"recipe": 16, "plain": 16, "channels_last": 16, "padded": 192 * 192}
-    assert result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labelled_pixel"] > 0
-    assert result["padded_over_recipe_cpu_per_labelled_pixel"] == pytest.approx(
+    assert result["labeled_pixels"] == {"recipe": 16, "plain": 16, "channels_last": 16, "padded": 192 * 192}
+    assert result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labeled_pixel"] > 0
+    assert result["padded_over_recipe_cpu_per_labeled_pixel"] == pytest.approx(
         result["padded_over_recipe_cpu"] * 16 / 192**2)
 
 

@@ -79,7 +79,7 @@ def test_forward_equals_a_plain_second_writing(padding, norm, size):
     assert torch.equal(model(x), F.conv2d(c, w["head.weight"], w["head.bias"]))
 
 
-def test_initialisation_is_he():
+def test_initialization_is_he():
     torch.manual_seed(0)
     model = UNet(width=16)
     layer = model.down[3][2]

@@ -100,7 +100,7 @@ def _problems(data: bytes, size: tuple[int, int], ignored_ids: bool) -> list[str
         return [f"cannot be read ({error}); write it again"]
     found = []
     if picture.mode != "L":
-        found.append(f"mode {picture.mode}, expected one 8-bit channel (L): colours and palettes are no label ids")
+        found.append(f"mode {picture.mode}, expected one 8-bit channel (L): colors and palettes are no label ids")
     if picture.size != size:
         found.append(f"{picture.size[0]}x{picture.size[1]}, expected the frame's {size[0]}x{size[1]}")
     ids = set(np.unique(array).tolist()) if picture.mode == "L" else set()

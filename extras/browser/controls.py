@@ -46,7 +46,7 @@ def arrange(browser) -> list:
     folded = {
         "Classes": [_row(_button("show all classes", lambda: browser.switch(names)),
                          _button("show none", lambda: browser.switch(())),
-                         widgets.HTML("colour, IoU in this frame / in all frames, class")), _row(*legend)],
+                         widgets.HTML("color, IoU in this frame / in all frames, class")), _row(*legend)],
         "Point, zoom, outlines": [_row(c["row"], c["column"]), browser.readout,
                                   _row(c["zoom"], c["mark"], c["outlines"])],
         "Checkpoint, saving": [_row(c["checkpoint"], _button("save this view as PNG", browser.save))]}

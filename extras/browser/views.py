@@ -16,7 +16,7 @@ VIEWS = {"side by side": ("frame", "truth", "prediction", "difference"), "frame"
          "prediction": ("prediction",), "difference": ("difference",), "confidence": ("confidence",),
          "compare": ("prediction", "prediction of the other", "difference", "difference of the other"),
          "row": ("frame", "truth", "prediction")}
-WRONG = (213, 94, 0)  # vermilion of the Okabe-Ito palette: told apart from grey by colour-blind readers too
+WRONG = (213, 94, 0)  # vermilion of the Okabe-Ito palette: told apart from gray by color-blind readers too
 CONFIDENCE = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 TITLE = 22  # pixels of the strip with a panel's name
 
@@ -85,8 +85,8 @@ def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
     if panel == "confidence":
         colors, lit = CONFIDENCE[part(frame.chances[0])], on[ids]
     elif panel == "difference":
-        grey = image.mean(-1, keepdims=True).astype(np.uint8) // 2 + 64
-        image = np.where((truth == IGNORE)[..., None], grey // 3, grey).repeat(3, -1)
+        gray = image.mean(-1, keepdims=True).astype(np.uint8) // 2 + 64
+        image = np.where((truth == IGNORE)[..., None], gray // 3, gray).repeat(3, -1)
         colors, lit = np.array(WRONG, np.uint8), (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids])
     else:
         edges = truth if panel == "truth" else ids
@@ -147,7 +147,7 @@ def _strip(text: str, width: int) -> np.ndarray:
 
 
 def encode(image: np.ndarray, kind: str = "jpeg", quality: int = 92) -> bytes:
-    """The bytes of a JPEG (colours at full resolution) or PNG file."""
+    """The bytes of a JPEG (colors at full resolution) or PNG file."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, kind, **({"quality": quality, "subsampling": 0} if kind == "jpeg" else {}))
     return file.getvalue()
@@ -185,7 +185,7 @@ def readout(predictions, state) -> str:
 
 
 def legend(predictions, state) -> list[tuple[str, str, str]]:
-    """For each class: name, colour as #rrggbb, "IoU of this frame / IoU of all frames"."""
+    """For each class: name, color as #rrggbb, "IoU of this frame / IoU of all frames"."""
     one = predictions[state.checkpoint]
     ious = one.scores[index_of(predictions, state)].iou(), one.total().iou()
     return [(name, "#{:02x}{:02x}{:02x}".format(*color), " / ".join("–" if np.isnan(v) else f"{v:.2f}" for v in pair))

@@ -1,4 +1,4 @@
-"""A catalogue of real bugs, and a way to have them: each can be planted into the running helpers for a while.
+"""A catalog of real bugs, and a way to have them: each can be planted into the running helpers for a while.
 
     from extras.bug_lab.bugs import planted
     with planted("flipped-alone"):
@@ -26,7 +26,7 @@ PAGE = ROOT / "TROUBLESHOOTING.md"
 
 
 def find_bug(name: str) -> Bug:
-    """The bug called `name`, or the n-th of the catalogue for "case n"; KeyError that lists the names."""
+    """The bug called `name`, or the n-th of the catalog for "case n"; KeyError that lists the names."""
     for number, bug in enumerate(BUGS, 1):
         if name in (bug.name, f"case {number}"):
             return bug

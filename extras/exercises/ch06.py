@@ -17,13 +17,13 @@ def exercise_1(answer) -> None:
             found = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
             raise Wrong(f"a skip of {tuple(skip.shape)} and x of {tuple(x.shape)} must give (2, 8, {height}, {width}), "
                         f"found {found}")
-        centre = skip[:, :, margins[0] : margins[0] + height, margins[1] : margins[1] + width]
-        if torch.equal(got[:, :5], x) and torch.equal(got[:, 5:], centre):
+        center = skip[:, :, margins[0] : margins[0] + height, margins[1] : margins[1] + width]
+        if torch.equal(got[:, :5], x) and torch.equal(got[:, 5:], center):
             raise Wrong("the skip's channels come first, then those of x")
         if not torch.equal(got[:, 3:], x):
             raise Wrong("the last channels must be x, unchanged")
-        if not torch.equal(got[:, :3], centre):
-            raise Wrong("the crop is not the centre of the skip: as many rows must go above it as below it, and as "
+        if not torch.equal(got[:, :3], center):
+            raise Wrong("the crop is not the center of the skip: as many rows must go above it as below it, and as "
                         "many columns on the left as on the right")
 
 

@@ -9,7 +9,7 @@ from extras.exercises import Wrong
 
 
 def exercise_1(epoch_loss) -> None:
-    """epoch_loss([(mean loss, pixels), ...]) -> mean loss of a labelled pixel."""
+    """epoch_loss([(mean loss, pixels), ...]) -> mean loss of a labeled pixel."""
     value = epoch_loss([(2.0, 100), (2.0, 100)])
     if not math.isclose(value, 2.0):
         raise Wrong(f"two equal batches of loss 2.0 average 2.0, yours gives {value}.")
@@ -20,10 +20,10 @@ def exercise_1(epoch_loss) -> None:
         raise Wrong(f"100 pixels at loss 2 and 300 at loss 1 average 1.25, yours gives {value}.")
     value = epoch_loss([(1.0, 50), (float("nan"), 0), (4.0, 50)])
     if not math.isclose(value, 2.5):
-        raise Wrong(f"a batch without labelled pixels must not count; expected 2.5, yours gives {value}.")
+        raise Wrong(f"a batch without labeled pixels must not count; expected 2.5, yours gives {value}.")
     value = epoch_loss([(float("nan"), 0)])
     if value != 0:
-        raise Wrong(f"with no labelled pixel at all the answer is 0, yours gives {value}.")
+        raise Wrong(f"with no labeled pixel at all the answer is 0, yours gives {value}.")
 
 
 def exercise_2(accumulate) -> None:
@@ -38,7 +38,7 @@ def exercise_2(accumulate) -> None:
     for truth, sizes, what in ((targets, (2, 2, 2), "three batches of two"),
                                (targets, (1, 4, 1), "batches of 1, 4 and 1 frames"),
                                (targets, (1, 1, 4), "batches, one of them all void,"),
-                               (lonely, (3, 3), "one labelled pixel in all")):
+                               (lonely, (3, 3), "one labeled pixel in all")):
         model = nn.Conv2d(3, 5, 3, padding=1)
         F.cross_entropy(model(images), truth, ignore_index=255).backward()
         expected = [parameter.grad.clone() for parameter in model.parameters()]
@@ -49,11 +49,11 @@ def exercise_2(accumulate) -> None:
         if any(grad is None for grad in found):
             raise Wrong("a parameter has no gradient afterwards: call backward() on every batch's loss.")
         if any(torch.isnan(grad).any() for grad in found):
-            raise Wrong("the gradient is nan: one batch had no labelled pixel, and the mean over nothing is nan.")
+            raise Wrong("the gradient is nan: one batch had no labeled pixel, and the mean over nothing is nan.")
         if all(torch.allclose(grad - 1, right, atol=1e-5) for grad, right in zip(found, expected)):
             raise Wrong("right, but added to gradients left from before: set them to zero first.")
         if not all(torch.allclose(grad, right, atol=1e-5) for grad, right in zip(found, expected)):
-            raise Wrong(f"with {what} the gradient is not that of the large batch: divide by the labelled pixels "
+            raise Wrong(f"with {what} the gradient is not that of the large batch: divide by the labeled pixels "
                         "of all batches, not batch by batch.")
 
 

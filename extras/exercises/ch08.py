@@ -49,7 +49,7 @@ def exercise_2(answer) -> None:
             raise Wrong(f"counts are integers, found {got.dtype}")
         expected = confusion.counts[:-1]
         if got.sum() != (truth != 255).sum():
-            raise Wrong(f"{(truth != 255).sum()} pixels are labelled, your matrix counts {got.sum()}")
+            raise Wrong(f"{(truth != 255).sum()} pixels are labeled, your matrix counts {got.sum()}")
         if not np.array_equal(got, expected):
             transposed = np.array_equal(got[:, :-1], expected[:, :-1].T)
             raise Wrong("rows are the truth, columns the prediction: yours are swapped" if transposed else

@@ -39,13 +39,13 @@ def empty(seed: int) -> Scene:
 
 
 def pedestrian(seed: int, z: float) -> Scene:
-    """One pedestrian, `z` metres ahead, on an empty street: the last object."""
+    """One pedestrian, `z` meters ahead, on an empty street: the last object."""
     who = replace(people.person(Random(seed, 11), x=0.3, z=10.0), height=1.75, child=False)
     return empty(seed).added(replace(who, z=float(z)))
 
 
 def car(seed: int, paint=None) -> Scene:
-    """One car, 13 m ahead, seen from behind, on an empty street: the last object. `paint` is its colour, if given."""
+    """One car, 13 m ahead, seen from behind, on an empty street: the last object. `paint` is its color, if given."""
     scene = empty(seed).added(vehicles.car(Random(seed, 12), x=0.8, z=13.0))
     return scene.changed(len(scene.objects) - 1, color=paint) if paint else scene
 
@@ -148,7 +148,7 @@ QUESTIONS = {
                          "person"),
     "occlusion": Question("a box hides a car", "share that is hidden", (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9),
                           hidden, "car"),
-    "colour": Question("a car is painted anew", "paint", tuple(PAINTS), car, "car"),
+    "color": Question("a car is painted anew", "paint", tuple(PAINTS), car, "car"),
     "sun": Question("the sun sinks", "elevation in degrees", (60, 40, 20, 10, 5, 2), sun, None),
     "light": Question("it gets dark", "share of the light", (1.0, 0.5, 0.25, 0.1), exposure, None),
     "rain": Question("it rains", "amount of rain", (0.0, 0.25, 0.5, 1.0), rain, None),

@@ -1,7 +1,7 @@
 """Experiments beyond the baseline: training runs with one thing changed, all scored alike (chapter 12).
 
 A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of the weights,
-colour, and U-Nets that are built differently. Every trial is scored on whole frames, in the 19 classes.
+color, and U-Nets that are built differently. Every trial is scored on whole frames, in the 19 classes.
 """
 import json
 from dataclasses import asdict, dataclass, replace
@@ -41,7 +41,7 @@ class Trial(TrainConfig):
 
     optimizer: str = "adam"  # or, with weight decay 0.01, "adamw" or "muon"
     warmup: int = 0  # optimizer steps over which the learning rate rises
-    colour: bool = False  # brightness, contrast, saturation, hue
+    color: bool = False  # brightness, contrast, saturation, hue
     scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
     loss: str = "ce"  # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
     ema: float = 0.0  # decay of the running average of the weights that is scored
@@ -85,7 +85,7 @@ class VariantUNet(UNet):
 
 
 class PerImage(nn.Module):
-    """Normalises every image by its own mean and deviation before the network sees it."""
+    """Normalizes every image by its own mean and deviation before the network sees it."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -97,7 +97,7 @@ class PerImage(nn.Module):
 
 
 class Augmented:
-    """`base` with random scale and colour; what happens depends on (seed, epoch, index) alone."""
+    """`base` with random scale and color; what happens depends on (seed, epoch, index) alone."""
 
     def __init__(self, base, trial: Trial):
         self.base, self.trial, self.rows, self.label_set = base, trial, base.rows, base.label_set
@@ -111,13 +111,13 @@ class Augmented:
         rng = np.random.default_rng([self.trial.seed, self.epoch, index, 1])
         if self.trial.scale:
             image, target = random_crop(*random_scale(image, target, rng, self.trial.scale), rng, target.shape)
-        if self.trial.colour:
+        if self.trial.color:
             image = distort(image, rng)
         return normalize(image, self.base.mean, self.base.std), torch.from_numpy(target.astype(np.int64))
 
 
 def class_weights(dataset) -> torch.Tensor:
-    """1 / ln(1.02 + share of the class), scaled so that the mean over labelled pixels is 1 (the ENet paper's rule)."""
+    """1 / ln(1.02 + share of the class), scaled so that the mean over labeled pixels is 1 (the ENet paper's rule)."""
     counts = np.zeros(256, np.int64)
     for index in range(len(dataset)):
         counts += np.bincount(dataset.pair(index)[1].ravel(), minlength=256)
@@ -151,14 +151,14 @@ def trial_model(trial: Trial, num_classes: int) -> nn.Module:
 
 def trial_optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
     if trial.optimizer == "muon":
-        return Muon(model, trial.lr)
+        return Muon(model, trial.learning_rate)
     if trial.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), lr=trial.lr, weight_decay=0.01)
-    return torch.optim.Adam(model.parameters(), lr=trial.lr)
+        return torch.optim.AdamW(model.parameters(), lr=trial.learning_rate, weight_decay=0.01)
+    return torch.optim.Adam(model.parameters(), lr=trial.learning_rate)
 
 
 class WeightedLoss:
-    """Cross entropy with class weights, summed over the labelled pixels, and their number."""
+    """Cross entropy with class weights, summed over the labeled pixels, and their number."""
 
     def __init__(self, weights: torch.Tensor):
         self.weights = weights
@@ -180,7 +180,7 @@ def make_trial(trial: Trial) -> "TrialRun":
     model = trial_model(trial, len(val_set.label_set))
     losses = {"ce": pixel_loss, "dice": cross_entropy_and_dice}
     loss = WeightedLoss(class_weights(train_set)) if trial.loss == "weighted" else losses[trial.loss]
-    if trial.colour or trial.scale:
+    if trial.color or trial.scale:
         train_set = Augmented(train_set, trial)
     return TrialRun(trial, model, train_set, val_set, trial_optimizer(trial, model), loss, progress=False)
 

@@ -209,7 +209,7 @@ class ReceptiveFieldExplorer(Explorer):
 
 
 def _png(figure: Figure, colors: int = 96) -> bytes:
-    """The figure as a PNG with a palette, a quarter of the bytes of full colour."""
+    """The figure as a PNG with a palette, a quarter of the bytes of full color."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()

@@ -15,7 +15,7 @@ from helpers.labels import IGNORE
 AVERAGE = ("pooled", "per image", "per batch")
 ABSENT = ("left out", "as 0", "as 1")
 VOID = ("left out", "as false alarms", "as a class")
-REGION = ("whole frame", "centre crop")
+REGION = ("whole frame", "center crop")
 OFFICIAL = ("pooled", "left out", "left out", "whole frame")
 
 

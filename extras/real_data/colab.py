@@ -1,6 +1,6 @@
 """Cityscapes on Colab: download once, pack the crops, keep the pack on Drive, train within a minute later (chapter 13).
 
-    local disk, first session:   csDownload -> unzip -> statistics -> pack of centre crops (3.1 GiB instead of 11 GB)
+    local disk, first session:   csDownload -> unzip -> statistics -> pack of center crops (3.1 GiB instead of 11 GB)
     Drive:                       the pack, and the runs
     later sessions:              mount Drive, copy the pack to the local disk, go on at the last whole epoch
 
@@ -79,7 +79,7 @@ def _login(downloader):
 
 
 def pack(root, folder, view: View = View(), progress: bool = True) -> Path:
-    """Centre crops of train and val, their CSV files and statistics in one folder that needs the sources no more."""
+    """Center crops of train and val, their CSV files and statistics in one folder that needs the sources no more."""
     root, folder = Path(root), Path(folder)
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")

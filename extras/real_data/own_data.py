@@ -3,8 +3,8 @@
     python -m extras.real_data.own_data IMAGES MASKS --classes classes.txt --root data/mine
     python -m helpers.training --root data/mine --label-set data/mine/classes.json
 
-classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the value in grey or
-palette masks) or "road, 128, 64, 128" (its colour). A class called "ignore" is left out of training and scores.
+classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the value in gray or
+palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left out of training and scores.
 """
 import argparse
 import colorsys
@@ -38,7 +38,7 @@ class OwnData(NamedTuple):
 
 
 class Classes(NamedTuple):
-    """The class list: names and colours of the classes, and what the masks hold: value or colour -> train id."""
+    """The class list: names and colors of the classes, and what the masks hold: value or color -> train id."""
 
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
@@ -66,7 +66,7 @@ def read_classes(classes) -> Classes:
             names.append(name)
             colors.append(values if len(values) == 3 else None)
     if len(kinds) > 1 or 3 in (kinds ^ ignored if ignored else ()):  # names alone go with "ignore, 255"
-        raise ValueError("class list: give every class a value, or every class a colour, or none of them anything")
+        raise ValueError("class list: give every class a value, or every class a color, or none of them anything")
     if not 1 <= len(names) <= len(KNOWN_IDS) - 1:
         raise ValueError(f"{len(names)} classes; label files in Cityscapes' layout hold 1 to {len(KNOWN_IDS) - 1}")
     colors = [color or _color(i) for i, color in enumerate(colors)]
@@ -74,15 +74,15 @@ def read_classes(classes) -> Classes:
 
 
 def _color(index: int) -> tuple[int, int, int]:
-    """Well-separated colours: the hue moves on by the golden ratio."""
+    """Well-separated colors: the hue moves on by the golden ratio."""
     rgb = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.75 - 0.25 * (index % 2), 0.9 - 0.25 * (index // 2 % 2))
     return tuple(round(255 * value) for value in rgb)
 
 
 def read_mask(path, classes: Classes) -> np.ndarray:
-    """Train ids uint8 [H, W] of a palette, grey (8 or 16 bits, black and white) or colour mask.
+    """Train ids uint8 [H, W] of a palette, gray (8 or 16 bits, black and white) or color mask.
 
-    Raises ValueError with the values or colours that the class list does not have, and how many pixels they fill.
+    Raises ValueError with the values or colors that the class list does not have, and how many pixels they fill.
     """
     try:
         with Image.open(path) as picture:
@@ -95,9 +95,9 @@ def read_mask(path, classes: Classes) -> np.ndarray:
         pixels = pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)
         codes = {(r << 16) + (g << 8) + b: train_id for (r, g, b), train_id in classes.codes.items()}
     else:
-        if pixels.ndim == 3:  # grey saved as RGB
+        if pixels.ndim == 3:  # gray saved as RGB
             if (pixels != pixels[..., :1]).any():
-                raise ValueError(f"{path}: a colour mask, but the class list has no colours (name, red, green, blue)")
+                raise ValueError(f"{path}: a color mask, but the class list has no colors (name, red, green, blue)")
             pixels = pixels[..., 0]
         codes = classes.codes
     values, where, counts = np.unique(pixels, return_inverse=True, return_counts=True)
@@ -105,7 +105,7 @@ def read_mask(path, classes: Classes) -> np.ndarray:
     if unknown:
         shown = ", ".join(f"{(v >> 16, v >> 8 & 255, v & 255) if classes.by_color else v} ({n} pixels)"
                           for v, n in sorted(unknown, key=lambda u: -u[1])[:5])
-        why = "; masks must be PNG: JPEG blurs colours" if Path(path).suffix.lower() in (".jpg", ".jpeg") else ""
+        why = "; masks must be PNG: JPEG blurs colors" if Path(path).suffix.lower() in (".jpg", ".jpeg") else ""
         raise ValueError(f"{path}: {len(unknown)} values that are not in the class list: {shown}{why}")
     return np.array([codes[int(v)] for v in values], np.uint8)[where.reshape(pixels.shape)]
 

@@ -91,7 +91,7 @@ def rows(certificate: dict) -> list[tuple[str, str]]:
     lines.append(("against constants", f"{equal} to six digits, at most {statistics['largest_difference']:.1e} away"))
     lines.append(("network", f"{training['parameters']:,} parameters, {len(training['history'])} epochs, last training "
                              f"loss {training['history'][-1]['train_loss']:.4f}"))
-    for region in ("centre crops", "whole frames"):
+    for region in ("center crops", "whole frames"):
         s = certificate[region]
         lines.append((f"val, {region}", f"mIoU {s['mean_iou']:.4f}, pixel accuracy {s['pixel_accuracy']:.4f}, "
                       f"loss {s['loss_per_pixel']:.4f} per pixel, {s['loss_per_batch']:.4f} per batch; "
@@ -118,7 +118,7 @@ def as_html(certificate: dict) -> str:
         cells += [f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in line)}</tr>" for line in lines]
         return f"<table>{''.join(cells)}</table>"
 
-    frames, crops = certificate["whole frames"]["iou"], certificate["centre crops"]["iou"]
+    frames, crops = certificate["whole frames"]["iou"], certificate["center crops"]["iou"]
     classes = [(name, *("absent" if v is None else f"{v:.4f}" for v in (frames[name], crops[name]))) for name in frames]
     history = [(h["epoch"], *(f"{h[k]:.4f}" for k in ("train_loss", "val_loss", "val_mean_iou")))
                for h in certificate["training"]["history"]]
@@ -131,8 +131,8 @@ def as_html(certificate: dict) -> str:
 table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
 img{{max-width:100%}}figure{{margin:1em 0}}</style>
 <h1>Reproduction of &ldquo;{html.escape(certificate['config'])}&rdquo;</h1>{table(rows(certificate))}
-<h2>IoU of each class</h2>{table(classes, ('class', 'whole frames', 'centre crops'))}
+<h2>IoU of each class</h2>{table(classes, ('class', 'whole frames', 'center crops'))}
 <h2>mIoU under every protocol</h2>{table(protocols, ('average', 'absent class', 'void', 'region', 'mIoU'))}
 <h2>Training</h2>{table(history, ('epoch', 'train loss', 'val loss', 'val mIoU'))}
 <h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page; do not pass pictures
-of Cityscapes on, its licence forbids it.</p>{pictures}</html>"""
+of Cityscapes on, its license forbids it.</p>{pictures}</html>"""

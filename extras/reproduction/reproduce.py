@@ -5,7 +5,7 @@
     python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
 
 Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html (numbers; it shows the
-pictures beside it and holds none itself) and pictures/, which the licence of Cityscapes does not allow to pass on.
+pictures beside it and holds none itself) and pictures/, which the license of Cityscapes does not allow to pass on.
 """
 import argparse
 import hashlib
@@ -99,7 +99,7 @@ class Reproduction:
         self.step("files", self.files)
         self.step("statistics", self.statistics)
         self.step("training", self.training)
-        self.step("centre crops", lambda: self.scores(whole=False))
+        self.step("center crops", lambda: self.scores(whole=False))
         self.step("whole frames", lambda: self.scores(whole=True))
         self.step("protocols", self.protocols)
         self.step("pictures", self.pictures)
@@ -175,7 +175,7 @@ class Reproduction:
         model, info = self._model()
         dataset, device = self._dataset(info, "val", whole), next(model.parameters()).device
         classes, half = len(info["label_set"]), amp_dtype(device)
-        store = self.folder / f"{'whole-frames' if whole else 'centre-crops'}.npz"
+        store = self.folder / f"{'whole-frames' if whole else 'center-crops'}.npz"
         tables, losses = tables_file.load(store, len(dataset), classes)
         for index in progress_bar(range(len(losses), len(dataset)), "scores", self.progress):
             if whole:
@@ -204,7 +204,7 @@ class Reproduction:
         info = self._model()[1]
         frames, classes = len(self._dataset(info, "val", True)), len(info["label_set"])
         tables = {"whole frame": tables_file.load(self.folder / "whole-frames.npz", frames, classes)[0],
-                  "centre crop": tables_file.load(self.folder / "centre-crops.npz", frames, classes)[0]}
+                  "center crop": tables_file.load(self.folder / "center-crops.npz", frames, classes)[0]}
         scores = all_scores(tables, self.config.batch_size)
         return {" | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()}
 

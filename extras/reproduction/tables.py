@@ -9,7 +9,7 @@ from helpers.files import atomic_file
 def load(store: Path, frames: int, classes: int) -> tuple[list, list]:
     """(tables, losses) that an interrupted pass had counted; two empty lists if there is no store.
 
-    A table is int64 [classes + 1, classes + 1] as of protocols.count, a loss is (sum, labelled pixels).
+    A table is int64 [classes + 1, classes + 1] as of protocols.count, a loss is (sum, labeled pixels).
     """
     if not store.is_file():
         return [], []
@@ -26,7 +26,7 @@ def save(store: Path, tables: list, losses: list) -> None:
 
 
 def summary(tables: list, losses: list, names, batch_size: int) -> dict:
-    """Pooled scores as of helpers.evaluate, and the average loss both ways: over labelled pixels, and over batches."""
+    """Pooled scores as of helpers.evaluate, and the average loss both ways: over labeled pixels, and over batches."""
     table, losses = np.sum(tables, axis=0)[:-1], np.array(losses)  # the last row counts void pixels
     hits = np.diag(table).astype(np.float64)
     union = table.sum(1) + table[:, :-1].sum(0) - hits

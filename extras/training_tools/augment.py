@@ -1,4 +1,4 @@
-"""Random scale, crop, flip and colour, the augmentation of the best from-scratch U-Net results (chapter 13).
+"""Random scale, crop, flip and color, the augmentation of the best from-scratch U-Net results (chapter 13).
 
 Published settings (the U-Net configs of mmsegmentation and PaddleSeg for Cityscapes): scale 0.5 to 2, crops of
 512 x 1024, flip, photometric distortion; a crop is drawn again if one class fills more than three quarters of it.
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import Dataset
-from torchvision.transforms.v2 import functional as colour
+from torchvision.transforms.v2 import functional as color
 
 from helpers.config import TrainConfig
 from helpers.dataset import CityscapesDataset, normalize
@@ -18,8 +18,8 @@ from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.windows import cut
 
-FACTORS = {colour.adjust_brightness: (0.875, 1.125), colour.adjust_contrast: (0.5, 1.5),
-           colour.adjust_saturation: (0.5, 1.5), colour.adjust_hue: (-0.05, 0.05)}  # torchvision's own defaults
+FACTORS = {color.adjust_brightness: (0.875, 1.125), color.adjust_contrast: (0.5, 1.5),
+           color.adjust_saturation: (0.5, 1.5), color.adjust_hue: (-0.05, 0.05)}  # torchvision's own defaults
 
 
 def random_scale(image: np.ndarray, target: np.ndarray, rng: np.random.Generator, scale: tuple[float, float]):
@@ -93,7 +93,7 @@ class ScratchConfig(TrainConfig):
     dropout: float = 0.0
     epochs: int = 215
     batch_size: int = 4
-    lr: float = 0.01
+    learning_rate: float = 0.01
     schedule: str | None = "poly"
     cache: str | None = None  # whole frames at full size would be 25 GB
     workers: int = 8
@@ -109,6 +109,6 @@ def make_scratch_run(config: ScratchConfig, progress: bool = True) -> Run:
     config, train_set, val_set = make_datasets(config, progress)
     crops = AugmentedCrops(train_set, config.crop, config.scale, config.seed)
     model = make_model(config, len(val_set.label_set))
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum,
+    optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=config.momentum,
                                 weight_decay=config.weight_decay)
     return Run(config, model, crops, val_set, optimizer, progress=progress)

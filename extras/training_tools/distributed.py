@@ -2,9 +2,9 @@
 
     torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed --preset recipe --batch-size 32
 
-`batch_size` is that of all processes together, and the loss is the sum over all labelled pixels divided by their number
+`batch_size` is that of all processes together, and the loss is the sum over all labeled pixels divided by their number
 over all processes. So the number of processes changes the time and not the training, and a run may be resumed with
-another number. Dropout masks differ, and batch normalisation sees the share of one process only (on GPUs: the whole
+another number. Dropout masks differ, and batch normalization sees the share of one process only (on GPUs: the whole
 batch, through SyncBatchNorm).
 """
 import os
@@ -44,7 +44,7 @@ def add_scores(scores: Scores, device: torch.device) -> Scores:
 
 
 class VoidAtTheEnd:
-    """A loader whose last batch has no labelled pixel: for the process that the last, short batch leaves empty-handed.
+    """A loader whose last batch has no labeled pixel: for the process that the last, short batch leaves empty-handed.
 
     It must take part, for the others wait for its gradients; they are zero.
     """

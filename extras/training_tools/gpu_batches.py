@@ -1,10 +1,10 @@
 """The frame cache in the GPU's memory, and batches made there: no copying, decoding or Python work a frame.
 
-Whole batches are cut, mirrored, flipped, normalised and encoded by a handful of indexing operations. What is drawn at
+Whole batches are cut, mirrored, flipped, normalized and encoded by a handful of indexing operations. What is drawn at
 random comes from the dataset, so a batch equals the one that a DataLoader would make, and a resumed run stays exact.
     python -m extras.training_tools.gpu_batches --preset recipe       # helpers.training, with these batches
 
-Cityscapes' 2,975 training frames take 3.1 GiB as centre crops, 23 GiB whole, 1.5 GiB at quarter scale.
+Cityscapes' 2,975 training frames take 3.1 GiB as center crops, 23 GiB whole, 1.5 GiB at quarter scale.
 """
 import numpy as np
 import torch

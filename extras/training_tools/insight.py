@@ -48,7 +48,7 @@ def scratch(run: Run) -> Run:
     """A copy of `run` with weights and optimizer of its own, to try steps on; `run` itself stays as it is."""
     trial = copy.copy(run)
     trial.model = trial.fast_model = copy.deepcopy(run.model).train()
-    trial.optimizer = torch.optim.Adam(trial.model.parameters(), lr=run.config.lr, fused=run.device.type != "mps")
+    trial.optimizer = torch.optim.Adam(trial.model.parameters(), lr=run.config.learning_rate, fused=run.device.type != "mps")
     trial.scaler = copy.deepcopy(run.scaler)
     return trial
 

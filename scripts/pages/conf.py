@@ -3,7 +3,7 @@ from latex2mathml.converter import convert
 
 project = "FCN and U-Net on Cityscapes"
 author = "The authors of this course"
-copyright = "the authors of this course, MIT licence"
+copyright = "the authors of this course, MIT license"
 root_doc = "index"
 extensions = ["myst_nb"]
 

@@ -169,12 +169,12 @@ class Controls:
     def __init__(self, page, root):
         self.page, self.root = page, root
 
-    def labelled(self, kind: str, label: str):
+    def labeled(self, kind: str, label: str):
         own = self.page.locator(".widget-label", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
         return self.root.locator(kind).filter(has=own)
 
     def handle(self, label: str):
-        return self.labelled(".widget-slider", label).locator(".noUi-handle")
+        return self.labeled(".widget-slider", label).locator(".noUi-handle")
 
     def press(self, label: str, key: str, times: int = 1) -> None:
         self.handle(label).focus()
@@ -183,7 +183,7 @@ class Controls:
 
     def drag(self, label: str, to: float) -> None:
         """Drag the handle to a share of the track (0 left, 1 right)."""
-        handle, track = self.handle(label), self.labelled(".widget-slider", label).locator(".noUi-target")
+        handle, track = self.handle(label), self.labeled(".widget-slider", label).locator(".noUi-target")
         handle.scroll_into_view_if_needed()
         a, b = handle.bounding_box(), track.bounding_box()
         self.page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
@@ -192,7 +192,7 @@ class Controls:
         self.page.mouse.up()
 
     def choose(self, label: str, option: str) -> None:
-        select = self.labelled(".widget-dropdown", label).locator("select")
+        select = self.labeled(".widget-dropdown", label).locator("select")
         names = select.evaluate("e => [...e.options].map(o => o.label.replace(/\\u00a0/g, ' '))")
         select.select_option(index=names.index(option))
 

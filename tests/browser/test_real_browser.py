@@ -233,7 +233,7 @@ def test_explorers_of_02_and_08(chromium, server):
                 follows("the size explorer follows its padding")
                 continue
             for control, option in (("average", "per image"), ("absent", "as 0"), ("void", "as false alarms"),
-                                    ("region", "centre crop")):
+                                    ("region", "center crop")):
                 before = twin.picture.value
                 root.get_by_role("button", name=option, exact=True).click()
                 getattr(twin, control).value = option
@@ -323,7 +323,7 @@ def test_page_of_to_html(chromium, predictions, tmp_path):
         do(lambda: page.locator("canvas").first.click(position={"x": 100, "y": 50}))
         box = page.locator("canvas").first.bounding_box()
         assert abs(int(page.input_value("#column")) - 100 / box["width"] * frame.truth.shape[1]) < 2
-        unlabelled = page.evaluate("""() => [...document.querySelectorAll('input, select')].filter(e => !e.labels.length
+        unlabeled = page.evaluate("""() => [...document.querySelectorAll('input, select')].filter(e => !e.labels.length
             || !e.labels[0].textContent.trim()).map(e => e.id)""")
-        assert unlabelled == [] and len(names) == page.locator("#legend label").count()
+        assert unlabeled == [] and len(names) == page.locator("#legend label").count()
         assert state.view in page.locator("#view").inner_text()
