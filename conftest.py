@@ -1,4 +1,5 @@
 """Tests and notebooks see one fixed world: see scripts/pinned.py."""
+
 import os
 
 from scripts.pinned import build_city, pin

@@ -3,9 +3,11 @@
     python course.py               open the series in JupyterLab
     python course.py test          run pytest --nbval over tests/ and notebooks/
 
-Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's CPU build; further
-options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k, notebooks/05_dataset_and_transforms.ipynb).
+Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's
+CPU build; further options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k,
+notebooks/05_dataset_and_transforms.ipynb).
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -20,7 +22,9 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
 def install(files: list[Path], cpu: bool) -> None:
-    """Make .venv and install what `files` list, unless that was done before; an interrupted install is repeated."""
+    """Make .venv and install what `files` list, unless that was done before; an interrupted install
+    is repeated.
+    """
     wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
     stamp = VENV / f"installed-{len(files)}"
     if stamp.is_file() and stamp.read_text() == wanted and PYTHON.is_file():
@@ -42,14 +46,19 @@ def main() -> int:
         return 1
     arguments = [a for a in sys.argv[1:] if a != "--cpu"]
     testing = arguments[:1] == ["test"]
-    if not testing and (arguments[:1] in (["-h"], ["--help"]) or arguments and not arguments[0].startswith("-")):
+    if not testing and (
+        arguments[:1] in (["-h"], ["--help"]) or arguments and not arguments[0].startswith("-")
+    ):
         print(__doc__)
         return 2
     files = [ROOT / "requirements.txt"] + ([ROOT / "tests" / "requirements.txt"] if testing else [])
     try:
         install(files, "--cpu" in sys.argv)
     except subprocess.CalledProcessError as error:
-        print(f"\nThe installation stopped ({error.returncode}); mend what is said above and give the command again.")
+        print(
+            f"\nThe installation stopped ({error.returncode}); mend what is said above and give "
+            "the command again."
+        )
         return 1
     if testing:
         command = ["-m", "pytest", "--nbval", *arguments[1:]]

@@ -6,10 +6,12 @@
     python -m benchmarks.camvid --root data/camvid --config camvid16 --folds   # cross-validation over drives
     python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt --root data/camvid --split test   # once, at last
 
-Trained on train, scored on val at full size. Val is one clip out of a drive that is in train too (chapter 13), so its
-score is optimiztic. To choose between settings use --folds: every drive of train and val in turn is left out and
-scored, so no film is on both sides. Nothing here reads the test split.
+Trained on train, scored on val at full size. Val is one clip out of a drive that is in train too
+(chapter 13), so its score is optimiztic. To choose between settings use --folds: every drive of
+train and val in turn is left out and scored, so no film is on both sides. Nothing here reads the
+test split.
 """
+
 import argparse
 import os
 import platform
@@ -34,11 +36,33 @@ from helpers.paths import ROOT, runs_dir
 from helpers.progress import progress_bar
 from helpers.training import train
 
-# Frozen: a result names its config, so a change needs a new name. Whole frames at full size, 360x480.
-FULL = Trial(name="camvid64", label_set="camvid11", view="frame", height=360, padding="same", norm="batch", width=64,
-             epochs=240, batch_size=8, learning_rate=1e-3, optimizer="adamw", warmup=200, schedule="poly", augment=True,
-             scale=(0.5, 2.0), color=True, dropout=0.2, ema=0.998, workers=8)
-CONFIGS = {"camvid64": FULL, "camvid16": replace(FULL, name="camvid16", width=16, dropout=0.0, learning_rate=2e-3)}
+# Frozen: a result names its config, so a change needs a new name. Whole frames at full size,
+# 360x480.
+FULL = Trial(
+    name="camvid64",
+    label_set="camvid11",
+    view="frame",
+    height=360,
+    padding="same",
+    norm="batch",
+    width=64,
+    epochs=240,
+    batch_size=8,
+    learning_rate=1e-3,
+    optimizer="adamw",
+    warmup=200,
+    schedule="poly",
+    augment=True,
+    scale=(0.5, 2.0),
+    color=True,
+    dropout=0.2,
+    ema=0.998,
+    workers=8,
+)
+CONFIGS = {
+    "camvid64": FULL,
+    "camvid16": replace(FULL, name="camvid16", width=16, dropout=0.0, learning_rate=2e-3),
+}
 
 
 def score(root, model, info, split: str = "val") -> ConfusionMatrix:
@@ -55,7 +79,9 @@ def always_the_commonest(root, info) -> float:
     classes = len(info["label_set"])
     counts = np.zeros(256, np.int64)
     for row in find_rows(root, "train"):
-        counts += np.bincount(info["label_set"].encode(open_label(f"{root}/{row.label}")).ravel(), minlength=256)
+        counts += np.bincount(
+            info["label_set"].encode(open_label(f"{root}/{row.label}")).ravel(), minlength=256
+        )
     total = ConfusionMatrix(classes)
     for row in find_rows(root, "val"):
         truth = info["label_set"].encode(open_label(f"{root}/{row.label}"))
@@ -64,7 +90,8 @@ def always_the_commonest(root, info) -> float:
 
 
 def fold(root, drive: str, target) -> Path:
-    """A data set at `target` whose val is one drive (a city) of `root`, whole, and whose train is all other drives.
+    """A data set at `target` whose val is one drive (a city) of `root`, whole, and whose train is
+    all other drives.
 
     Takes train and val, never test; frames are linked where that is possible, else copied.
     """
@@ -83,75 +110,123 @@ def fold(root, drive: str, target) -> Path:
 
 
 def scores_of(total: ConfusionMatrix, info) -> dict:
-    return {"val_mean_iou": total.mean_iou(), "val_pixel_accuracy": total.pixel_accuracy(),
-            "val_iou": {name: None if np.isnan(v) else float(v) for name, v in zip(info["label_set"].names,
-                                                                                  total.iou())}}
+    return {
+        "val_mean_iou": total.mean_iou(),
+        "val_pixel_accuracy": total.pixel_accuracy(),
+        "val_iou": {
+            name: None if np.isnan(v) else float(v)
+            for name, v in zip(info["label_set"].names, total.iou())
+        },
+    }
 
 
 def run_config(config: Trial, root) -> dict:
-    """Train as a frozen config says, write runs/<name>/<name>.pt (the averaged weights), and score val."""
+    """Train as a frozen config says, write runs/<name>/<name>.pt (the averaged weights), and score
+    val.
+    """
     start, run = time.time(), make_trial(replace(config, root=str(root)))
     history, path = run.fit(), runs_dir() / config.name / f"{config.name}.pt"
     save_model(path, run.average.module, run.info(), half=False)
     model, info = load_model(path, run.device)
-    return {"train_loss": history[-1]["train_loss"], "seconds": round(time.time() - start),
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "frames": {split: len(find_rows(root, split)) for split in ("train", "val")},
-            **scores_of(score(root, model, info), info)}
+    return {
+        "train_loss": history[-1]["train_loss"],
+        "seconds": round(time.time() - start),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "frames": {split: len(find_rows(root, split)) for split in ("train", "val")},
+        **scores_of(score(root, model, info), info),
+    }
 
 
 def run_named(name: str, root, folds: bool) -> dict:
-    """The result of a frozen config: of train and val as they are, or of every drive left out in turn."""
+    """The result of a frozen config: of train and val as they are, or of every drive left out in
+    turn.
+    """
     config = CONFIGS[name]
-    result = {"command": f"python -m benchmarks.camvid --root data/camvid --config {name}" + " --folds" * folds,
-              "config": plain(config), "hardware": f"{platform.machine()}, " + (
-                  torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU")}
+    result = {
+        "command": f"python -m benchmarks.camvid --root data/camvid --config {name}"
+        + " --folds" * folds,
+        "config": plain(config),
+        "hardware": f"{platform.machine()}, "
+        + (torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"),
+    }
     if not folds:
         return {**result, **run_config(config, root)}
     drives = sorted({row.city for split in ("train", "val") for row in find_rows(root, split)})
     result["drives"] = {}
     for drive in drives:
         with tempfile.TemporaryDirectory(dir=Path(root).parent) as folder:
-            result["drives"][drive] = run_config(replace(config, name=f"{name}-without-{drive}", cache=None),
-                                                 fold(root, drive, folder))
-        print(f"without {drive}: mIoU there {result['drives'][drive]['val_mean_iou']:.4f}", flush=True)
-    result["val_mean_iou"] = float(np.mean([scores["val_mean_iou"] for scores in result["drives"].values()]))
+            result["drives"][drive] = run_config(
+                replace(config, name=f"{name}-without-{drive}", cache=None),
+                fold(root, drive, folder),
+            )
+        print(
+            f"without {drive}: mIoU there {result['drives'][drive]['val_mean_iou']:.4f}", flush=True
+        )
+    result["val_mean_iou"] = float(
+        np.mean([scores["val_mean_iou"] for scores in result["drives"].values()])
+    )
     return result
 
 
 def run_short(root, epochs: int, height: int) -> dict:
     """The short run of a small network that chapter 13 shows."""
-    config = TrainConfig.demo(name="photographs", root=root, label_set="camvid11", width=12, height=height,
-                              batch_size=4, epochs=epochs, pictures=1)
+    config = TrainConfig.demo(
+        name="photographs",
+        root=root,
+        label_set="camvid11",
+        width=12,
+        height=height,
+        batch_size=4,
+        epochs=epochs,
+        pictures=1,
+    )
     start = time.process_time()
     history = train(config)
     model, info = load_model(runs_dir() / "photographs" / "last.pt")
     return {
-        "command": f"python -m benchmarks.camvid --root data/camvid --epochs {epochs} --height {height}",
-        "settings": f"frames reduced to about {height} rows, width 12, same padding, batch norm, batch 4, flips, "
-                    "Adam 3e-3, cosine schedule",
+        "command": f"python -m benchmarks.camvid --root data/camvid --epochs {epochs} --height "
+        f"{height}",
+        "settings": f"frames reduced to about {height} rows, width 12, same padding, batch norm, "
+        "batch 4, flips, Adam 3e-3, cosine schedule",
         "frames": {split: len(find_rows(root, split)) for split in ("train", "val")},
-        "epochs": len(history), "parameters": sum(p.numel() for p in model.parameters()),
-        "processor_seconds": round(time.process_time() - start), **scores_of(score(root, model, info), info),
+        "epochs": len(history),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "processor_seconds": round(time.process_time() - start),
+        **scores_of(score(root, model, info), info),
         "commonest_class_mean_iou": always_the_commonest(root, info),
-        "history": [{k: row[k] for k in ("epoch", "train_loss", "val_loss", "val_mean_iou")} for row in history]}
+        "history": [
+            {k: row[k] for k in ("epoch", "train_loss", "val_loss", "val_mean_iou")}
+            for row in history
+        ],
+    }
 
 
 def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", required=True)
-    parser.add_argument("--config", choices=CONFIGS, help="a frozen config; without it the short run on a CPU")
-    parser.add_argument("--folds", action="store_true", help="cross-validate the config over drives")
+    parser.add_argument(
+        "--config", choices=CONFIGS, help="a frozen config; without it the short run on a CPU"
+    )
+    parser.add_argument(
+        "--folds", action="store_true", help="cross-validate the config over drives"
+    )
     parser.add_argument("--epochs", type=int, default=8, help="of the short run")
-    parser.add_argument("--height", type=int, default=180, help="of its frames: 120 is a third, 180 half")
+    parser.add_argument(
+        "--height", type=int, default=180, help="of its frames: 120 is a third, 180 half"
+    )
     args = parser.parse_args(arguments)
     if args.folds and not args.config:
         parser.error("--folds needs a --config")
-    result = run_named(args.config, args.root, args.folds) if args.config else run_short(
-        args.root, args.epochs, args.height)
+    result = (
+        run_named(args.config, args.root, args.folds)
+        if args.config
+        else run_short(args.root, args.epochs, args.height)
+    )
     file = Path(results) / ((args.config or "camvid") + "_folds" * args.folds + ".json")
     write_json(file, result)
-    print(f"val mIoU {result['val_mean_iou']:.4f} over 11 classes at full size; {file.name} written")
+    print(
+        f"val mIoU {result['val_mean_iou']:.4f} over 11 classes at full size; {file.name} written"
+    )
 
 
 if __name__ == "__main__":

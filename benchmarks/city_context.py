@@ -1,4 +1,5 @@
-"""What can be had without context? Three ceilings beside the U-Net, on the same val frames at quarter scale.
+"""What can be had without context? Three ceilings beside the U-Net, on the same val frames at
+quarter scale.
 
     python -m benchmarks.city_context [--root data/city320] [--frames 80]      # resumes the first three
 
@@ -8,6 +9,7 @@ window     a small network that sees 5 x 5 pixels
 unet       the committed demo checkpoint
 In a city in which every class had its own color, the second would do as well as the last.
 """
+
 import argparse
 import json
 import platform
@@ -33,7 +35,9 @@ VIEW = View("frame", padding="same", height=256)
 
 
 def read(root: Path, split: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames uint8 [n, 256, 512, 3] and train ids uint8 [n, 256, 512]; `limit` frames spread over the split."""
+    """Frames uint8 [n, 256, 512, 3] and train ids uint8 [n, 256, 512]; `limit` frames spread over
+    the split.
+    """
     with tempfile.TemporaryDirectory() as folder:
         write_csv(root, split, f"{folder}/{split}.csv")
         dataset = CityscapesCsv(f"{folder}/{split}.csv", root, VIEW)
@@ -57,20 +61,35 @@ def score(classes, truth: np.ndarray) -> dict:
     matrix = ConfusionMatrix(19)
     for k, target in enumerate(truth):
         matrix.update(classes if classes.ndim == 2 else classes[k], target)
-    return {"mean_iou": round(matrix.mean_iou(), 4), "pixel_accuracy": round(matrix.pixel_accuracy(), 4),
-            "iou": {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(TRAIN_19.names, matrix.iou())}}
+    return {
+        "mean_iou": round(matrix.mean_iou(), 4),
+        "pixel_accuracy": round(matrix.pixel_accuracy(), 4),
+        "iou": {
+            n: None if np.isnan(v) else round(float(v), 4)
+            for n, v in zip(TRAIN_19.names, matrix.iou())
+        },
+    }
 
 
 def small_network(size: int, channels: int, width: int = 48) -> nn.Sequential:
     """Sees size x size pixels: 1, or 5 by two convolutions of 3 x 3."""
     k, pad = (1, 0) if size == 1 else (3, 1)
-    return nn.Sequential(nn.Conv2d(channels, width, k, padding=pad), nn.ReLU(), nn.Conv2d(width, width, k, padding=pad),
-                         nn.ReLU(), nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 19, 1))
+    return nn.Sequential(
+        nn.Conv2d(channels, width, k, padding=pad),
+        nn.ReLU(),
+        nn.Conv2d(width, width, k, padding=pad),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 1),
+        nn.ReLU(),
+        nn.Conv2d(width, 19, 1),
+    )
 
 
 @torch.no_grad()
 def predict(net, images, places: bool) -> np.ndarray:
-    return np.concatenate([net(planes(images[k : k + 1], places)).argmax(1).numpy() for k in range(len(images))])
+    return np.concatenate(
+        [net(planes(images[k : k + 1], places)).argmax(1).numpy() for k in range(len(images))]
+    )
 
 
 def fit(size: int, places: bool, images, labels, steps: int, seed: int) -> nn.Sequential:
@@ -96,14 +115,20 @@ def fit(size: int, places: bool, images, labels, steps: int, seed: int) -> nn.Se
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "city320")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt"
+    )
     for name, default in (("frames", 80), ("steps", 400), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(1)
     settings = {name: getattr(options, name) for name in ("frames", "steps", "seed")}
     stored = json.loads(RESULT.read_text()) if RESULT.is_file() else {}
-    scores = {k: v for k, v in stored.get("scores", {}).items() if k != "unet" and stored["settings"] == settings}
+    scores = {
+        k: v
+        for k, v in stored.get("scores", {}).items()
+        if k != "unet" and stored["settings"] == settings
+    }
     if len(scores) < 3:  # the ceilings need not be made again when the checkpoint changes
         images, labels = read(options.root, "train", options.frames)
         val_images, val_labels = read(options.root, "val", 10**6)
@@ -116,14 +141,31 @@ def main() -> None:
     model, info = load_model(options.checkpoint, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         write_csv(options.root, "val", f"{folder}/val.csv")
-        val = CityscapesCsv(f"{folder}/val.csv", options.root, info["view"], info["label_set"], info["mean"],
-                            info["std"])
+        val = CityscapesCsv(
+            f"{folder}/val.csv",
+            options.root,
+            info["view"],
+            info["label_set"],
+            info["mean"],
+            info["std"],
+        )
         found = evaluate(model, val, 1, torch.device("cpu"), per_frame=False)
-    scores["unet"] = {"mean_iou": round(found.mean_iou, 4), "pixel_accuracy": round(found.pixel_accuracy, 4),
-                      "iou": {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(found.names, found.iou)}}
-    result = {"command": "python -m benchmarks.city_context", "data": "sample city 1, seed 1: 20 val frames",
-              "settings": settings, "checkpoint": options.checkpoint.name,
-              "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "scores": scores}
+    scores["unet"] = {
+        "mean_iou": round(found.mean_iou, 4),
+        "pixel_accuracy": round(found.pixel_accuracy, 4),
+        "iou": {
+            n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(found.names, found.iou)
+        },
+    }
+    result = {
+        "command": "python -m benchmarks.city_context",
+        "data": "sample city 1, seed 1: 20 val frames",
+        "settings": settings,
+        "checkpoint": options.checkpoint.name,
+        "hardware": f"one core, {platform.machine()}",
+        "torch": torch.__version__,
+        "scores": scores,
+    }
     write_json(RESULT, result)
     for name, row in scores.items():
         print(f"{name:9s} mIoU {row['mean_iou']:.3f}  accuracy {row['pixel_accuracy']:.3f}")

@@ -1,9 +1,11 @@
-"""Where the time of a frame of the sample city goes: scene, painting, light and lens, labels, PNG files.
+"""Where the time of a frame of the sample city goes: scene, painting, light and lens, labels, PNG
+files.
 
     python -m benchmarks.city_cost             # ten frames, one of each theme, one process; seconds of CPU
 
 The fastest of three passes over each step counts, so that a busy machine disturbs less.
 """
+
 import json
 import platform
 import resource
@@ -35,7 +37,10 @@ def fastest(work):
 
 def main() -> None:
     textures()  # made once a process
-    total = dict.fromkeys(("scene", "painting", "light and lens", "labels", "image PNG", "label PNGs", "polygons"), 0.0)
+    total = dict.fromkeys(
+        ("scene", "painting", "light and lens", "labels", "image PNG", "label PNGs", "polygons"),
+        0.0,
+    )
     frames = 10
     with tempfile.TemporaryDirectory() as folder:
         for index in range(frames):
@@ -48,15 +53,23 @@ def main() -> None:
             total["light and lens"] += t
             t, labels = fastest(lambda canvas=canvas: paint_labels(canvas.polygons))
             total["labels"] += t
-            for name, pictures in (("image PNG", [Image.fromarray(image)]), ("label PNGs", labels.values())):
+            for name, pictures in (
+                ("image PNG", [Image.fromarray(image)]),
+                ("label PNGs", labels.values()),
+            ):
                 total[name] += fastest(
                     lambda pictures=pictures: [
-                        p.save(f"{folder}/a", format="png", compress_level=1) for p in pictures])[0]
+                        p.save(f"{folder}/a", format="png", compress_level=1) for p in pictures
+                    ]
+                )[0]
             total["polygons"] += fastest(lambda canvas=canvas: json.dumps(canvas.polygons))[0]
     seconds = {name: round(value / frames, 3) for name, value in total.items()}
-    result = {"command": "python -m benchmarks.city_cost", "hardware": f"one core, {platform.machine()}",
-              "cpu_seconds_a_frame": {**seconds, "all": round(sum(total.values()) / frames, 3)},
-              "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+    result = {
+        "command": "python -m benchmarks.city_cost",
+        "hardware": f"one core, {platform.machine()}",
+        "cpu_seconds_a_frame": {**seconds, "all": round(sum(total.values()) / frames, 3)},
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
     write_json(RESULT, result)
     print(json.dumps(result, indent=1))
 

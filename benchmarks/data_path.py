@@ -1,12 +1,15 @@
-"""What the data path costs: statistics against decoding alone, and three ways to make a center-crop item.
+"""What the data path costs: statistics against decoding alone, and three ways to make a center-crop
+item.
 
     python -m benchmarks.data_path                     # writes benchmarks/results/data_path.json
     python -m benchmarks.data_path --frames 4 --rounds 3 --no-write
 
-All variants run in turn, round after round, in one process and one thread; times are process CPU time, and a ratio is
-the median of the ratios within the rounds, so a busy machine disturbs both sides alike. Every variant's item is
-compared with the others first: a fast path that gives other numbers is no path.
+All variants run in turn, round after round, in one process and one thread; times are process CPU
+time, and a ratio is the median of the ratios within the rounds, so a busy machine disturbs both
+sides alike. Every variant's item is compared with the others first: a fast path that gives other
+numbers is no path.
 """
+
 import argparse
 import json
 import platform
@@ -46,13 +49,17 @@ def cpu() -> str:
     """The processor's name, as far as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
 def measure(variants: dict, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each variant in every round, the variants in turn; one round before that does not count."""
+    """CPU seconds of each variant in every round, the variants in turn; one round before that does
+    not count.
+    """
     seconds = {name: [] for name in variants}
     for round_number in range(rounds + 1):
         for name, work in variants.items():
@@ -64,7 +71,9 @@ def measure(variants: dict, rounds: int) -> dict[str, list[float]]:
 
 
 def main(arguments=None) -> dict:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", help="dataset root (default: as everywhere in the course)")
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
@@ -76,7 +85,9 @@ def main(arguments=None) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         write_csv(root, "train", Path(folder) / "train.csv")
         plain = CityscapesCsv(Path(folder) / "train.csv", root, limit=options.frames)
-        cache = FrameCache(plain.rows, root, cropped=True, folder=Path(folder) / "cache", progress=False)
+        cache = FrameCache(
+            plain.rows, root, cropped=True, folder=Path(folder) / "cache", progress=False
+        )
         cached = CityscapesCsv(Path(folder) / "train.csv", root, limit=options.frames, cache=cache)
         for i, row in enumerate(plain.rows):
             items = naive(row, root), plain[i], cached[i]
@@ -88,30 +99,49 @@ def main(arguments=None) -> dict:
             def work():
                 for i in range(len(paths)):
                     item(i)  # used and dropped, as a training does
+
             return work
 
-        seconds = measure({
-            "decode only": each(lambda i: Image.open(paths[i]).load()),
-            "statistics, whole frames": lambda: channel_statistics(paths),
-            "item: decode, tensor, crop": each(lambda i: naive(plain.rows[i], root)),
-            "item: decode, crop, tensor": each(plain.__getitem__),
-            "item: from the cache": each(cached.__getitem__)}, options.rounds)
+        seconds = measure(
+            {
+                "decode only": each(lambda i: Image.open(paths[i]).load()),
+                "statistics, whole frames": lambda: channel_statistics(paths),
+                "item: decode, tensor, crop": each(lambda i: naive(plain.rows[i], root)),
+                "item: decode, crop, tensor": each(plain.__getitem__),
+                "item: from the cache": each(cached.__getitem__),
+            },
+            options.rounds,
+        )
         del cache, cached
 
     def ratio(a, b):
         return round(median(x / y for x, y in zip(seconds[a], seconds[b])), 3)
 
     result = {
-        "command": " ".join(["python -m benchmarks.data_path", *(sys.argv[1:] if arguments is None else arguments)]),
-        "frames": len(paths), "rounds": options.rounds,
+        "command": " ".join(
+            ["python -m benchmarks.data_path", *(sys.argv[1:] if arguments is None else arguments)]
+        ),
+        "frames": len(paths),
+        "rounds": options.rounds,
         "frame": list(np.asarray(Image.open(paths[0])).shape),
-        "cpu_ms_per_frame": {name: round(1000 * median(s) / len(paths), 3) for name, s in seconds.items()},
+        "cpu_ms_per_frame": {
+            name: round(1000 * median(s) / len(paths), 3) for name, s in seconds.items()
+        },
         "statistics_over_decoding": ratio("statistics, whole frames", "decode only"),
-        "cached_item_speedup_over_naive": ratio("item: decode, tensor, crop", "item: from the cache"),
-        "crop_first_speedup_over_naive": ratio("item: decode, tensor, crop", "item: decode, crop, tensor"),
+        "cached_item_speedup_over_naive": ratio(
+            "item: decode, tensor, crop", "item: from the cache"
+        ),
+        "crop_first_speedup_over_naive": ratio(
+            "item: decode, tensor, crop", "item: decode, crop, tensor"
+        ),
         "hardware": {"cpu": cpu(), "threads": 1},
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__,
-                     "pillow": Image.__version__}}
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "pillow": Image.__version__,
+        },
+    }
     print(json.dumps(result, indent=1))
     if not options.no_write:
         write_json(RESULT, result)

@@ -3,9 +3,11 @@
     python -m benchmarks.fcn_variants                 # about 6 minutes of one core; resumes what is there
     python -m benchmarks.fcn_variants --steps 4 --seeds 0 --frames 2 --result trial.json
 
-Whole frames of the sample city at quarter scale; every run has the same frames in the same order, the same steps and
-learning rate, and the initial weights of its seed. Chapter 01 draws its figure from the result file.
+Whole frames of the sample city at quarter scale; every run has the same frames in the same order,
+the same steps and learning rate, and the initial weights of its seed. Chapter 01 draws its figure
+from the result file.
 """
+
 import argparse
 import json
 import math
@@ -36,8 +38,11 @@ RESULT = ROOT / "benchmarks" / "results" / "fcn_variants.json"
 def plain(scores) -> dict:
     """Scores as numbers that JSON knows; None for a class that does not occur."""
     iou = [None if np.isnan(v) else round(float(v), 5) for v in scores.iou()]
-    return {"mean_iou": round(scores.mean_iou(), 5), "pixel_accuracy": round(scores.pixel_accuracy(), 5),
-            "iou": dict(zip(TRAIN_19.names, iou))}
+    return {
+        "mean_iou": round(scores.mean_iou(), 5),
+        "pixel_accuracy": round(scores.pixel_accuracy(), 5),
+        "iou": dict(zip(TRAIN_19.names, iou)),
+    }
 
 
 def datasets(root: Path, folder: Path, frames: int | None):
@@ -46,8 +51,12 @@ def datasets(root: Path, folder: Path, frames: int | None):
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
         view = View("frame", padding="same")
-        dataset = CityscapesCsv(folder / f"{split}.csv", root, view, limit=frames, augment=split == "train")
-        dataset.cache = FrameCache(dataset.rows, root, view, folder=folder / f"{split}_cache", progress=False)
+        dataset = CityscapesCsv(
+            folder / f"{split}.csv", root, view, limit=frames, augment=split == "train"
+        )
+        dataset.cache = FrameCache(
+            dataset.rows, root, view, folder=folder / f"{split}_cache", progress=False
+        )
         sets[split] = dataset
     statistics = channel_statistics([root / row.image for row in sets["train"].rows])
     for dataset in sets.values():
@@ -56,20 +65,27 @@ def datasets(root: Path, folder: Path, frames: int | None):
 
 
 def ceilings(dataset) -> dict:
-    """The scores of the truth itself after it was sampled at strides 8, 16 and 32: no coarser map can be better."""
+    """The scores of the truth itself after it was sampled at strides 8, 16 and 32: no coarser map
+    can be better.
+    """
     result = {}
     for stride in (8, 16, 32):
         matrix = ConfusionMatrix(19)
         for index in range(len(dataset)):
             truth = dataset.pair(index)[1]
-            rows, columns = (np.minimum(np.arange(n) // stride * stride + stride // 2, n - 1) for n in truth.shape)
+            rows, columns = (
+                np.minimum(np.arange(n) // stride * stride + stride // 2, n - 1)
+                for n in truth.shape
+            )
             matrix.update(truth[rows][:, columns], truth)
         result[str(stride)] = plain(matrix)
     return result
 
 
 def train(name: str, seed: int, train_set, val_set, args) -> dict:
-    """One network from scratch: Adam with a cosine schedule, random flips; scored on the whole validation set."""
+    """One network from scratch: Adam with a cosine schedule, random flips; scored on the whole
+    validation set.
+    """
     torch.manual_seed(seed)
     model = MODELS[name](classes=19, width=args.width, hidden=args.hidden, dropout=0.0)
     model.to(memory_format=torch.channels_last).train()
@@ -92,9 +108,15 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
         optimizer.step()
         losses.append(float(loss.detach() / pixels))
     scores = evaluate(model, val_set)
-    return {"model": name, "seed": seed, "parameters": sum(p.numel() for p in weights), **plain(scores.confusion),
-            "first_loss": round(losses[0], 4), "last_loss": round(sum(losses[-10:]) / len(losses[-10:]), 4),
-            "cpu_seconds": round(time.process_time() - start)}
+    return {
+        "model": name,
+        "seed": seed,
+        "parameters": sum(p.numel() for p in weights),
+        **plain(scores.confusion),
+        "first_loss": round(losses[0], 4),
+        "last_loss": round(sum(losses[-10:]) / len(losses[-10:]), 4),
+        "cpu_seconds": round(time.process_time() - start),
+    }
 
 
 def main(arguments=None) -> dict:
@@ -111,10 +133,19 @@ def main(arguments=None) -> dict:
     parser.add_argument("--result", type=Path, default=RESULT)
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    settings = {k: v for k, v in vars(args).items() if k not in ("root", "result", "seeds", "models")}
+    settings = {
+        k: v for k, v in vars(args).items() if k not in ("root", "result", "seeds", "models")
+    }
     known = json.loads(args.result.read_text()) if args.result.is_file() else {}
-    result = {"command": "python -m benchmarks.fcn_variants", "settings": settings, "data": args.root.name,
-              "hardware": f"one core, {platform.machine()}", "torch": torch.__version__, "ceilings": {}, "runs": []}
+    result = {
+        "command": "python -m benchmarks.fcn_variants",
+        "settings": settings,
+        "data": args.root.name,
+        "hardware": f"one core, {platform.machine()}",
+        "torch": torch.__version__,
+        "ceilings": {},
+        "runs": [],
+    }
     with tempfile.TemporaryDirectory() as folder:
         train_set, val_set = datasets(args.root, Path(folder), args.frames)
         result["frames"] = {"train": len(train_set), "val": len(val_set)}

@@ -1,10 +1,13 @@
-"""From a clone to the first prediction, stage by stage, as a newcomer goes: git, the launcher, chapter 00.
+"""From a clone to the first prediction, stage by stage, as a newcomer goes: git, the launcher,
+chapter 00.
 
     python -m benchmarks.first_minutes               # needs git and Python alone; about five minutes
 
-For Linux and macOS. Everything happens in a temporary folder with an environment of its own. How long the installation
-takes is mostly a matter of the connection and of pip's cache. --cpu takes PyTorch's CPU build.
+For Linux and macOS. Everything happens in a temporary folder with an environment of its own. How
+long the installation takes is mostly a matter of the connection and of pip's cache. --cpu takes
+PyTorch's CPU build.
 """
+
 import argparse
 import json
 import os
@@ -57,39 +60,68 @@ def main() -> None:
     options, stages = parser.parse_args(), {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         course, begin = Path(name) / "course", time.time()
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(course)], check=True)
+        subprocess.run(
+            ["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), str(course)], check=True
+        )
         stages["clone"] = time.time() - begin
         packed = sum(f.stat().st_size for f in (course / ".git").rglob("*") if f.is_file())
         whole = sum(f.stat().st_size for f in course.rglob("*") if f.is_file())
         sys.path.insert(0, str(course))
         import course as launcher  # the clone's own
+
         begin = time.time()
         launcher.install([course / "requirements.txt"], options.cpu)
         stages["install"] = time.time() - begin
-        weight = sum(f.stat().st_size for f in (course / ".venv").rglob("*") if f.is_file() and not f.is_symlink())
+        weight = sum(
+            f.stat().st_size
+            for f in (course / ".venv").rglob("*")
+            if f.is_file() and not f.is_symlink()
+        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         begin = time.time()
-        lab = subprocess.Popen([sys.executable, "course.py", "--no-browser", "--allow-root", f"--port={port}",
-                                "--IdentityProvider.token=first"], cwd=course, stderr=subprocess.DEVNULL,
-                               start_new_session=True)
+        lab = subprocess.Popen(
+            [
+                sys.executable,
+                "course.py",
+                "--no-browser",
+                "--allow-root",
+                f"--port={port}",
+                "--IdentityProvider.token=first",
+            ],
+            cwd=course,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             wait_for(f"http://127.0.0.1:{port}/api", lab)
         finally:
             os.killpg(lab.pid, signal.SIGTERM)  # the launcher and JupyterLab
             lab.wait()
         stages["start of JupyterLab"] = time.time() - begin
-        ran = subprocess.run([str(launcher.PYTHON), "-c", FIRST_PICTURE], cwd=course / "notebooks", check=True,
-                             capture_output=True, text=True, env={**os.environ, "TQDM_DISABLE": "1"})
+        ran = subprocess.run(
+            [str(launcher.PYTHON), "-c", FIRST_PICTURE],
+            cwd=course / "notebooks",
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "TQDM_DISABLE": "1"},
+        )
         picture, chapter = json.loads(ran.stdout.splitlines()[-1])
         stages["first picture of chapter 00"] = picture
     stages = {stage: round(seconds, 1) for stage, seconds in stages.items()}
-    result = {"command": "python -m benchmarks.first_minutes" + " --cpu" * options.cpu, "seconds": stages,
-              "total": round(sum(stages.values())), "all of chapter 00": round(chapter, 1),
-              "clone_mb": round(whole / 1e6, 1), "clone_packed_mb": round(packed / 1e6, 1),
-              "environment_gb": round(weight / 1e9, 1), "python": platform.python_version(),
-              "hardware": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"}
+    result = {
+        "command": "python -m benchmarks.first_minutes" + " --cpu" * options.cpu,
+        "seconds": stages,
+        "total": round(sum(stages.values())),
+        "all of chapter 00": round(chapter, 1),
+        "clone_mb": round(whole / 1e6, 1),
+        "clone_packed_mb": round(packed / 1e6, 1),
+        "environment_gb": round(weight / 1e9, 1),
+        "python": platform.python_version(),
+        "hardware": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 

@@ -1,14 +1,17 @@
-"""The whole GPU table in one command: U-Net of width 64 on 572x572 crops, a training step, on one CUDA device.
+"""The whole GPU table in one command: U-Net of width 64 on 572x572 crops, a training step, on one
+CUDA device.
 
     python -m benchmarks.gpu_table                     # writes benchmarks/results/gpu_table.json and gpu_table.md
     python -m benchmarks.gpu_table --batches 4 8 --steps 10 --no-compile
 
-First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's share refers to it.
-Rows: batch 4 to 32, eager and compiled, float32 without and with TF32, bfloat16 autocast. Images a second are those of
-a whole training step (forward, loss, backward, fused Adam) on data that is already on the device; what the loading adds
-is measured on its own, with extras.training_tools.gpu_batches. Last comes a profile of the fastest row: which kernels
-take the time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
+First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's
+share refers to it. Rows: batch 4 to 32, eager and compiled, float32 without and with TF32, bfloat16
+autocast. Images a second are those of a whole training step (forward, loss, backward, fused Adam)
+on data that is already on the device; what the loading adds is measured on its own, with
+extras.training_tools.gpu_batches. Last comes a profile of the fastest row: which kernels take the
+time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none are tested on the CPU.
 """
+
 import argparse
 import platform
 import sys
@@ -31,7 +34,9 @@ CROP = 572
 
 
 def step_flops(width: int = 64, crop: int = CROP) -> int:
-    """Floating-point operations of a training step of one image: forward counted, backward taken as twice that."""
+    """Floating-point operations of a training step of one image: forward counted, backward taken as
+    twice that.
+    """
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         UNet(width=width)(torch.empty(1, 3, crop, crop))
     return 3 * counter.get_total_flops()
@@ -57,7 +62,14 @@ def matmul_peak(device: torch.device, size: int = 8192) -> float:
     return 2 * size**3 / min(seconds(lambda: a @ b, device, 10) for _ in range(5))
 
 
-def make_step(device: torch.device, batch: int, precision: str, compiled: bool, width: int = 64, crop: int = CROP):
+def make_step(
+    device: torch.device,
+    batch: int,
+    precision: str,
+    compiled: bool,
+    width: int = 64,
+    crop: int = CROP,
+):
     """A function that does one training step on data that lies on the device."""
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     torch.backends.cudnn.allow_tf32 = precision != "fp32"
@@ -90,9 +102,13 @@ def measure(device, batch, precision, compiled, steps, peak) -> dict:
         time = seconds(make_step(device, batch, precision, compiled), device, steps)
     except torch.cuda.OutOfMemoryError:
         return {**row, "error": "out of memory"}
-    return {**row, "ms_per_step": 1000 * time, "images_per_second": batch / time,
-            "share_of_bf16_matmul_peak": step_flops() * batch / time / peak,
-            "peak_memory_gib": torch.cuda.max_memory_allocated(device) / 2**30}
+    return {
+        **row,
+        "ms_per_step": 1000 * time,
+        "images_per_second": batch / time,
+        "share_of_bf16_matmul_peak": step_flops() * batch / time / peak,
+        "peak_memory_gib": torch.cuda.max_memory_allocated(device) / 2**30,
+    }
 
 
 def profile(device, row: dict, steps: int = 3) -> list[dict]:
@@ -114,12 +130,16 @@ def profile(device, row: dict, steps: int = 3) -> list[dict]:
             kernels[event.name][1] += 1
     total = sum(time for time, _ in kernels.values()) or 1.0
     ordered = sorted(kernels.items(), key=lambda item: -item[1][0])[:15]
-    return [{"kernel": name[:100], "share": time / total, "calls_per_step": count / steps}
-            for name, (time, count) in ordered]
+    return [
+        {"kernel": name[:100], "share": time / total, "calls_per_step": count / steps}
+        for name, (time, count) in ordered
+    ]
 
 
 def loading(device, batch: int, frames: int = 64) -> float:
-    """Images a second that gpu_batches makes: random 572 crops of frames of 2048x1024, flips included."""
+    """Images a second that gpu_batches makes: random 572 crops of frames of 2048x1024, flips
+    included.
+    """
     from extras.training_tools.gpu_batches import GpuLoader
     from helpers.dataset import CityscapesCsv
 
@@ -140,15 +160,25 @@ def loading(device, batch: int, frames: int = 64) -> float:
 
 def table(result: dict) -> str:
     """The rows as Markdown."""
-    lines = [f"{result['device']}, torch {result['torch']}, bfloat16 matmul peak "
-             f"{result['bf16_matmul_tflops']:.0f} TFLOP/s; `{result['command']}`", "",
-             "| batch | precision | mode | ms a step | images a second | share of peak | memory, GiB |",
-             "|---|---|---|---|---|---|---|"]
+    lines = [
+        f"{result['device']}, torch {result['torch']}, bfloat16 matmul peak "
+        f"{result['bf16_matmul_tflops']:.0f} TFLOP/s; `{result['command']}`",
+        "",
+        "| batch | precision | mode | ms a step | images a second | share of peak | memory, GiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in result["rows"]:
         mode = "compiled" if row["compiled"] else "eager"
-        values = [row["error"], "", "", ""] if "error" in row else [
-            f"{row['ms_per_step']:.1f}", f"{row['images_per_second']:.1f}", f"{row['share_of_bf16_matmul_peak']:.1%}",
-            f"{row['peak_memory_gib']:.1f}"]
+        values = (
+            [row["error"], "", "", ""]
+            if "error" in row
+            else [
+                f"{row['ms_per_step']:.1f}",
+                f"{row['images_per_second']:.1f}",
+                f"{row['share_of_bf16_matmul_peak']:.1%}",
+                f"{row['peak_memory_gib']:.1f}",
+            ]
+        )
         lines.append("| " + " | ".join([str(row["batch"]), row["precision"], mode, *values]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -160,19 +190,31 @@ def main(arguments=None) -> None:
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args(arguments)
     if not torch.cuda.is_available():
-        raise SystemExit("benchmarks/gpu_table.py measures a CUDA GPU, and PyTorch finds none here: run it on a "
-                         "machine that has one, with a CUDA build of PyTorch (python -m helpers.device shows both)")
+        raise SystemExit(
+            "benchmarks/gpu_table.py measures a CUDA GPU, and PyTorch finds none here: run it on a "
+            "machine that has one, with a CUDA build of PyTorch (python -m helpers.device shows "
+            "both)"
+        )
     device = torch.device("cuda")
     peak = matmul_peak(device)
-    result = {"command": "python " + " ".join(["benchmarks/gpu_table.py", *(arguments or sys.argv[1:])]),
-              "device": torch.cuda.get_device_name(device), "system": platform.platform(), "torch": torch.__version__,
-              "bf16_matmul_tflops": peak / 1e12, "tflop_per_image": step_flops() / 1e12, "rows": []}
+    result = {
+        "command": "python " + " ".join(["benchmarks/gpu_table.py", *(arguments or sys.argv[1:])]),
+        "device": torch.cuda.get_device_name(device),
+        "system": platform.platform(),
+        "torch": torch.__version__,
+        "bf16_matmul_tflops": peak / 1e12,
+        "tflop_per_image": step_flops() / 1e12,
+        "rows": [],
+    }
     modes = (False, True) if args.compile else (False,)
     for batch, precision, compiled in product(args.batches, ("fp32", "tf32", "bf16"), modes):
         torch.compiler.reset()
         result["rows"].append(measure(device, batch, precision, compiled, args.steps, peak))
         print(result["rows"][-1], flush=True)
-    best = max((row for row in result["rows"] if "error" not in row), key=lambda row: row["images_per_second"])
+    best = max(
+        (row for row in result["rows"] if "error" not in row),
+        key=lambda row: row["images_per_second"],
+    )
     result["loading_images_per_second"] = loading(device, best["batch"])
     result["profile_of_the_fastest"] = {"row": best, "kernels": profile(device, best)}
     write_json(RESULTS / "gpu_table.json", result)

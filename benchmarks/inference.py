@@ -1,10 +1,13 @@
-"""One mirrored pass against tiles, whole frames of 1024x2048: CPU time on one thread, peak memory; processes in turn.
+"""One mirrored pass against tiles, whole frames of 1024x2048: CPU time on one thread, peak memory;
+processes in turn.
 
     python -m benchmarks.inference               # writes benchmarks/results/inference.json
 
-"textbook tiles" are 18 windows of 572x572, 384 apart; the helper's tiles cut the last row and column to size. By
-multiplications alone the textbook tiles cost 1.61 times the single pass, the helper's 1.32 times.
+"textbook tiles" are 18 windows of 572x572, 384 apart; the helper's tiles cut the last row and
+column to size. By multiplications alone the textbook tiles cost 1.61 times the single pass, the
+helper's 1.32 times.
 """
+
 import json
 import os
 import subprocess
@@ -13,7 +16,11 @@ from pathlib import Path
 from statistics import median
 
 WAYS = ("one pass", "helper's tiles", "textbook tiles")
-KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "OMP_NUM_THREADS": "1"}
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(8 << 30),
+    "OMP_NUM_THREADS": "1",
+}
 CHILD = """
 import json, resource, sys
 import numpy as np, torch
@@ -60,19 +67,33 @@ def main(width: int = 16, rounds: int = 3) -> None:
     runs = {name: [] for name in WAYS}
     for _ in range(rounds):
         for name in WAYS:
-            done = subprocess.run([sys.executable, "-c", CHILD, str(width), name], check=True, capture_output=True,
-                                  text=True, env={**os.environ, **KEEP_MEMORY})
+            done = subprocess.run(
+                [sys.executable, "-c", CHILD, str(width), name],
+                check=True,
+                capture_output=True,
+                text=True,
+                env={**os.environ, **KEEP_MEMORY},
+            )
             runs[name].append(json.loads(done.stdout))
     labels = np.array([r["labels"] for part in runs.values() for r in part])
     assert (labels == labels[0]).mean() > 0.999, "labels differ"
-    faster = {name: round(median(r["seconds"] / one["seconds"] for r, one in zip(runs[name], runs["one pass"])), 2)
-              for name in WAYS[1:]}
-    report = {"what": f"U-Net of width {width}, 572 -> 388, labels of one frame of 1024x2048: CPU seconds on one "
-                      f"thread, median of {rounds} rounds, memory above the process before",
-              "torch": torch.__version__,
-              "seconds": {name: round(median(r["seconds"] for r in part), 2) for name, part in runs.items()},
-              "MiB": {name: round(median(r["MiB"] for r in part)) for name, part in runs.items()},
-              "one_pass_times_faster_than": faster, "labels_equal": True}
+    faster = {
+        name: round(
+            median(r["seconds"] / one["seconds"] for r, one in zip(runs[name], runs["one pass"])), 2
+        )
+        for name in WAYS[1:]
+    }
+    report = {
+        "what": f"U-Net of width {width}, 572 -> 388, labels of one frame of 1024x2048: CPU "
+        f"seconds on one thread, median of {rounds} rounds, memory above the process before",
+        "torch": torch.__version__,
+        "seconds": {
+            name: round(median(r["seconds"] for r in part), 2) for name, part in runs.items()
+        },
+        "MiB": {name: round(median(r["MiB"] for r in part)) for name, part in runs.items()},
+        "one_pass_times_faster_than": faster,
+        "labels_equal": True,
+    }
     print(json.dumps(report, indent=1))
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)

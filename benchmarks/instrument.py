@@ -1,8 +1,10 @@
-"""The sample city as an instrument (chapter 12): every question of extras.experiments.instrument, five streets each.
+"""The sample city as an instrument (chapter 12): every question of extras.experiments.instrument,
+five streets each.
 
-    python -m benchmarks.instrument
-    python -m benchmarks.instrument --checkpoint runs/mine/best.pt --output mine.json
+python -m benchmarks.instrument
+python -m benchmarks.instrument --checkpoint runs/mine/best.pt --output mine.json
 """
+
 import argparse
 import json
 import platform
@@ -20,18 +22,32 @@ SEEDS = (0, 1, 2, 3, 4)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", default=ROOT / "data" / "checkpoints" / "demo.pt", type=Path)
-    parser.add_argument("--output", default=ROOT / "benchmarks" / "results" / "instrument.json", type=Path)
+    parser.add_argument(
+        "--checkpoint", default=ROOT / "data" / "checkpoints" / "demo.pt", type=Path
+    )
+    parser.add_argument(
+        "--output", default=ROOT / "benchmarks" / "results" / "instrument.json", type=Path
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model, info = load_model(arguments.checkpoint)
     questions = {}
     for name, question in QUESTIONS.items():
         scores = [[answer[0] for answer in series(model, info, question, seed)] for seed in SEEDS]
-        questions[name] = {"text": question.text, "axis": question.axis, "scored": question.label or "all classes",
-                           "values": list(question.values), "scores": scores}
-        result = {"command": "python -m benchmarks.instrument", "checkpoint": arguments.checkpoint.name,
-                  "hardware": f"{platform.machine()}, CPU, one thread", "seeds": list(SEEDS), "questions": questions}
+        questions[name] = {
+            "text": question.text,
+            "axis": question.axis,
+            "scored": question.label or "all classes",
+            "values": list(question.values),
+            "scores": scores,
+        }
+        result = {
+            "command": "python -m benchmarks.instrument",
+            "checkpoint": arguments.checkpoint.name,
+            "hardware": f"{platform.machine()}, CPU, one thread",
+            "seeds": list(SEEDS),
+            "questions": questions,
+        }
         text = json.dumps(result, indent=1) + "\n"
         write_text(arguments.output, text)
         print(name, *(f"{sum(column) / len(column):.2f}" for column in zip(*scores)), flush=True)

@@ -3,11 +3,13 @@
     python -m benchmarks.memory                        # all core chapters; writes benchmarks/results/memory.json
     python -m benchmarks.memory notebooks/07*.ipynb --no-write
 
-Each notebook is executed in the pinned environment of the tests (sample city, CPU) and is not stored; a last cell asks
-the kernel for the peak of its resident memory, and of that of its child processes. Mapped files count as far as they
-were read, so this errs on the high side. Frames and caches are read one at a time: the size of the data set has no part
-in it. Not for Windows (it has no `resource` module).
+Each notebook is executed in the pinned environment of the tests (sample city, CPU) and is not
+stored; a last cell asks the kernel for the peak of its resident memory, and of that of its child
+processes. Mapped files count as far as they were read, so this errs on the high side. Frames and
+caches are read one at a time: the size of the data set has no part in it. Not for Windows (it has
+no `resource` module).
 """
+
 import argparse
 import platform
 import sys
@@ -31,8 +33,13 @@ def peak(path: Path) -> dict:
     """Peak resident memory of a notebook's kernel and of the largest of its child processes, in MB."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(QUESTION))
-    NotebookClient(notebook, timeout=1200, startup_timeout=240, kernel_name="python3",
-                   resources={"metadata": {"path": str(path.resolve().parent)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=1200,
+        startup_timeout=240,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+    ).execute()
     kernel, child = (int(value) / 1e6 for value in notebook.cells[-1].outputs[0].text.split())
     return {"chapter": path.stem, "kernel_mb": round(kernel), "largest_child_mb": round(child)}
 
@@ -48,11 +55,17 @@ def main() -> None:
     for path in args.notebooks or sorted((ROOT / "notebooks").glob("0*.ipynb")):
         rows.append(peak(path))
         print(rows[-1], flush=True)
-    result = {"command": "python " + " ".join(["benchmarks/memory.py", *sys.argv[1:]]), "machine": platform.machine(),
-              "limit_mb": LIMIT_MB, "rows": rows}
+    result = {
+        "command": "python " + " ".join(["benchmarks/memory.py", *sys.argv[1:]]),
+        "machine": platform.machine(),
+        "limit_mb": LIMIT_MB,
+        "rows": rows,
+    }
     if not args.no_write:
         write_json(RESULT, result)
-    above = [row["chapter"] for row in rows if row["kernel_mb"] + row["largest_child_mb"] > LIMIT_MB]
+    above = [
+        row["chapter"] for row in rows if row["kernel_mb"] + row["largest_child_mb"] > LIMIT_MB
+    ]
     if above:
         raise SystemExit(f"more than {LIMIT_MB} MB: {', '.join(above)}")
 

@@ -1,10 +1,12 @@
-"""What a training step costs: this project's against a plain one, and width 64 against a padded network of its width.
+"""What a training step costs: this project's against a plain one, and width 64 against a padded
+network of its width.
 
     python -m benchmarks.training_step                 # writes benchmarks/results/training_step.json, a few minutes
     python -m benchmarks.training_step --widths 8 --rounds 3 --no-write
 
-All variants run in turn, round after round, in one process. A ratio is the median of the ratios within the rounds, of
-wall time, and of the processor time of the whole process, which is the steadier one on a busy machine.
+All variants run in turn, round after round, in one process. A ratio is the median of the ratios
+within the rounds, of wall time, and of the processor time of the whole process, which is the
+steadier one on a busy machine.
 
 - *recipe*: ReLU in place and fused Adam, as helpers.training has it on a CPU (float32);
 - *channels_last*: the recipe in that memory layout, which helpers.training takes on CUDA;
@@ -14,6 +16,7 @@ wall time, and of the processor time of the whole process, which is the steadier
 
 Without dropout, whose masks depend on the memory layout: so all first losses can be compared.
 """
+
 import argparse
 import json
 import os
@@ -38,10 +41,17 @@ CROP = 572
 def step_of(variant: str, width: int, batch: int):
     """(a function that does one training step and returns its loss, labeled pixels a step)."""
     torch.manual_seed(0)
-    fast, padding = variant in ("recipe", "channels_last"), "same" if variant == "padded" else "valid"
-    size = CROP if padding == "valid" else CROP // 16 * 16 + 16  # the nearest size that poolings divide
+    fast, padding = (
+        variant in ("recipe", "channels_last"),
+        "same" if variant == "padded" else "valid",
+    )
+    size = (
+        CROP if padding == "valid" else CROP // 16 * 16 + 16
+    )  # the nearest size that poolings divide
     labeled = output_size(size, 4, padding)
-    model = UNet(width=width, padding=padding, norm="batch" if padding == "same" else None, dropout=0.0)
+    model = UNet(
+        width=width, padding=padding, norm="batch" if padding == "same" else None, dropout=0.0
+    )
     images = torch.randn(batch, 3, size, size)
     if variant == "channels_last":
         model.to(memory_format=torch.channels_last)
@@ -50,7 +60,9 @@ def step_of(variant: str, width: int, batch: int):
         if isinstance(module, nn.ReLU):
             module.inplace = fast
     targets = torch.randint(0, 19, (batch, labeled, labeled))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=fast, foreach=False if not fast else None)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=1e-4, fused=fast, foreach=False if not fast else None
+    )
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
@@ -73,16 +85,22 @@ def compare(width: int, batch: int, rounds: int, variants) -> dict:
             wall, cpu = perf_counter(), process_time()
             step()
             times[name].append((perf_counter() - wall, process_time() - cpu))
-    result = {"width": width, "batch": batch, "rounds": rounds,
-              "labeled_pixels": {n: p for n, (_, p) in steps.items()},
-              "wall_s_median": {n: median(w for w, _ in t) for n, t in times.items()},
-              "cpu_s_median": {n: median(c for _, c in t) for n, t in times.items()}}
+    result = {
+        "width": width,
+        "batch": batch,
+        "rounds": rounds,
+        "labeled_pixels": {n: p for n, (_, p) in steps.items()},
+        "wall_s_median": {n: median(w for w, _ in t) for n, t in times.items()},
+        "cpu_s_median": {n: median(c for _, c in t) for n, t in times.items()},
+    }
     for name in variants[1:]:
         for kind, place in (("wall", 0), ("cpu", 1)):
             ratio = median(a[place] / b[place] for a, b in zip(times[name], times["recipe"]))
             result[f"{name}_over_recipe_{kind}"] = ratio
             pixels = result["labeled_pixels"]
-            result[f"{name}_over_recipe_{kind}_per_labeled_pixel"] = ratio * pixels["recipe"] / pixels[name]
+            result[f"{name}_over_recipe_{kind}_per_labeled_pixel"] = (
+                ratio * pixels["recipe"] / pixels[name]
+            )
     return result
 
 
@@ -95,12 +113,18 @@ def main() -> None:
     args = parser.parse_args()
     rows = []
     for width in args.widths:
-        variants = ["recipe", "plain", "channels_last"] + (["padded"] if width == max(args.widths) else [])
+        variants = ["recipe", "plain", "channels_last"] + (
+            ["padded"] if width == max(args.widths) else []
+        )
         rows.append(compare(width, args.batch, args.rounds, variants))
         print(json.dumps(rows[-1], indent=1), flush=True)
-    result = {"command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
-              "machine": f"{platform.machine()}, {os.cpu_count()} processors, {torch.get_num_threads()} threads",
-              "torch": torch.__version__, "rows": rows}
+    result = {
+        "command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, "
+        f"{torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "rows": rows,
+    }
     if not args.no_write:
         write_json(RESULT, result)
         print(f"written: {RESULT.relative_to(ROOT).as_posix()}")

@@ -1,1 +1,3 @@
-"""Rooms beside the course's helpers, one purpose each. They import helpers (and sample_city), never the reverse."""
+"""Rooms beside the course's helpers, one purpose each. They import helpers (and sample_city), never
+the reverse.
+"""

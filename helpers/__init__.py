@@ -1,1 +1,3 @@
-"""The small package that the notebooks import: each module is one idea, and one chapter builds it by hand."""
+"""The small package that the notebooks import: each module is one idea, and one chapter builds it
+by hand.
+"""

@@ -1,4 +1,7 @@
-"""Checkpoints: written whole or not at all, read as plain tensors, refused in words when they do not fit."""
+"""Checkpoints: written whole or not at all, read as plain tensors, refused in words when they do
+not fit.
+"""
+
 import errno
 import hashlib
 import pickle
@@ -35,14 +38,20 @@ def load(path) -> dict:
     Raises FileNotFoundError, or ValueError for a file that is truncated or holds more than tensors.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint; train one with python -m helpers.training")
+        raise FileNotFoundError(
+            f"{path}: no such checkpoint; train one with python -m helpers.training"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ValueError(f"{path} is not a whole, safe tensor file ({type(error).__name__}: "
-                         f"{str(error)[:150].partition(chr(10))[0]}); restore it or train again") from error
+        raise ValueError(
+            f"{path} is not a whole, safe tensor file ({type(error).__name__}: "
+            f"{str(error)[:150].partition(chr(10))[0]}); restore it or train again"
+        ) from error
     if not isinstance(state, dict) or "model" not in state:
-        raise ValueError(f"{path} is no checkpoint of this course: expected a dict with the entry 'model'")
+        raise ValueError(
+            f"{path} is no checkpoint of this course: expected a dict with the entry 'model'"
+        )
     return state
 
 
@@ -50,8 +59,11 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
     """Copy `weights` into `model`; raises ValueError that names the file and the first differences."""
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     stored = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = [f"{name}: stored {stored.get(name, 'nothing')}, model {own.get(name, 'nothing')}"
-             for name in sorted(own.keys() | stored.keys()) if own.get(name) != stored.get(name)]
+    wrong = [
+        f"{name}: stored {stored.get(name, 'nothing')}, model {own.get(name, 'nothing')}"
+        for name in sorted(own.keys() | stored.keys())
+        if own.get(name) != stored.get(name)
+    ]
     if wrong:
         listed = "\n  ".join(wrong[:5] + ([f"... {len(wrong)} in all"] if len(wrong) > 5 else []))
         raise ValueError(f"{path} belongs to another architecture:\n  {listed}")
@@ -59,7 +71,9 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
 
 
 def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
-    """A model alone, for use: weights (half precision) and `info` (label_set, view, mean, std, history, ...)."""
+    """A model alone, for use: weights (half precision) and `info` (label_set, view, mean, std,
+    history, ...).
+    """
     weights = {}
     for name, value in model.state_dict().items():
         shorten = half and value.is_floating_point()
@@ -68,18 +82,23 @@ def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> P
 
 
 def network_entry(model: torch.nn.Module) -> dict:
-    """What a checkpoint says of its network: the name of its class and the arguments that build it again."""
+    """What a checkpoint says of its network: the name of its class and the arguments that build it
+    again.
+    """
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
-    """(model in eval mode, info) from a file of `save_model` or of a training run; weights in float32.
+    """(model in eval mode, info) from a file of `save_model` or of a training run; weights in
+    float32.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
     """
     state = load(path)
     if "arguments" not in state or "info" not in state:
-        raise ValueError(f"{path} does not say which network it is for: expected 'arguments' and 'info'")
+        raise ValueError(
+            f"{path} does not say which network it is for: expected 'arguments' and 'info'"
+        )
     network = NETWORKS[state.get("network", "UNet")]
     arguments = dict(state["arguments"])
     if "classes" in arguments:  # files of format 1 call it so

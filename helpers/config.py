@@ -1,4 +1,7 @@
-"""Everything that decides a training run, as one frozen dataclass, and the command line that fills it."""
+"""Everything that decides a training run, as one frozen dataclass, and the command line that fills
+it.
+"""
+
 import argparse
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,8 +12,9 @@ from helpers.windows import View
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a training run. The defaults are the recipe of the course: 572x572 center crops, 388x388
-    labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy."""
+    """Everything that decides a training run. The defaults are the recipe of the course: 572x572
+    center crops, 388x388 labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy.
+    """
 
     name: str = "recipe"
     root: str | None = None
@@ -37,15 +41,33 @@ class TrainConfig:
     seed: int = 0
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
-    compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
+    compile: bool = (
+        False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
+    )
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 
     @classmethod
     def demo(cls, **changes) -> "TrainConfig":
-        """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in minutes."""
-        return replace(cls(name="demo", view="frame", padding="same", norm="batch", width=8, dropout=0.0, epochs=24,
-                           batch_size=2, learning_rate=3e-3, schedule="cosine", augment=True), **changes)
+        """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in
+        minutes.
+        """
+        return replace(
+            cls(
+                name="demo",
+                view="frame",
+                padding="same",
+                norm="batch",
+                width=8,
+                dropout=0.0,
+                epochs=24,
+                batch_size=2,
+                learning_rate=3e-3,
+                schedule="cosine",
+                augment=True,
+            ),
+            **changes,
+        )
 
     def make_view(self) -> View:
         return View(self.view, self.size, self.padding, self.depth, self.height)
@@ -53,12 +75,20 @@ class TrainConfig:
 
 def parse(arguments=None) -> tuple[TrainConfig, str | None]:
     """(config, file to export to or None) from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.training", argument_default=argparse.SUPPRESS,
-                                     description="Train a U-Net; started again, it resumes where it was interrupted.")
-    parser.add_argument("--preset", choices=["demo", "recipe"],
-                        help="demo: whole frames at quarter scale, width 8; recipe: the full one. The options below "
-                             "change single values. Default: recipe on a GPU, else demo")
-    parser.add_argument("--export", metavar="FILE", help="write the final model in half precision to FILE")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.training",
+        argument_default=argparse.SUPPRESS,
+        description="Train a U-Net; started again, it resumes where it was interrupted.",
+    )
+    parser.add_argument(
+        "--preset",
+        choices=["demo", "recipe"],
+        help="demo: whole frames at quarter scale, width 8; recipe: the full one. The options "
+        "below change single values. Default: recipe on a GPU, else demo",
+    )
+    parser.add_argument(
+        "--export", metavar="FILE", help="write the final model in half precision to FILE"
+    )
     for field in fields(TrainConfig):
         kind = {int: int, int | None: int, float: float}.get(field.type, _text)
         how = {"action": argparse.BooleanOptionalAction} if field.type is bool else {"type": kind}
@@ -75,6 +105,8 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
 
 
 def _text(value: str) -> str | None:
-    if value.endswith(".json"):  # own classes: their text, so that a checkpoint needs no file beside it
+    if value.endswith(
+        ".json"
+    ):  # own classes: their text, so that a checkpoint needs no file beside it
         return Path(value).read_text(encoding="utf-8")
     return None if value == "none" else value

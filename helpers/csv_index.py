@@ -1,4 +1,7 @@
-"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by hand)."""
+"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by
+hand).
+"""
+
 import csv
 from collections import Counter
 from pathlib import Path
@@ -16,7 +19,9 @@ IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
 
 
 class Row(NamedTuple):
-    """One frame: `image` and `label` relative to the root with forward slashes; `label` is "" where there is none."""
+    """One frame: `image` and `label` relative to the root with forward slashes; `label` is "" where
+    there is none.
+    """
 
     image: str
     label: str
@@ -25,28 +30,43 @@ class Row(NamedTuple):
 
 
 def find_rows(root, split: str) -> list[Row]:
-    """All frames of `split` below `root`, sorted by path, so that the order is the same on every machine.
+    """All frames of `split` below `root`, sorted by path, so that the order is the same on every
+    machine.
 
-    Raises FileNotFoundError for a wrong root, an empty split, and (train and val) an image without its label.
+    Raises FileNotFoundError for a wrong root, an empty split, and (train and val) an image without
+    its label.
     """
     root = check_root(root)
-    images = sorted((root / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}"), key=lambda p: p.as_posix())
+    images = sorted(
+        (root / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}"), key=lambda p: p.as_posix()
+    )
     if not images:
         there = ", ".join(sorted(p.name for p in (root / "leftImg8bit").iterdir())) or "nothing"
-        raise FileNotFoundError(f"no frame matches {root}/leftImg8bit/{split}/*/*{IMAGE_END} (splits there: {there})")
+        raise FileNotFoundError(
+            f"no frame matches {root}/leftImg8bit/{split}/*/*{IMAGE_END} (splits there: {there})"
+        )
     rows, orphans = [], []
     for image in images:
         city, name = image.parent.name, image.name[: -len(IMAGE_END)]
         label = root / "gtFine" / split / city / (name + LABEL_END)
         if not label.is_file() and split != "test":
             orphans.append(image.relative_to(root).as_posix())
-        rows.append(Row(image.relative_to(root).as_posix(),
-                        label.relative_to(root).as_posix() if label.is_file() else "",
-                        city, name.removeprefix(city + "_")))
+        rows.append(
+            Row(
+                image.relative_to(root).as_posix(),
+                label.relative_to(root).as_posix() if label.is_file() else "",
+                city,
+                name.removeprefix(city + "_"),
+            )
+        )
     if orphans:
-        listed = "\n  ".join(orphans[:10]) + (f"\n  ... {len(orphans)} in all" if len(orphans) > 10 else "")
-        raise FileNotFoundError(f"images without a label below {root}/gtFine/{split} "
-                                f"(was only one of the two archives unpacked?):\n  {listed}")
+        listed = "\n  ".join(orphans[:10]) + (
+            f"\n  ... {len(orphans)} in all" if len(orphans) > 10 else ""
+        )
+        raise FileNotFoundError(
+            f"images without a label below {root}/gtFine/{split} "
+            f"(was only one of the two archives unpacked?):\n  {listed}"
+        )
     return rows
 
 
@@ -62,23 +82,30 @@ def write_csv(root, split: str, path) -> int:
 
 
 def read_csv(path) -> list[Row]:
-    """The rows of an index; raises ValueError that names the file if its header or a row is not as expected."""
+    """The rows of an index; raises ValueError that names the file if its header or a row is not as
+    expected.
+    """
     with open(path, newline="", encoding="utf-8") as file:
         lines = list(csv.reader(file))
     if not lines or lines[0] != list(Row._fields):
-        raise ValueError(f"{path}: expected the header {','.join(Row._fields)}, "
-                         f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv")
+        raise ValueError(
+            f"{path}: expected the header {','.join(Row._fields)}, "
+            f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv"
+        )
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(Row._fields):
-            raise ValueError(f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}")
+            raise ValueError(
+                f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}"
+            )
     return [Row(*line) for line in lines[1:]]
 
 
 def check_csv(paths, root) -> list[str]:
-    """Every problem of one or several CSV files, as readable lines; an empty list means all is well.
+    """Every problem of one or several CSV files, as readable lines; an empty list means all is
+    well.
 
-    Opens every image and label: missing, unreadable, wrong mode, sizes that differ, unknown ids, a row twice,
-    a frame in two files.
+    Opens every image and label: missing, unreadable, wrong mode, sizes that differ, unknown ids, a
+    row twice, a frame in two files.
     """
     root, problems, seen = Path(root), [], {}
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
@@ -92,7 +119,10 @@ def check_csv(paths, root) -> list[str]:
             if times > 1:
                 problems.append(f"{path}: {row.image} stands in {times} rows")
             if row.image in seen:
-                problems.append(f"{row.image} is in {seen[row.image]} and in {path}: splits must not share frames")
+                problems.append(
+                    f"{row.image} is in {seen[row.image]} and in {path}: splits must not share "
+                    "frames"
+                )
             seen[row.image] = path
             problems.extend(_check_row(row, root))
     return problems
@@ -103,7 +133,10 @@ def _check_row(row: Row, root: Path) -> list[str]:
     for name, opener in ((row.image, open_image), (row.label, open_label)):
         if not name:
             if opener is open_image or "/test/" not in row.image:
-                problems.append(f"{row.image or row.frame}: no {opener.__name__[5:]} in its row; write the CSV again")
+                problems.append(
+                    f"{row.image or row.frame}: no {opener.__name__[5:]} in its row; write the "
+                    "CSV again"
+                )
             continue
         try:
             array = opener(root / name)
@@ -111,9 +144,13 @@ def _check_row(row: Row, root: Path) -> list[str]:
             problems.append(str(error))
             continue
         sizes.append(f"{array.shape[1]}x{array.shape[0]}")
-        unknown = sorted(set(np.unique(array).tolist()) - set(KNOWN_IDS)) if opener is open_label else []
+        unknown = (
+            sorted(set(np.unique(array).tolist()) - set(KNOWN_IDS)) if opener is open_label else []
+        )
         if unknown:
-            problems.append(f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}")
+            problems.append(
+                f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}"
+            )
     if len(set(sizes)) > 1:
         problems.append(f"{row.image} is {sizes[0]} but {row.label} is {sizes[1]}")
     return problems

@@ -1,4 +1,5 @@
 """The dataset: from a row of the CSV to a pair of tensors. Chapter 05 builds it by hand."""
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
@@ -13,7 +14,8 @@ from helpers.windows import View, reduce_image, reduce_label
 def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_19):
     """Frame and label ids of one row, reduced as the view wants: uint8 [H, W, 3] and uint8 [H, W].
 
-    A row without a label gets one that is all 0 (unlabeled). Sizes that differ raise ValueError naming both files.
+    A row without a label gets one that is all 0 (unlabeled). Sizes that differ raise ValueError
+    naming both files.
     """
     image = open_image(f"{root}/{row.image}")
     if not row.label:
@@ -21,10 +23,14 @@ def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_1
     else:
         label = open_label(f"{root}/{row.label}")
         if label.shape != image.shape[:2]:
-            raise ValueError(f"{root}/{row.image} is {image.shape[1]}x{image.shape[0]} but its label {row.label} is "
-                             f"{label.shape[1]}x{label.shape[0]}; they must show the same frame")
+            raise ValueError(
+                f"{root}/{row.image} is {image.shape[1]}x{image.shape[0]} but its label "
+                f"{row.label} is {label.shape[1]}x{label.shape[0]}; they must show the same frame"
+            )
         try:
-            label_set.encode(label[label > KNOWN_IDS[-1]])  # only these can be unknown; saves a pass over the frame
+            label_set.encode(
+                label[label > KNOWN_IDS[-1]]
+            )  # only these can be unknown; saves a pass over the frame
         except ValueError as error:
             raise ValueError(f"{root}/{row.label}: {error}") from error
     factor = view.factor(image.shape[0])
@@ -42,14 +48,26 @@ class CityscapesDataset(Dataset):
     """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored), one per row of an index.
 
     `rows` is what read_csv or find_rows returns. `view` cuts a crop or the whole frame; `cache`
-    (helpers.frame_cache) saves decoding the PNGs every epoch. With `augment`, crops lie anywhere in the frame and
-    half of the pairs are mirrored, image and label alike (see `draw`).
+    (helpers.frame_cache) saves decoding the PNGs every epoch. With `augment`, crops lie anywhere in
+    the frame and half of the pairs are mirrored, image and label alike (see `draw`).
     """
 
-    def __init__(self, rows: list[Row], root, view: View = View(), label_set: LabelSet = TRAIN_19,
-                 mean=CITYSCAPES_MEAN, std=CITYSCAPES_STD, augment: bool = False, seed: int = 0, cache=None):
+    def __init__(
+        self,
+        rows: list[Row],
+        root,
+        view: View = View(),
+        label_set: LabelSet = TRAIN_19,
+        mean=CITYSCAPES_MEAN,
+        std=CITYSCAPES_STD,
+        augment: bool = False,
+        seed: int = 0,
+        cache=None,
+    ):
         if not rows:
-            raise ValueError("a dataset needs at least one row; write the CSV with helpers.csv_index.write_csv")
+            raise ValueError(
+                "a dataset needs at least one row; write the CSV with helpers.csv_index.write_csv"
+            )
         self.rows = rows
         self.root = root
         self.view = view
@@ -77,10 +95,11 @@ class CityscapesDataset(Dataset):
         return read_pair(self.rows[index], self.root, View("crop"), self.label_set)[1]
 
     def draw(self, index: int, shape) -> tuple[int, int, bool]:
-        """(top, left, flip): where pair `index` begins in a frame of `shape`, and whether it is mirrored.
+        """(top, left, flip): where pair `index` begins in a frame of `shape`, and whether it is
+        mirrored.
 
-        The center, not mirrored; with `augment` at random. It depends on (seed, epoch, index) alone, so that an
-        interrupted training can be continued exactly.
+        The center, not mirrored; with `augment` at random. It depends on (seed, epoch, index)
+        alone, so that an interrupted training can be continued exactly.
         """
         height, width = self.view.label_shape(*shape[:2])
         top = (shape[0] - height) // 2
@@ -103,7 +122,9 @@ class CityscapesDataset(Dataset):
             image, label = read_pair(self.rows[index], self.root, self.view, self.label_set)
 
         top, left, flip = self.draw(index, image.shape)
-        if self.cache is None or not self.cache.cropped:  # else the cache holds the windows themselves
+        if (
+            self.cache is None or not self.cache.cropped
+        ):  # else the cache holds the windows themselves
             image, label = self.view.pair(image, label, top, left)
         target = self.train_id_of[label]
         if flip:

@@ -1,7 +1,9 @@
-"""Evaluate a model on a split: one confusion matrix, IoU per class, mIoU and the two average losses (chapter 08).
+"""Evaluate a model on a split: one confusion matrix, IoU per class, mIoU and the two average losses
+(chapter 08).
 
-    python -m helpers.evaluate --checkpoint data/checkpoints/demo.pt --split val
+python -m helpers.evaluate --checkpoint data/checkpoints/demo.pt --split val
 """
+
 import argparse
 import json
 import math
@@ -24,10 +26,12 @@ from helpers.progress import progress_bar
 
 @dataclass
 class Scores:
-    """What passes over batches measured: plain sums, so that those of several processes can be added.
+    """What passes over batches measured: plain sums, so that those of several processes can be
+    added.
 
-    `loss_per_pixel` weighs every labeled pixel alike; `loss_per_batch` is the plain mean of the batches' losses,
-    which many training scripts print. `per_frame` holds one ConfusionMatrix per frame, in the order of the frames.
+    `loss_per_pixel` weighs every labeled pixel alike; `loss_per_batch` is the plain mean of the
+    batches' losses, which many training scripts print. `per_frame` holds one ConfusionMatrix per
+    frame, in the order of the frames.
     """
 
     label_set: LabelSet
@@ -59,10 +63,14 @@ class Scores:
         return self.confusion.pixel_accuracy()
 
     def check(self) -> None:
-        """Raises ValueError where no score would mean a thing: no labeled pixel, or a loss that is not finite."""
+        """Raises ValueError where no score would mean a thing: no labeled pixel, or a loss that is
+        not finite.
+        """
         if self.pixels == 0:
-            raise ValueError("this split has no labeled pixel (the test labels of Cityscapes are withheld): "
-                             "evaluate on val, or write a submission")
+            raise ValueError(
+                "this split has no labeled pixel (the test labels of Cityscapes are withheld): "
+                "evaluate on val, or write a submission"
+            )
         if not math.isfinite(self.loss_sum):
             raise ValueError("the model's loss is not a finite number: its weights are broken")
 
@@ -71,23 +79,35 @@ class Scores:
         iou = {}
         for name, value in zip(self.label_set.names, self.iou):
             iou[name] = None if np.isnan(value) else float(value)
-        return {"frames": len(self.per_frame), "pixels": self.pixels, "mean_iou": self.mean_iou,
-                "pixel_accuracy": self.pixel_accuracy, "loss_per_pixel": self.loss_per_pixel,
-                "loss_per_batch": self.loss_per_batch, "iou": iou}
+        return {
+            "frames": len(self.per_frame),
+            "pixels": self.pixels,
+            "mean_iou": self.mean_iou,
+            "pixel_accuracy": self.pixel_accuracy,
+            "loss_per_pixel": self.loss_per_pixel,
+            "loss_per_batch": self.loss_per_batch,
+            "iou": iou,
+        }
 
 
 def pixel_loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross entropy summed over the labeled pixels (float32), and their number. All void: 0 and 0, no nan."""
-    how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"  # on CUDA only "none" is repeatable
+    """Cross entropy summed over the labeled pixels (float32), and their number. All void: 0 and 0,
+    no nan.
+    """
+    how = (
+        "none" if torch.are_deterministic_algorithms_enabled() else "sum"
+    )  # on CUDA only "none" is repeatable
     loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
 
 
 @torch.no_grad()
 def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) -> Scores:
-    """The scores of `model` on an iterable of (images, targets); the model is left in the mode that it was in.
+    """The scores of `model` on an iterable of (images, targets); the model is left in the mode that
+    it was in.
 
-    Runs on the model's device. `per_frame` also keeps the matrix of every frame, which on a GPU costs waiting.
+    Runs on the model's device. `per_frame` also keeps the matrix of every frame, which on a GPU
+    costs waiting.
     """
     device = next(model.parameters()).device
     half = amp_dtype(device)
@@ -100,8 +120,11 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
         with torch.autocast(device.type, half, enabled=half is not None):
             logits = model(images)
         if logits.shape != (len(images), len(label_set), *targets.shape[1:]):
-            raise ValueError(f"logits {list(logits.shape)} do not fit labels {list(targets.shape)} of {len(label_set)} "
-                             "classes: the view and the label set must be those the model was trained with")
+            raise ValueError(
+                f"logits {list(logits.shape)} do not fit labels {list(targets.shape)} of "
+                f"{len(label_set)} classes: the view and the label set must be those the model "
+                "was trained with"
+            )
         loss, pixels = pixel_loss(logits, targets)
         scores.loss_sum += float(loss)
         scores.pixels += int(pixels)
@@ -121,25 +144,33 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
 
 
 def evaluate(model, batches, label_set: LabelSet, per_frame: bool = False) -> Scores:
-    """As `score_batches`, of a whole split. Raises ValueError for a split without any labeled pixel."""
+    """As `score_batches`, of a whole split. Raises ValueError for a split without any labeled
+    pixel.
+    """
     scores = score_batches(model, batches, label_set, per_frame)
     scores.check()
     return scores
 
 
 def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
-    """The confusion matrix of `scores` with its classes merged into those of another set (19 -> CamVid's 11)."""
+    """The confusion matrix of `scores` with its classes merged into those of another set (19 ->
+    CamVid's 11).
+    """
     return scores.confusion.merged(into.encode(np.array(scores.label_set.ids)))
 
 
 def dataset_for(info: dict, root, split: str, limit: int | None = None) -> CityscapesDataset:
-    """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below `root`."""
+    """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below
+    `root`.
+    """
     rows = find_rows(root, split)[:limit]
     return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m helpers.evaluate", description="Scores of a checkpoint.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.evaluate", description="Scores of a checkpoint."
+    )
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
     parser.add_argument("--split", default="val")

@@ -1,25 +1,36 @@
-"""FCN-32s, FCN-16s and FCN-8s on VGG16: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038). Chapter 01 builds them.
+"""FCN-32s, FCN-16s and FCN-8s on VGG16: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038). Chapter 01
+builds them.
 
-As in the authors' code: 100 pixels of padding at the first convolution and poolings that round up, so that every
-size of image can be scored; VGG16's fully connected layers as convolutions (7x7 and 1x1); scores of pool4 and pool3
-added; bilinear up-sampling; and crops whose offsets the chapter derives.
+As in the authors' code: 100 pixels of padding at the first convolution and poolings that round up,
+so that every size of image can be scored; VGG16's fully connected layers as convolutions (7x7 and
+1x1); scores of pool4 and pool3 added; bilinear up-sampling; and crops whose offsets the chapter
+derives.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-LAST_CROP = {32: 19, 16: 27, 8: 31}  # offset of the input's first pixel in the last, up-sampled scores
+LAST_CROP = {
+    32: 19,
+    16: 27,
+    8: 31,
+}  # offset of the input's first pixel in the last, up-sampled scores
 POOL4_CROP, POOL3_CROP = 5, 9  # offsets of the coarser scores in those of pool4 and of pool3
 
 
 def bilinear_kernel(stride: int) -> torch.Tensor:
-    """float32 [2 stride, 2 stride]: with this kernel a transposed convolution interpolates bilinearly (Sec. 3.3)."""
+    """float32 [2 stride, 2 stride]: with this kernel a transposed convolution interpolates
+    bilinearly (Sec. 3.3).
+    """
     tent = 1 - (torch.arange(2 * stride) - (stride - 0.5)).abs() / stride
     return tent[:, None] * tent
 
 
 def crop(x: torch.Tensor, offset: int, size) -> torch.Tensor:
-    """The window of `size` (rows, columns) of x [..., H, W] that starts `offset` from the top and from the left."""
+    """The window of `size` (rows, columns) of x [..., H, W] that starts `offset` from the top and
+    from the left.
+    """
     return x.narrow(-2, offset, size[0]).narrow(-1, offset, size[1])
 
 
@@ -36,29 +47,43 @@ def conv_block(in_channels: int, out_channels: int, convolutions: int) -> nn.Seq
 
 def upsampling(num_classes: int, stride: int) -> nn.ConvTranspose2d:
     """Each class on its own, interpolated bilinearly and not learned, as in the authors' code."""
-    layer = nn.ConvTranspose2d(num_classes, num_classes, 2 * stride, stride=stride, groups=num_classes, bias=False)
+    layer = nn.ConvTranspose2d(
+        num_classes, num_classes, 2 * stride, stride=stride, groups=num_classes, bias=False
+    )
     layer.weight.data.copy_(bilinear_kernel(stride).expand_as(layer.weight))
     layer.weight.requires_grad_(False)
     return layer
 
 
 class FCN(nn.Module):
-    """Frames float [N, 3, H, W] of any size to logits [N, num_classes, H, W], scored on a grid of `stride` pixels.
+    """Frames float [N, 3, H, W] of any size to logits [N, num_classes, H, W], scored on a grid of
+    `stride` pixels.
 
-    `width` and `hidden` are the channels of the first block and of the two converted layers: 64 and 4096 in VGG16,
-    fewer for a CPU.
+    `width` and `hidden` are the channels of the first block and of the two converted layers: 64 and
+    4096 in VGG16, fewer for a CPU.
     """
 
     padding = "same"  # what a View needs to know: as many pixels out as in,
     depth = 0  # and every size is legal
 
-    def __init__(self, num_classes: int = 19, stride: int = 8, width: int = 64, hidden: int = 4096,
-                 dropout: float = 0.5):
+    def __init__(
+        self,
+        num_classes: int = 19,
+        stride: int = 8,
+        width: int = 64,
+        hidden: int = 4096,
+        dropout: float = 0.5,
+    ):
         super().__init__()
         if stride not in LAST_CROP:
             raise ValueError(f"an FCN has stride 32, 16 or 8, found {stride}")
-        self.arguments = {"num_classes": num_classes, "stride": stride, "width": width, "hidden": hidden,
-                          "dropout": dropout}
+        self.arguments = {
+            "num_classes": num_classes,
+            "stride": stride,
+            "width": width,
+            "hidden": hidden,
+            "dropout": dropout,
+        }
         self.stride = stride
         self.to_pool3 = nn.Sequential(
             conv_block(3, width, 2),
@@ -72,7 +97,8 @@ class FCN(nn.Module):
         self.fc7 = nn.Conv2d(hidden, hidden, 1)
         self.dropout = nn.Dropout(dropout)
 
-        # VGG16 starts as He et al. 2015; new layers start at zero, so the first loss is log(num_classes).
+        # VGG16 starts as He et al. 2015; new layers start at zero, so the first loss is
+        # log(num_classes).
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
@@ -110,10 +136,17 @@ class FCN(nn.Module):
         return crop(scores, LAST_CROP[self.stride], x.shape[-2:])
 
     def load_vgg16(self, vgg: nn.Module) -> None:
-        """Take the weights of torchvision's vgg16(); its fully connected layers are reshaped to convolutions."""
+        """Take the weights of torchvision's vgg16(); its fully connected layers are reshaped to
+        convolutions.
+        """
         if any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features):
-            raise ValueError("expected torchvision.models.vgg16(), found batch normalization (vgg16_bn?)")
-        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13] + [self.fc6, self.fc7]
+            raise ValueError(
+                "expected torchvision.models.vgg16(), found batch normalization (vgg16_bn?)"
+            )
+        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13] + [
+            self.fc6,
+            self.fc7,
+        ]
         theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
         theirs += [vgg.classifier[0], vgg.classifier[3]]
         for ours, other in zip(own, theirs, strict=True):

@@ -1,4 +1,5 @@
 """Files written whole or not at all: after a full disk or a killed run the old file is still there."""
+
 import json
 import os
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from PIL import Image
 def atomic_file(path) -> Iterator[Path]:
     """A temporary path to write to; when the block ends well, the file gets its name: `path`.
 
-    A full disk or an unwritable folder raises OSError with the file's name; the temporary file is removed.
+    A full disk or an unwritable folder raises OSError with the file's name; the temporary file is
+    removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,8 +25,11 @@ def atomic_file(path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         reason = error.strerror or error
-        raise OSError(error.errno, f"could not write {path}: {reason}; free some space or choose a "
-                                   "writable folder, nothing was lost") from error
+        raise OSError(
+            error.errno,
+            f"could not write {path}: {reason}; free some space or choose a "
+            "writable folder, nothing was lost",
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,7 +52,9 @@ def write_json(path, value) -> Path:
 
 
 def write_image(path, picture, **options) -> Path:
-    """Write an array (uint8 [H, W] or [H, W, 3]) or a pillow picture as PNG, JPEG, ... as the name's end says."""
+    """Write an array (uint8 [H, W] or [H, W, 3]) or a pillow picture as PNG, JPEG, ... as the
+    name's end says.
+    """
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
     file_format = Image.registered_extensions()[Path(path).suffix.lower()]

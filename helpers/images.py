@@ -1,4 +1,5 @@
 """Pictures read as arrays: frames and label maps of a data set, and any photograph."""
+
 import warnings
 from pathlib import Path
 
@@ -7,7 +8,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 def open_image(path) -> np.ndarray:
-    """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises ValueError."""
+    """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises
+    ValueError.
+    """
     return _open(path, "RGB", "8-bit RGB; convert it with pillow: Image.open(path).convert('RGB')")
 
 
@@ -23,7 +26,9 @@ def _open(path, mode: str, expected: str) -> np.ndarray:
                 raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
             return np.asarray(picture)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist; was the dataset moved after its CSV was written?") from None
+        raise FileNotFoundError(
+            f"{path} does not exist; was the dataset moved after its CSV was written?"
+        ) from None
     except (OSError, SyntaxError) as error:  # what pillow raises for truncated and broken files
         raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
 
@@ -31,14 +36,19 @@ def _open(path, mode: str, expected: str) -> np.ndarray:
 def read_photograph(path) -> np.ndarray:
     """Any picture that pillow opens as uint8 RGB [H, W, 3], turned upright as its EXIF says.
 
-    Gray becomes RGB, transparent parts become white, 16-bit gray is scaled to 8. Raises FileNotFoundError, or
-    ValueError for a file that is no picture, is truncated, or has more than pillow's limit of 179 million pixels.
+    Gray becomes RGB, transparent parts become white, 16-bit gray is scaled to 8. Raises
+    FileNotFoundError, or ValueError for a file that is no picture, is truncated, or has more than
+    pillow's limit of 179 million pixels.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file; give the path of a photograph (JPEG, PNG, ...)")
+        raise FileNotFoundError(
+            f"{path}: no such file; give the path of a photograph (JPEG, PNG, ...)"
+        )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # up to 179 megapixels are welcome
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # up to 179 megapixels are welcome
             picture = ImageOps.exif_transpose(Image.open(path))
             if picture.mode.startswith(("I", "F")):
                 values = np.asarray(picture, np.float64)
@@ -49,5 +59,7 @@ def read_photograph(path) -> np.ndarray:
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return np.asarray(picture.convert("RGB"))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as a picture ({error}); open it in a picture program and save it "
-                         "as PNG or JPEG") from error
+        raise ValueError(
+            f"{path} cannot be read as a picture ({error}); open it in a picture program and save "
+            "it as PNG or JPEG"
+        ) from error

@@ -1,7 +1,9 @@
-"""Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2). Chapter 10 builds it by hand.
+"""Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2). Chapter 10 builds
+it by hand.
 
-    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt --output predictions
+python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt --output predictions
 """
+
 import argparse
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +22,8 @@ from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, cut, reduce_image
 
 BUDGET = 2 << 30  # bytes one forward pass may take, roughly; a larger frame goes through in tiles
-REACH = 112  # same padding: context around a tile, a multiple of 16 above the 107 pixels that any output sees
+# Same padding: context around a tile, a multiple of 16 above the 107 pixels that any output sees
+REACH = 112
 
 
 def bytes_needed(model, height: int, width: int) -> int:
@@ -31,7 +34,9 @@ def bytes_needed(model, height: int, width: int) -> int:
 class Span(NamedTuple):
     """One tile along one axis, in pixels of the frame."""
 
-    read_start: int  # the first pixel that the network reads; outside the frame it reads mirrored pixels
+    read_start: (
+        int  # the first pixel that the network reads; outside the frame it reads mirrored pixels
+    )
     read_length: int
     keep_start: int  # the first pixel of the frame whose logits are kept
     keep_length: int
@@ -39,12 +44,17 @@ class Span(NamedTuple):
 
 
 def plan_axis(length: int, view: View, tile: int) -> list[Span]:
-    """Tiles of `tile` label pixels along an axis of `length` pixels: together they keep every pixel exactly once."""
-    window = view.legal(length)  # the label window: as in View.pair it is centered and may be larger than the frame
+    """Tiles of `tile` label pixels along an axis of `length` pixels: together they keep every pixel
+    exactly once.
+    """
+    window = view.legal(
+        length
+    )  # the label window: as in View.pair it is centered and may be larger than the frame
     offset = (length - window) // 2
     reach = REACH if view.padding == "same" else 0
 
-    # All tiles must pool on one grid: only then do they agree with a single pass over the whole frame.
+    # All tiles must pool on one grid: only then do they agree with a single pass over the whole
+    # frame.
     grid = 2**view.depth
     step = max(grid, tile // grid * grid)
 
@@ -58,13 +68,15 @@ def plan_axis(length: int, view: View, tile: int) -> list[Span]:
         read_end = min(window, start + tile + reach)
         keep_start = max(start, -offset)
         keep_end = min(end, length - offset)
-        spans.append(Span(
-            read_start=offset + read_start - view.margin,
-            read_length=read_end - read_start + 2 * view.margin,
-            keep_start=offset + keep_start,
-            keep_length=keep_end - keep_start,
-            skip=keep_start - read_start,
-        ))
+        spans.append(
+            Span(
+                read_start=offset + read_start - view.margin,
+                read_length=read_end - read_start + 2 * view.margin,
+                keep_start=offset + keep_start,
+                keep_length=keep_end - keep_start,
+                skip=keep_start - read_start,
+            )
+        )
         start += step
     return spans
 
@@ -89,11 +101,14 @@ def forward(model, inputs: torch.Tensor, flip: bool) -> torch.Tensor:
 
 
 @torch.no_grad()
-def tile_logits(model, image: np.ndarray, info: dict, tile: int | None = None, budget: int = BUDGET, flip=False):
-    """Yield (top, left, logits float32 [classes, h, w]): pieces that cover `image`, uint8 [H, W, 3], exactly once.
+def tile_logits(
+    model, image: np.ndarray, info: dict, tile: int | None = None, budget: int = BUDGET, flip=False
+):
+    """Yield (top, left, logits float32 [classes, h, w]): pieces that cover `image`, uint8 [H, W,
+    3], exactly once.
 
-    One mirrored pass where `budget` bytes allow it, else tiles; `tile` forces tiles of about that many label pixels.
-    Puts the model in eval mode.
+    One mirrored pass where `budget` bytes allow it, else tiles; `tile` forces tiles of about that
+    many label pixels. Puts the model in eval mode.
     """
     model.eval()
     view = info["view"]
@@ -102,16 +117,22 @@ def tile_logits(model, image: np.ndarray, info: dict, tile: int | None = None, b
     tile = view.legal(tile) if tile else tile_size(model, view, height, width, budget)
     for rows in plan_axis(height, view, tile):
         for columns in plan_axis(width, view, tile):
-            window = cut(image, rows.read_start, columns.read_start, rows.read_length, columns.read_length)
+            window = cut(
+                image, rows.read_start, columns.read_start, rows.read_length, columns.read_length
+            )
             inputs = normalize(window, info["mean"], info["std"])[None]
             inputs = inputs.to(device, memory_format=torch.channels_last)
             logits = forward(model, inputs, flip)[0]
-            piece = logits.narrow(1, rows.skip, rows.keep_length).narrow(2, columns.skip, columns.keep_length)
+            piece = logits.narrow(1, rows.skip, rows.keep_length).narrow(
+                2, columns.skip, columns.keep_length
+            )
             yield rows.keep_start, columns.keep_start, piece
 
 
 def assemble(pieces, height: int, width: int) -> torch.Tensor:
-    """Pieces (top, left, [classes, h, w]) put together: float32 [classes, height, width] on the CPU."""
+    """Pieces (top, left, [classes, h, w]) put together: float32 [classes, height, width] on the
+    CPU.
+    """
     result = None
     for top, left, piece in pieces:
         if piece.shape[1:] == (height, width):
@@ -125,13 +146,18 @@ def assemble(pieces, height: int, width: int) -> torch.Tensor:
 
 
 def frame_pieces(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options):
-    """As tile_logits, at full resolution whatever the view: the logits of a reduced frame grow bilinearly.
+    """As tile_logits, at full resolution whatever the view: the logits of a reduced frame grow
+    bilinearly.
 
-    `info` is what load_model returns; without it the recipe's crop view, mean and deviation are taken. The logits
-    are averaged over `scales` by which the network's input is resized (their memory: 4 * classes bytes per pixel).
+    `info` is what load_model returns; without it the recipe's crop view, mean and deviation are
+    taken. The logits are averaged over `scales` by which the network's input is resized (their
+    memory: 4 * classes bytes per pixel).
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
-        raise ValueError(f"a frame is uint8 RGB [H, W, 3], found {frame.dtype} {list(frame.shape)}: .convert('RGB')")
+        raise ValueError(
+            f"a frame is uint8 RGB [H, W, 3], found {frame.dtype} {list(frame.shape)}: "
+            ".convert('RGB')"
+        )
     if info is None:
         view = View(padding=model.padding, depth=model.depth)
         info = {"view": view, "mean": CITYSCAPES_MEAN, "std": CITYSCAPES_STD}
@@ -172,7 +198,9 @@ def enlarged_strips(logits: torch.Tensor, factor: int, height: int, width: int):
 
 
 def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) -> torch.Tensor:
-    """Logits float32 [classes, H, W] of a whole frame (160 MB for Cityscapes); options as in predict_frame."""
+    """Logits float32 [classes, H, W] of a whole frame (160 MB for Cityscapes); options as in
+    predict_frame.
+    """
     height, width = frame.shape[:2]
     return assemble(frame_pieces(model, frame, info, **options), height, width)
 
@@ -188,10 +216,12 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
 
 
 def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
-    """Label one photograph; write color map, label ids and overlay into `folder` and return their paths.
+    """Label one photograph; write color map, label ids and overlay into `folder` and return their
+    paths.
 
-    <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half photograph and
-    half colors. All have the size of the (upright) photograph. Options as in `predict_frame`.
+    <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half
+    photograph and half colors. All have the size of the (upright) photograph. Options as in
+    `predict_frame`.
     """
     photograph = read_photograph(path)
     train_ids = predict_frame(model, photograph, info, **options)
@@ -207,19 +237,27 @@ def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m helpers.inference",
-                                     description="Any photograph in, a label map out.")
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.inference", description="Any photograph in, a label map out."
+    )
     parser.add_argument("photographs", nargs="+", help="pictures of any size and mode")
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--output", default="predictions", help="folder to write to (default: predictions)")
-    parser.add_argument("--flip", action="store_true", help="average with the prediction of the mirror image")
-    parser.add_argument("--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)")
+    parser.add_argument(
+        "--output", default="predictions", help="folder to write to (default: predictions)"
+    )
+    parser.add_argument(
+        "--flip", action="store_true", help="average with the prediction of the mirror image"
+    )
+    parser.add_argument(
+        "--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)"
+    )
     args = parser.parse_args(arguments)
     try:
         model, info = load_model(args.checkpoint, find_device())
         for path in args.photographs:
-            for written in label_photograph(path, model, info, args.output, flip=args.flip,
-                                            budget=int(args.budget * 2**30)):
+            for written in label_photograph(
+                path, model, info, args.output, flip=args.flip, budget=int(args.budget * 2**30)
+            ):
                 print(written)
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")

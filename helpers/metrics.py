@@ -1,8 +1,10 @@
 """The confusion matrix and every score read off it. Chapter 08 builds it by hand.
 
-One integer matrix is filled over the whole split and divided once at the end, as Cityscapes' official
-`evalPixelLevelSemanticLabeling` does: IoU = TP / (TP + FP + FN), over all pixels whose truth is evaluated.
+One integer matrix is filled over the whole split and divided once at the end, as Cityscapes'
+official `evalPixelLevelSemanticLabeling` does: IoU = TP / (TP + FP + FN), over all pixels whose
+truth is evaluated.
 """
+
 import numpy as np
 import torch
 
@@ -12,8 +14,9 @@ from helpers.labels import IGNORE, LABELS
 class ConfusionMatrix:
     """Counts of (truth, prediction) pairs; rows are the truth, columns the prediction.
 
-    Where the truth is 255 nothing is counted. A prediction of 255 on a labeled pixel is a class outside the
-    set: missed (FN), and nobody's false alarm, as in the official script. Such pixels stand in the last column.
+    Where the truth is 255 nothing is counted. A prediction of 255 on a labeled pixel is a class
+    outside the set: missed (FN), and nobody's false alarm, as in the official script. Such pixels
+    stand in the last column.
     """
 
     def __init__(self, num_classes: int):
@@ -21,11 +24,16 @@ class ConfusionMatrix:
         self.counts = np.zeros((num_classes, num_classes + 1), np.int64)
 
     def update(self, prediction, target) -> None:
-        """Add integer arrays or tensors of one shape, values 0..num_classes-1 or 255; others raise ValueError."""
+        """Add integer arrays or tensors of one shape, values 0..num_classes-1 or 255; others raise
+        ValueError.
+        """
         prediction = _class_indices("prediction", prediction)
         target = _class_indices("truth", target).to(prediction.device)
         if prediction.shape != target.shape:
-            raise ValueError(f"prediction {tuple(prediction.shape)} and truth {tuple(target.shape)} differ in shape")
+            raise ValueError(
+                f"prediction {tuple(prediction.shape)} and truth {tuple(target.shape)} differ in "
+                "shape"
+            )
 
         # One code per pixel, 256 * truth + prediction, so that a single bincount counts all pairs.
         codes = target * 256 + prediction
@@ -37,8 +45,10 @@ class ConfusionMatrix:
         counts = rows[:, [*classes, IGNORE]]
         outside = pairs[:IGNORE].sum() - counts.sum()
         if outside:
-            raise ValueError(f"{outside} pixels have a class outside 0..{self.num_classes - 1} that is not {IGNORE} "
-                             "(ignored): were label ids counted as train ids?")
+            raise ValueError(
+                f"{outside} pixels have a class outside 0..{self.num_classes - 1} that is not "
+                f"{IGNORE} (ignored): were label ids counted as train ids?"
+            )
         self.counts += counts
 
     @property
@@ -47,7 +57,9 @@ class ConfusionMatrix:
         return self.counts[:, :-1]
 
     def iou(self) -> np.ndarray:
-        """IoU per class, float64 [num_classes]; nan for a class that is neither in the truth nor predicted."""
+        """IoU per class, float64 [num_classes]; nan for a class that is neither in the truth nor
+        predicted.
+        """
         true_positives = np.diag(self.matrix)
         in_truth = self.counts.sum(axis=1)
         predicted = self.matrix.sum(axis=0)
@@ -66,7 +78,9 @@ class ConfusionMatrix:
         return float(_ratio(np.trace(self.matrix), self.counts.sum()))
 
     def merged(self, groups) -> "ConfusionMatrix":
-        """The matrix after classes are merged: groups[i] is the new class of class i, or 255 to leave it out."""
+        """The matrix after classes are merged: groups[i] is the new class of class i, or 255 to
+        leave it out.
+        """
         groups = np.array([*groups, IGNORE])  # the last column stays the last column
         result = ConfusionMatrix(int(groups[groups != IGNORE].max()) + 1)
         groups = np.minimum(groups, result.num_classes)
@@ -77,7 +91,9 @@ class ConfusionMatrix:
 
 
 def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
-    """Names of the categories that occur in a label set, and per class the index of its category (7 in all)."""
+    """Names of the categories that occur in a label set, and per class the index of its category (7
+    in all).
+    """
     category_of_id = {label.id: label.category for label in LABELS}
     categories = [category_of_id[label_id] for label_id in label_set.ids]
     names = tuple(dict.fromkeys(categories))
@@ -87,11 +103,15 @@ def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
 def _class_indices(name: str, values) -> torch.Tensor:
     values = torch.as_tensor(values)
     if values.is_floating_point() or values.dtype == torch.bool:
-        raise ValueError(f"{name} has dtype {values.dtype}, expected class indices: take argmax of the logits "
-                         "over dim 1")
+        raise ValueError(
+            f"{name} has dtype {values.dtype}, expected class indices: take argmax of the logits "
+            "over dim 1"
+        )
     values = values.int()
     if values.numel() and (values.min() < 0 or values.max() > IGNORE):
-        raise ValueError(f"{name} has values {values.min()} to {values.max()}, expected classes or {IGNORE}")
+        raise ValueError(
+            f"{name} has values {values.min()} to {values.max()}, expected classes or {IGNORE}"
+        )
     return values
 
 

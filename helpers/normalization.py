@@ -1,4 +1,5 @@
 """Exact mean and standard deviation of a set of frames (chapter 04 builds it by hand)."""
+
 from fractions import Fraction
 from math import sqrt
 from typing import NamedTuple
@@ -8,13 +9,16 @@ from PIL import Image
 
 from helpers.progress import progress_bar
 
-# The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter 04 compares).
+# The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
+# 04 compares).
 CITYSCAPES_MEAN = (0.28689554, 0.32513303, 0.28389177)
 CITYSCAPES_STD = (0.18696375, 0.19017339, 0.18720214)
 
 
 class ChannelStatistics(NamedTuple):
-    """Pooled over all pixels: `mean` and `std` of R, G, B on the scale 0..1, and the number of `pixels`."""
+    """Pooled over all pixels: `mean` and `std` of R, G, B on the scale 0..1, and the number of
+    `pixels`.
+    """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -29,7 +33,9 @@ def center_box(height: int, width: int, crop: tuple[int, int]) -> tuple[int, int
 
 
 def histogram(path, crop=None) -> np.ndarray:
-    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height, width), centered."""
+    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
+    width), centered.
+    """
     try:
         with Image.open(path) as picture:
             if picture.mode != "RGB":
@@ -38,11 +44,15 @@ def histogram(path, crop=None) -> np.ndarray:
                 picture = picture.crop(center_box(picture.height, picture.width, crop))
             return np.array(picture.histogram(), np.int64).reshape(3, 256)
     except (OSError, SyntaxError) as error:
-        raise type(error)(f"{path}: cannot be read ({error}); download or build it again") from error
+        raise type(error)(
+            f"{path}: cannot be read ({error}); download or build it again"
+        ) from error
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:
-    """Mean and standard deviation from counts [3, 256], in exact integer arithmetic until the last step."""
+    """Mean and standard deviation from counts [3, 256], in exact integer arithmetic until the last
+    step.
+    """
     mean, std, pixels = [], [], int(counts[0].sum())
     if pixels == 0:
         raise ValueError("no pixels: the list of images is empty")
@@ -55,9 +65,11 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
 
 
 def channel_statistics(paths, crop=None, progress=False) -> ChannelStatistics:
-    """Pooled mean and population standard deviation of the images at `paths`, exact to the last float digit.
+    """Pooled mean and population standard deviation of the images at `paths`, exact to the last
+    float digit.
 
-    `crop` = (height, width) restricts it to the center crop. Raises ValueError or OSError naming a bad file.
+    `crop` = (height, width) restricts it to the center crop. Raises ValueError or OSError naming a
+    bad file.
     """
     counts = np.zeros((3, 256), np.int64)
     for path in progress_bar(list(paths), "statistics", progress):

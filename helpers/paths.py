@@ -1,8 +1,10 @@
 """Where things are: the project, the dataset root, runs and caches.
 
-The dataset root is an explicit argument, else the environment variable `CITYSCAPES_DATASET` (the one that
-Cityscapes' own scripts use), else data/cityscapes if it exists, else the sample city. Chapter 03 explains it.
+The dataset root is an explicit argument, else the environment variable `CITYSCAPES_DATASET` (the
+one that Cityscapes' own scripts use), else data/cityscapes if it exists, else the sample city.
+Chapter 03 explains it.
 """
+
 import os
 from pathlib import Path
 
@@ -11,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 HOW_TO_GET_CITYSCAPES = (
     "To download Cityscapes (free account needed): pip install cityscapesscripts, then\n"
     "  csDownload -d data/cityscapes gtFine_trainvaltest.zip leftImg8bit_trainvaltest.zip\n"
-    "and unzip both into data/cityscapes. Without an account, use the sample city: python -m sample_city"
+    "and unzip both into data/cityscapes. Without an account, use the sample city: python -m "
+    "sample_city"
 )
 
 
@@ -36,7 +39,9 @@ def cache_dir() -> Path:
 
 
 def find_root(root=None) -> Path:
-    """The dataset root. It only finds, it builds nothing; the sample city's folder may not exist yet."""
+    """The dataset root. It only finds, it builds nothing; the sample city's folder may not exist
+    yet.
+    """
     if root is not None:
         return Path(root)
     if os.environ.get("CITYSCAPES_DATASET"):
@@ -46,7 +51,9 @@ def find_root(root=None) -> Path:
 
 
 def check_root(root) -> Path:
-    """`root` if it has Cityscapes' layout; raises FileNotFoundError that names what is missing and the fix."""
+    """`root` if it has Cityscapes' layout; raises FileNotFoundError that names what is missing and
+    the fix.
+    """
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"dataset root {root} is no folder.\n{HOW_TO_GET_CITYSCAPES}")
@@ -54,13 +61,17 @@ def check_root(root) -> Path:
     if missing:
         found = ", ".join(sorted(p.name for p in root.iterdir())[:8]) or "nothing"
         raise FileNotFoundError(
-            f"dataset root {root} has no folder {' and no folder '.join(missing)} (found: {found}); "
-            f"Cityscapes' layout is <root>/leftImg8bit and <root>/gtFine.\n{HOW_TO_GET_CITYSCAPES}")
+            f"dataset root {root} has no folder {' and no folder '.join(missing)} (found: "
+            f"{found}); Cityscapes' layout is <root>/leftImg8bit and <root>/gtFine.\n"
+            f"{HOW_TO_GET_CITYSCAPES}"
+        )
     return root
 
 
 def shown(path, root=None) -> str:
-    """`path` as text for printing: relative to `root` or the project, with forward slashes, never absolute."""
+    """`path` as text for printing: relative to `root` or the project, with forward slashes, never
+    absolute.
+    """
     path = Path(path)
     for base in (root, ROOT, data_dir(), runs_dir(), cache_dir()):
         if base is not None:

@@ -1,8 +1,11 @@
-"""Pictures for the chapters: rows of panels, color legends, overlays; and figures that describe their own data.
+"""Pictures for the chapters: rows of panels, color legends, overlays; and figures that describe
+their own data.
 
-Importing it sets one style. In a notebook it also changes what stands beside a figure as plain text: texts, colors and
-the data drawn, rounded, so that a test that compares stored outputs notices a figure that shows something else.
+Importing it sets one style. In a notebook it also changes what stands beside a figure as plain
+text: texts, colors and the data drawn, rounded, so that a test that compares stored outputs notices
+a figure that shows something else.
 """
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,14 +13,27 @@ from matplotlib.patches import Patch
 
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
 
-matplotlib.rcParams.update({
-    "figure.facecolor": "white", "savefig.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 80,
-    "savefig.dpi": 80, "font.size": 11, "axes.titlesize": 11, "axes.spines.top": False, "axes.spines.right": False,
-    "image.interpolation": "nearest", "legend.frameon": False})
+matplotlib.rcParams.update(
+    {
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        "axes.facecolor": "white",
+        "figure.dpi": 80,
+        "savefig.dpi": 80,
+        "font.size": 11,
+        "axes.titlesize": 11,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "image.interpolation": "nearest",
+        "legend.frameon": False,
+    }
+)
 
 
 def photos(quality: int = 85) -> None:
-    """From here on this notebook stores its figures as JPEG, a fifth of the size where they show photographs."""
+    """From here on this notebook stores its figures as JPEG, a fifth of the size where they show
+    photographs.
+    """
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
@@ -33,20 +49,36 @@ def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.n
 def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10) -> None:
     """Below the figure, color and name of every class that occurs in the map(s) `train_ids`."""
     present = [i for i in np.unique(np.asarray(train_ids)) if i != IGNORE]
-    patches = [Patch(color=np.array(label_set.colors[i]) / 255, label=label_set.names[i]) for i in present]
+    patches = [
+        Patch(color=np.array(label_set.colors[i]) / 255, label=label_set.names[i]) for i in present
+    ]
     if np.any(np.asarray(train_ids) == IGNORE):
         patches.append(Patch(color="black", label="ignored"))
-    figure.legend(handles=patches, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=min(columns, len(patches)),
-                  fontsize=9, handlelength=1, columnspacing=1)
+    figure.legend(
+        handles=patches,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        ncols=min(columns, len(patches)),
+        fontsize=9,
+        handlelength=1,
+        columnspacing=1,
+    )
 
 
 def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
-    """Pictures (uint8 RGB [H, W, 3], or one channel [H, W]) in rows below their titles; returns the figure."""
+    """Pictures (uint8 RGB [H, W, 3], or one channel [H, W]) in rows below their titles; returns the
+    figure.
+    """
     columns = columns or len(pictures)
     rows = -(-len(pictures) // columns)
     height, across = np.shape(pictures[0])[:2]
-    figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
-                                figsize=(width, rows * (width / columns * height / across + 0.3)))
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        layout="constrained",
+        figsize=(width, rows * (width / columns * height / across + 0.3)),
+    )
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, titles):
@@ -57,12 +89,14 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
 
 def _register() -> None:
     try:
-        shell = get_ipython()  # noqa: F821 - defined inside notebooks
+        shell = get_ipython()
     except NameError:
         return
     from helpers.figure_text import describe
 
-    plt.switch_backend(matplotlib.get_backend())  # loaded only now, the notebook's backend would forget what follows
+    plt.switch_backend(
+        matplotlib.get_backend()
+    )  # loaded only now, the notebook's backend would forget what follows
     formatter = shell.display_formatter.formatters["text/plain"]
     formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
 

@@ -1,4 +1,7 @@
-"""From a TrainConfig to what a training needs: data sets with statistics and caches, and the network."""
+"""From a TrainConfig to what a training needs: data sets with statistics and caches, and the
+network.
+"""
+
 from dataclasses import replace
 
 import torch
@@ -15,7 +18,9 @@ from helpers.unet import UNet
 
 
 def make_datasets(config: TrainConfig, progress: bool = True):
-    """The config with its mean and std, the training set and the validation set; writes their CSVs and caches."""
+    """The config with its mean and std, the training set and the validation set; writes their CSVs
+    and caches.
+    """
     root = check_root(find_root(config.root))
     view = config.make_view()
     label_set = find_label_set(config.label_set)
@@ -25,7 +30,9 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         write_csv(root, split, path)
         rows[split] = read_csv(path)[:limit]
     if config.mean is None or config.std is None:
-        statistics = channel_statistics([root / row.image for row in rows["train"]], progress=progress)
+        statistics = channel_statistics(
+            [root / row.image for row in rows["train"]], progress=progress
+        )
         config = replace(config, mean=statistics.mean, std=statistics.std)
 
     datasets = []
@@ -35,8 +42,19 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         if config.cache:
             cropped = view.kind == "crop" and not augment
             cache = FrameCache(rows[split], root, view, label_set, cropped, progress=progress)
-        datasets.append(CityscapesDataset(rows[split], root, view, label_set, config.mean, config.std, augment,
-                                          config.seed, cache))
+        datasets.append(
+            CityscapesDataset(
+                rows[split],
+                root,
+                view,
+                label_set,
+                config.mean,
+                config.std,
+                augment,
+                config.seed,
+                cache,
+            )
+        )
     return config, *datasets
 
 
@@ -44,6 +62,10 @@ def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
     """The network that the config names, with weights drawn from its seed."""
     torch.manual_seed(config.seed)
     if config.model == "unet":
-        return UNet(3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout)
-    stride = int(config.model.removeprefix("fcn").removesuffix("s"))  # "fcn32s", "fcn16s" or "fcn8s"
+        return UNet(
+            3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout
+        )
+    stride = int(
+        config.model.removeprefix("fcn").removesuffix("s")
+    )  # "fcn32s", "fcn16s" or "fcn8s"
     return FCN(num_classes, stride, config.width, 64 * config.width, config.dropout)

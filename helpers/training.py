@@ -1,8 +1,10 @@
-"""Training: the recipe, a thin demo for CPUs, and everything between. Chapter 07 builds the loop by hand.
+"""Training: the recipe, a thin demo for CPUs, and everything between. Chapter 07 builds the loop by
+hand.
 
-    python -m helpers.training --preset demo              # whole frames at quarter scale, minutes on a CPU
-    python -m helpers.training --preset recipe --root data/cityscapes
+python -m helpers.training --preset demo              # whole frames at quarter scale, minutes on a
+CPU python -m helpers.training --preset recipe --root data/cityscapes
 """
+
 import csv
 import io
 import json
@@ -25,33 +27,59 @@ from helpers.paths import runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
 
-MAY_CHANGE = {"workers", "pictures", "cache", "compile", "deterministic"}  # between two parts of one run
+MAY_CHANGE = {
+    "workers",
+    "pictures",
+    "cache",
+    "compile",
+    "deterministic",
+}  # between two parts of one run
 
 
 def make_run(config: TrainConfig, progress: bool = True) -> "Run":
-    """The run that a config describes: data, network and Adam. Everything can also be given to Run itself."""
+    """The run that a config describes: data, network and Adam. Everything can also be given to Run
+    itself.
+    """
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
     return Run(config, model, train_set, val_set, progress=progress)
 
 
-def data_loader(dataset, batches: list[list[int]], device: torch.device, workers: int = 0) -> DataLoader:
-    """The batches, lists of frame numbers, as tensors: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
+def data_loader(
+    dataset, batches: list[list[int]], device: torch.device, workers: int = 0
+) -> DataLoader:
+    """The batches, lists of frame numbers, as tensors: images float32 [N, 3, H, W], targets int64
+    [N, h, w].
+    """
     pinned = device.type == "cuda"
-    return DataLoader(dataset, batch_sampler=batches, num_workers=workers, pin_memory=pinned,
-                      generator=torch.Generator())
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=pinned,
+        generator=torch.Generator(),
+    )
 
 
 class Run:
     """One training run and its folder runs/<name>/.
 
-    Any network that turns images [N, 3, H, W] into logits [N, classes, h, w] and any optimizer can be trained.
-    `loss(logits, targets)` returns the sum over all labeled pixels and their number; `make_loader` is called once
-    per epoch as data_loader is.
+    Any network that turns images [N, 3, H, W] into logits [N, classes, h, w] and any optimizer can
+    be trained. `loss(logits, targets)` returns the sum over all labeled pixels and their number;
+    `make_loader` is called once per epoch as data_loader is.
     """
 
-    def __init__(self, config: TrainConfig, model: torch.nn.Module, train_set, val_set, optimizer=None,
-                 loss=pixel_loss, make_loader=None, progress: bool = True):
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: torch.nn.Module,
+        train_set,
+        val_set,
+        optimizer=None,
+        loss=pixel_loss,
+        make_loader=None,
+        progress: bool = True,
+    ):
         self.config = config
         self.train_set = train_set
         self.val_set = val_set
@@ -67,10 +95,14 @@ class Run:
         channels_last = self.device.type == "cuda"  # faster there
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout)
-        self.fast_model = torch.compile(self.model) if config.compile else self.model  # the same weights
+        self.fast_model = (
+            torch.compile(self.model) if config.compile else self.model
+        )  # the same weights
         if optimizer is None:
             fused = self.device.type != "mps"
-            optimizer = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate, fused=fused)
+            optimizer = torch.optim.Adam(
+                self.model.parameters(), lr=config.learning_rate, fused=fused
+            )
         self.optimizer = optimizer
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
 
@@ -81,7 +113,8 @@ class Run:
     def label_set(self) -> LabelSet:
         return self.val_set.label_set
 
-    # What one of many processes does otherwise (extras.training_tools.distributed) are methods of their own.
+    # What one of many processes does otherwise (extras.training_tools.distributed) are methods of
+    # their own.
 
     rank = 0
     world_size = 1
@@ -100,7 +133,9 @@ class Run:
     def loader(self, epoch: int):
         """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
         self.train_set.epoch = epoch
-        return self.make_loader(self.train_set, self.batches(epoch), self.device, self.config.workers)
+        return self.make_loader(
+            self.train_set, self.batches(epoch), self.device, self.config.workers
+        )
 
     def validate(self) -> Scores:
         """The scores of the model as it stands on the validation set."""
@@ -117,12 +152,15 @@ class Run:
         return self.config.learning_rate
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
-        """A step on the mean loss of all labeled pixels of `batches`; (loss sum, pixels) of each, on the device."""
+        """A step on the mean loss of all labeled pixels of `batches`; (loss sum, pixels) of each,
+        on the device.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         self.optimizer.zero_grad(set_to_none=True)
 
-        # The mean over the pixels of all batches of the step (all void: the loss is 0, and so are the gradients).
+        # The mean over the pixels of all batches of the step (all void: the loss is 0, and so are
+        # the gradients).
         labeled = sum((targets != IGNORE).sum() for _, targets in batches)
         labeled = self.sum_over_processes(labeled).clamp(min=1) / self.world_size
 
@@ -142,8 +180,12 @@ class Run:
     def train_epoch(self, epoch: int) -> float:
         """One pass over the training set; the mean loss per labeled pixel."""
         self.model.train()
-        batches = iter(progress_bar(self.loader(epoch), f"epoch {epoch + 1}", self.progress, leave=False))
-        torch.manual_seed(self.config.seed * 100_003 + epoch * self.world_size + self.rank)  # resumed runs end alike
+        batches = iter(
+            progress_bar(self.loader(epoch), f"epoch {epoch + 1}", self.progress, leave=False)
+        )
+        torch.manual_seed(
+            self.config.seed * 100_003 + epoch * self.world_size + self.rank
+        )  # resumed runs end alike
 
         losses = []
         first = epoch * self.steps_per_epoch
@@ -157,7 +199,9 @@ class Run:
         return loss_sum / max(1, pixels)
 
     def check_finite(self, epoch: int, losses: list[torch.Tensor]) -> None:
-        """Raises FloatingPointError that names the files of the first batch whose loss is not finite."""
+        """Raises FloatingPointError that names the files of the first batch whose loss is not
+        finite.
+        """
         finite = torch.stack(losses)[:, 0].isfinite()
         if not finite.all():
             self.stop(epoch, int((~finite).nonzero()[0]))
@@ -166,31 +210,40 @@ class Run:
         rows = [self.train_set.rows[index] for index in self.batches(epoch)[batch]]
         files = "\n  ".join(row.image for row in rows)
         raise FloatingPointError(
-            f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of\n  {files}\nThe last good "
-            f"checkpoint is {self.folder / 'last.pt'}; look at these files, or try a smaller learning rate")
+            f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of\n"
+            f"  {files}\n"
+            f"The last good checkpoint is {self.folder / 'last.pt'}; look at these files, or try "
+            "a smaller learning rate"
+        )
 
     def fit(self, watch=None) -> list[dict]:
-        """Train from wherever the folder stands to the last epoch; `watch(history)` is called after every epoch."""
+        """Train from wherever the folder stands to the last epoch; `watch(history)` is called after
+        every epoch.
+        """
         for epoch in range(self.resume(), self.config.epochs):
             start = time.perf_counter()
             loss = self.train_epoch(epoch)
             if not all(weight.isfinite().all() for weight in self.model.parameters()):
                 self.stop(epoch, -1)  # broken by the last step
             scores = self.validate()
-            self.history.append({
-                "epoch": epoch + 1,
-                "train_loss": loss,
-                "val_loss": scores.loss_per_pixel,
-                "val_mean_iou": scores.mean_iou,
-                "val_pixel_accuracy": scores.pixel_accuracy,
-            })
+            self.history.append(
+                {
+                    "epoch": epoch + 1,
+                    "train_loss": loss,
+                    "val_loss": scores.loss_per_pixel,
+                    "val_mean_iou": scores.mean_iou,
+                    "val_pixel_accuracy": scores.pixel_accuracy,
+                }
+            )
             self.save()
             if watch is not None:
                 watch(self.history)
             if self.progress:
                 minutes = (time.perf_counter() - start) / 60 * (self.config.epochs - epoch - 1)
-                print(f"epoch {epoch + 1}: training loss {loss:.4g}, val mIoU {scores.mean_iou:.4g}, "
-                      f"about {minutes:.0f} minutes to go")
+                print(
+                    f"epoch {epoch + 1}: training loss {loss:.4g}, val mIoU {scores.mean_iou:.4g}, "
+                    f"about {minutes:.0f} minutes to go"
+                )
         return self.history
 
     def info(self) -> dict:
@@ -212,19 +265,24 @@ class Run:
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
         write_text(self.folder / "history.csv", history_csv(self.history))
         write_json(self.folder / "config.json", asdict(self.config))
-        checkpoints.save(self.folder / "last.pt", {  # the last one: only now does the epoch count as done
-            "format": checkpoints.FORMAT,
-            **checkpoints.network_entry(self.model),
-            "model": self.model.state_dict(),
-            "info": self.info(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "epochs_done": len(self.history),
-        })
+        checkpoints.save(
+            self.folder / "last.pt",
+            {  # the last one: only now does the epoch count as done
+                "format": checkpoints.FORMAT,
+                **checkpoints.network_entry(self.model),
+                "model": self.model.state_dict(),
+                "info": self.info(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "epochs_done": len(self.history),
+            },
+        )
 
     @torch.no_grad()
     def save_pictures(self) -> None:
-        """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side, at the size of the label."""
+        """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side, at the size
+        of the label.
+        """
         self.model.eval()
         margin = self.val_set.view.margin
         for index, row in enumerate(self.val_set.rows[: self.config.pictures]):
@@ -236,10 +294,14 @@ class Run:
             frame = frame[margin : margin + height, margin : margin + width]
             colors = [self.label_set.colorize(truth), self.label_set.colorize(prediction)]
             name = f"{row.city}_{row.frame}_epoch{len(self.history):03d}.png"
-            write_image(self.folder / "predictions" / name, np.concatenate([frame, *colors], axis=1))
+            write_image(
+                self.folder / "predictions" / name, np.concatenate([frame, *colors], axis=1)
+            )
 
     def resume(self) -> int:
-        """Take up what last.pt holds; the number of whole epochs done. Refuses a run with another config."""
+        """Take up what last.pt holds; the number of whole epochs done. Refuses a run with another
+        config.
+        """
         for leftover in self.folder.glob(".*.tmp"):  # by a run that was killed while it wrote
             leftover.unlink(missing_ok=True)
         path = self.folder / "last.pt"
@@ -255,14 +317,22 @@ class Run:
 
     def check_same_config(self, path, stored: dict) -> None:
         """Raises ValueError that names what differs between a stored run and this one."""
-        here = json.loads(json.dumps(self.info()["config"]))  # both by way of JSON: tuples become lists
+        here = json.loads(
+            json.dumps(self.info()["config"])
+        )  # both by way of JSON: tuples become lists
         stored = json.loads(json.dumps(stored))
         may_change = MAY_CHANGE if self.config.schedule else MAY_CHANGE | {"epochs"}
-        differ = [name for name in here if name not in may_change and here[name] != stored.get(name)]
+        differ = [
+            name for name in here if name not in may_change and here[name] != stored.get(name)
+        ]
         if differ:
-            listed = ", ".join(f"{name} was {stored.get(name)} and is {here[name]}" for name in differ)
-            raise ValueError(f"{path} is a run with another config: {listed}. Give this run another name, or remove "
-                             f"the folder {self.folder}")
+            listed = ", ".join(
+                f"{name} was {stored.get(name)} and is {here[name]}" for name in differ
+            )
+            raise ValueError(
+                f"{path} is a run with another config: {listed}. Give this run another name, or "
+                f"remove the folder {self.folder}"
+            )
 
 
 def history_csv(history: list[dict]) -> str:
@@ -275,7 +345,9 @@ def history_csv(history: list[dict]) -> str:
 
 
 def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
-    """Train as `config` says, resuming what its folder holds; returns the history, one dict per epoch."""
+    """Train as `config` says, resuming what its folder holds; returns the history, one dict per
+    epoch.
+    """
     return make_run(config, progress).fit(watch)
 
 
@@ -284,8 +356,10 @@ def main(arguments=None, make_run=make_run) -> None:
     config, export = parse(arguments)
     run = make_run(config)
     if run.progress:
-        print(f"training {config.name} on {run.device}: {len(run.train_set)} frames, {config.epochs} epochs; "
-              f"results in {shown(run.folder)}")
+        print(
+            f"training {config.name} on {run.device}: {len(run.train_set)} frames, "
+            f"{config.epochs} epochs; results in {shown(run.folder)}"
+        )
     run.fit()
     if export and run.rank == 0:
         path = checkpoints.save_model(export, run.model, run.info())

@@ -1,9 +1,10 @@
-"""The sample city: a generated data set in Cityscapes' own format, for everybody without an account.
+"""The sample city: a generated data set in Cityscapes' own format, for everybody without an
+account.
 
-A wing of its own: camera (projection), scene and street (what is where, as data), materials and shapes.json (palettes,
-outlines), thing, objects, vehicles, people, houses (what things look like), render (layers, light, lens), write
-(files). Version 1 is frozen: the same seed gives the same labels on every machine. Chapter 03 builds one frame up layer
-by layer.
+A wing of its own: camera (projection), scene and street (what is where, as data), materials and
+shapes.json (palettes, outlines), thing, objects, vehicles, people, houses (what things look like),
+render (layers, light, lens), write (files). Version 1 is frozen: the same seed gives the same
+labels on every machine. Chapter 03 builds one frame up layer by layer.
 
 A scene is data before it is drawn, so one thing can be changed and everything else kept:
 
@@ -23,12 +24,25 @@ A scene is data before it is drawn, so one thing can be changed and everything e
     pink = scene.changed(len(scene.objects) - 1, color=(255, 0, 255))  # in a color that no training frame has
     half = scene.added(objects.Slab(x=1.8, z=10.0, width=2.0, high=2.5))   # half of it behind a box
 
-Light, rain and color leave the labels as they are, to the pixel. `paint_labels(polygons)` makes the label pictures.
+Light, rain and color leave the labels as they are, to the pixel. `paint_labels(polygons)` makes the
+label pictures.
 """
+
 from sample_city import objects, people, vehicles
 from sample_city.render import render
 from sample_city.scene import THEMES, Scene, make_scene
 from sample_city.write import VERSION, build, ensure_root, paint_labels
 
-__all__ = ["THEMES", "VERSION", "Scene", "build", "ensure_root", "make_scene", "objects", "paint_labels", "people",
-           "render", "vehicles"]
+__all__ = [
+    "THEMES",
+    "VERSION",
+    "Scene",
+    "build",
+    "ensure_root",
+    "make_scene",
+    "objects",
+    "paint_labels",
+    "people",
+    "render",
+    "vehicles",
+]

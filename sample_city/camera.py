@@ -1,8 +1,10 @@
 """A pinhole camera on the roof of a car, and random numbers that are the same everywhere.
 
-Coordinates in meters: x right, y up, z forward; the ground is y = 0. Pixels: u right, v down. The defaults are near
-Cityscapes' camera (focal length 2262 px, horizon at row 513, 1.2 m above the road; chapter 03).
+Coordinates in meters: x right, y up, z forward; the ground is y = 0. Pixels: u right, v down. The
+defaults are near Cityscapes' camera (focal length 2262 px, horizon at row 513, 1.2 m above the
+road; chapter 03).
 """
+
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -13,7 +15,9 @@ NEAR = 1.6  # meters; what is nearer is cut away
 
 
 class Random:
-    """Random numbers made from the raw integers of PCG64, whose stream numpy has promised never to change."""
+    """Random numbers made from the raw integers of PCG64, whose stream numpy has promised never to
+    change.
+    """
 
     def __init__(self, *seed: int):
         self.bits = np.random.PCG64(list(seed))
@@ -54,7 +58,9 @@ class Camera:
         return self.center + self.focal * x / z, self.horizon - self.focal * (y - self.height) / z
 
     def polygon(self, points) -> list[tuple[int, int]]:
-        """Integer pixel vertices of a polygon in space, cut at the near plane; empty if nothing is in front."""
+        """Integer pixel vertices of a polygon in space, cut at the near plane; empty if nothing is
+        in front.
+        """
         kept = []
         for a, b in zip(points, [*points[1:], points[0]]):
             if a[2] >= NEAR:
@@ -79,8 +85,14 @@ def hull(points) -> list[tuple[int, int]]:
     def half(ordered):
         chain = []
         for p in ordered:
-            while len(chain) > 1 and ((chain[-1][0] - chain[-2][0]) * (p[1] - chain[-2][1])
-                                      - (chain[-1][1] - chain[-2][1]) * (p[0] - chain[-2][0])) <= 0:
+            while (
+                len(chain) > 1
+                and (
+                    (chain[-1][0] - chain[-2][0]) * (p[1] - chain[-2][1])
+                    - (chain[-1][1] - chain[-2][1]) * (p[0] - chain[-2][0])
+                )
+                <= 0
+            ):
                 chain.pop()
             chain.append(p)
         return chain[:-1]
@@ -91,6 +103,10 @@ def hull(points) -> list[tuple[int, int]]:
 def box_of(polygon, margin: int = 2):
     """The part of the picture (left, top, right, bottom) that a polygon touches, or None."""
     us, vs = [p[0] for p in polygon], [p[1] for p in polygon]
-    box = (max(0, floor(min(us)) - margin), max(0, floor(min(vs)) - margin),
-           min(WIDTH, ceil(max(us)) + margin), min(HEIGHT, ceil(max(vs)) + margin))
+    box = (
+        max(0, floor(min(us)) - margin),
+        max(0, floor(min(vs)) - margin),
+        min(WIDTH, ceil(max(us)) + margin),
+        min(HEIGHT, ceil(max(vs)) + margin),
+    )
     return box if box[0] < box[2] and box[1] < box[3] else None

@@ -1,4 +1,5 @@
 """Houses: facades with windows, doors, shops, balconies, a roof with chimneys."""
+
 from dataclasses import dataclass
 
 from sample_city.camera import hull
@@ -35,16 +36,32 @@ class Building(Thing):
         return [(self.x, self.z), (far, self.z), (far, end), (self.x, end)]
 
     def draw(self, canvas):
-        x, h, z, end, s, random = self.x, self.height, self.z, self.z + self.length, self.side, self.random()
+        x, h, z, end, s, random = (
+            self.x,
+            self.height,
+            self.z,
+            self.z + self.length,
+            self.side,
+            self.random(),
+        )
         far, pitch, slope = x + s * self.width, random.choice((0.4, 2.2, 3.4)), x + s * 3.2
         top, front = h + pitch, [(x, 0, z), (x, h, z), (far, h, z), (far, 0, z)]
         long = [(x, 0, z), (x, h, z), (x, h, end), (x, 0, end)]
         roof = [(x, h, z), (slope, top, z), (slope, top, end), (x, h, end)]
-        gable, tiles = [(x, h, z), (slope, top, z), (far - s * 3.2, top, z), (far, h, z)], random.choice(ROOFS)
+        gable, tiles = (
+            [(x, h, z), (slope, top, z), (far - s * 3.2, top, z), (far, h, z)],
+            random.choice(ROOFS),
+        )
         for _ in range(random.integer(0, 3) if pitch > 1 else 0):  # chimneys
-            c, w, a = random.uniform(z + 1, end - 1), random.uniform(0.3, 0.6), x + s * random.uniform(2, 4)
+            c, w, a = (
+                random.uniform(z + 1, end - 1),
+                random.uniform(0.3, 0.6),
+                x + s * random.uniform(2, 4),
+            )
             chimney = [(a - w, h, c), (a - w, top + 1.3, c), (a + w, top + 1.3, c), (a + w, h, c)]
-            canvas.surface(self.label, chimney, scaled((112, 92, 82), canvas.light((0, 0, -1))), "stone")
+            canvas.surface(
+                self.label, chimney, scaled((112, 92, 82), canvas.light((0, 0, -1))), "stone"
+            )
         outline = hull([p for q in (front, long, roof, gable) for p in canvas.camera.polygon(q)])
         material = random.choice(("plaster", "plaster", "plaster", "stone"))
         with canvas.outline(self.label, outline) as seen:
@@ -60,19 +77,27 @@ class Building(Thing):
 
     def _facade(self, canvas, random, material, long: bool):
         """The side along the road or the one towards the camera; t along, y up, in meters."""
-        s, size, normal = self.side, *((self.length, (-self.side, 0, 0)) if long else (self.width, (0, 0, -1)))
+        s, size, normal = (
+            self.side,
+            *((self.length, (-self.side, 0, 0)) if long else (self.width, (0, 0, -1))),
+        )
         near, color, tall = self.z < 55 and long, self.color, self.height
 
         def quad(t0, t1, y0, y1, tone, kind=material):
             t0, t1 = max(t0, 0.0), min(t1, size)
             if not (long and self.z + t0 < 1.7):
-                (a, c), (b, d) = (((self.x, self.z + t) if long else (self.x + s * t, self.z)) for t in (t0, t1))
+                (a, c), (b, d) = (
+                    ((self.x, self.z + t) if long else (self.x + s * t, self.z)) for t in (t0, t1)
+                )
                 canvas.face([(a, y0, c), (a, y1, c), (b, y1, d), (b, y0, d)], tone, kind, normal)
 
         storey, trim = tall / self.floors, mixed(color, (190, 188, 180), 0.5)
         count = max(1, int(size / random.uniform(2.1, 3.0)))
         step, wide, share = size / count, random.uniform(0.18, 0.27), random.uniform(0.42, 0.58)
-        frame, shutters = random.choice(FRAMES), random.choice(SHUTTERS) if random.chance(0.3) else None
+        frame, shutters = (
+            random.choice(FRAMES),
+            random.choice(SHUTTERS) if random.chance(0.3) else None,
+        )
         balcony = random.integer(0, count - 1) if random.chance(0.5) and self.floors > 3 else -1
         shop = self.shop and (long or random.chance(0.5))
         quad(0, size, 0, 0.7, scaled(color, 0.72), "stone")
@@ -100,7 +125,11 @@ class Building(Thing):
                     quad(a - 0.2, b + 0.2, low - 0.16, low - 0.08, scaled(trim, 1.1))
                     quad(a - 0.2, b + 0.2, low - 0.26, low - 0.16, scaled(color, 0.68))
                     quad(a, b, low, high, frame)
-                    for c, d in ((a - 0.55 * (b - a), a - 0.05), (b + 0.05, b + 0.55 * (b - a))) if shutters else ():
+                    for c, d in (
+                        ((a - 0.55 * (b - a), a - 0.05), (b + 0.05, b + 0.55 * (b - a)))
+                        if shutters
+                        else ()
+                    ):
                         quad(c, d, low, high, shutters, "bark")
                 tone, middle, edge = random.integer(26, 58), (a + b) / 2, 0.07 if near else 0.0
                 panes = ((a + edge, middle - edge / 2), (middle + edge / 2, b - edge))
@@ -108,13 +137,27 @@ class Building(Thing):
                     quad(c, d, low + edge, high - edge, (tone, tone + 5, tone + 6), "glass")
                 style = random.integer(0, 6)
                 if near and style == 0:  # curtains
-                    quad(a + 0.1, a + 0.4 * (b - a), low + 0.08, high - 0.08, (128, 128, 120), "cloth")
+                    quad(
+                        a + 0.1,
+                        a + 0.4 * (b - a),
+                        low + 0.08,
+                        high - 0.08,
+                        (128, 128, 120),
+                        "cloth",
+                    )
                 elif near and style == 1:  # a blind
                     down = low + random.uniform(0.3, 0.8) * (high - low)
                     quad(a + 0.07, b - 0.07, down, high - 0.05, (140, 138, 128))
                 elif near and style < 5:  # the sky in it
                     sky = scaled(canvas.sky_low, 0.42)
-                    quad(a + 0.08, middle - 0.05, low + 0.55 * (high - low), high - 0.08, sky, "glass")
+                    quad(
+                        a + 0.08,
+                        middle - 0.05,
+                        low + 0.55 * (high - low),
+                        high - 0.08,
+                        sky,
+                        "glass",
+                    )
                 if near and k == balcony and floor > 0:
                     quad(a - 0.5, b + 0.5, low - 0.5, low - 0.32, scaled(trim, 0.8))
                     for c in (a - 0.5 + j * (b - a + 0.95) / 11 for j in range(12)):
@@ -132,7 +175,16 @@ class Building(Thing):
     def _shop(self, random, quad, storey, size):
         """Large windows with goods, a sign with letters and perhaps an awning on the ground floor."""
         quad(0, size, 0, storey - 0.24, scaled(self.color, 0.5), "stone")
-        board = random.choice([cloth(random), (52, 54, 56), (150, 146, 136), (118, 58, 52), (56, 78, 96), (64, 84, 66)])
+        board = random.choice(
+            [
+                cloth(random),
+                (52, 54, 56),
+                (150, 146, 136),
+                (118, 58, 52),
+                (56, 78, 96),
+                (64, 84, 66),
+            ]
+        )
         bays, lintel = max(1, int(size / 3.4)), storey * 0.74
         for k in range(bays):
             a, b, lamp = k * size / bays + 0.2, (k + 1) * size / bays - 0.2, random.integer(0, 45)
@@ -145,7 +197,10 @@ class Building(Thing):
             quad(a, a + 0.9, 0.05, storey * 0.7, (40, 44, 46), "glass")
             quad(a + 0.9, a + 0.98, 0.05, lintel, (112, 112, 110), "metal")
         quad(0.1, size - 0.1, storey * 0.75, storey - 0.26, board, "paint")
-        ink, t = (196, 196, 186) if sum(board) < 360 else (50, 50, 50), random.uniform(0.5, size * 0.3)
+        ink, t = (
+            (196, 196, 186) if sum(board) < 360 else (50, 50, 50),
+            random.uniform(0.5, size * 0.3),
+        )
         for _ in range(random.integer(5, 9)):
             w = random.uniform(0.16, 0.34)
             if t + w < size - 0.5:

@@ -1,8 +1,9 @@
 """What surfaces look like: palettes that overlap between classes, and two tiling textures.
 
-A city in which every class had its own color would teach nothing, so asphalt, plaster, concrete and an overcast sky
-share their grays, and clothes, cars and signs share all colors.
+A city in which every class had its own color would teach nothing, so asphalt, plaster, concrete and
+an overcast sky share their grays, and clothes, cars and signs share all colors.
 """
+
 import json
 from functools import cache
 from pathlib import Path
@@ -12,25 +13,70 @@ from PIL import Image
 
 from sample_city.camera import Random
 
-# How strong grain and patches are; the first is the sky, which has neither. What lies on the ground comes last.
-_TABLE = {"sky": (0.0, 0.0), "plain": (0.02, 0.01), "paint": (0.01, 0.02), "plaster": (0.035, 0.022),
-          "stone": (0.085, 0.035), "bark": (0.11, 0.03), "glass": (0.01, 0.10), "leaves": (0.20, 0.06),
-          "cloth": (0.05, 0.05), "metal": (0.03, 0.03), "asphalt": (0.075, 0.022), "paving": (0.075, 0.022),
-          "grass": (0.20, 0.07), "gravel": (0.20, 0.05), "marking": (0.06, 0.07)}
+# How strong grain and patches are; the first is the sky, which has neither. What lies on the ground
+# comes last.
+_TABLE = {
+    "sky": (0.0, 0.0),
+    "plain": (0.02, 0.01),
+    "paint": (0.01, 0.02),
+    "plaster": (0.035, 0.022),
+    "stone": (0.085, 0.035),
+    "bark": (0.11, 0.03),
+    "glass": (0.01, 0.10),
+    "leaves": (0.20, 0.06),
+    "cloth": (0.05, 0.05),
+    "metal": (0.03, 0.03),
+    "asphalt": (0.075, 0.022),
+    "paving": (0.075, 0.022),
+    "grass": (0.20, 0.07),
+    "gravel": (0.20, 0.05),
+    "marking": (0.06, 0.07),
+}
 MATERIALS = list(_TABLE)
 AMPLITUDE = np.array(list(_TABLE.values()), np.float32)
 GROUND = np.arange(len(_TABLE)) >= MATERIALS.index("asphalt")
-SHAPES = json.loads((Path(__file__).parent / "shapes.json").read_text())  # of vehicles, cycles and people
+SHAPES = json.loads(
+    (Path(__file__).parent / "shapes.json").read_text()
+)  # of vehicles, cycles and people
 _CARS = [(22, 48), (22, 48), (70, 110), (130, 170), (190, 218)]
-_PAINTS = [(128, 30, 30), (38, 56, 104), (44, 78, 66), (138, 118, 58), (74, 62, 80), (138, 78, 44), (70, 98, 124),
-           (96, 34, 40), (120, 126, 96)]
-_FACADES = [(176, 168, 152), (158, 154, 147), (190, 184, 169), (140, 137, 131), (150, 134, 117), (126, 117, 107),
-            (168, 152, 130), (146, 106, 90), (182, 166, 134), (148, 154, 148), (196, 192, 182),
-            (110, 104, 98), (166, 140, 122)]
+_PAINTS = [
+    (128, 30, 30),
+    (38, 56, 104),
+    (44, 78, 66),
+    (138, 118, 58),
+    (74, 62, 80),
+    (138, 78, 44),
+    (70, 98, 124),
+    (96, 34, 40),
+    (120, 126, 96),
+]
+_FACADES = [
+    (176, 168, 152),
+    (158, 154, 147),
+    (190, 184, 169),
+    (140, 137, 131),
+    (150, 134, 117),
+    (126, 117, 107),
+    (168, 152, 130),
+    (146, 106, 90),
+    (182, 166, 134),
+    (148, 154, 148),
+    (196, 192, 182),
+    (110, 104, 98),
+    (166, 140, 122),
+]
 _SKINS = [(205, 165, 142), (186, 140, 112), (146, 106, 82), (98, 70, 55), (212, 176, 154)]
 _HAIR = [(40, 34, 30), (64, 48, 36), (92, 72, 50), (128, 106, 76), (120, 118, 114), (30, 28, 28)]
-_LEAVES = [(82, 98, 58), (92, 104, 60), (70, 88, 58), (104, 108, 64), (114, 104, 66), (62, 80, 54), (74, 94, 52),
-           (90, 104, 66)]
+_LEAVES = [
+    (82, 98, 58),
+    (92, 104, 60),
+    (70, 88, 58),
+    (104, 108, 64),
+    (114, 104, 66),
+    (62, 80, 54),
+    (74, 94, 52),
+    (90, 104, 66),
+]
 
 
 @cache
@@ -39,7 +85,9 @@ def textures(size: int = 512) -> tuple[np.ndarray, np.ndarray]:
     random = Random(4711)
 
     def smooth(cells):
-        wide = Image.fromarray(np.tile(random.noise(cells, cells), (3, 3))).resize((3 * size, 3 * size), Image.BICUBIC)
+        wide = Image.fromarray(np.tile(random.noise(cells, cells), (3, 3))).resize(
+            (3 * size, 3 * size), Image.BICUBIC
+        )
         return np.asarray(wide)[size : 2 * size, size : 2 * size]
 
     grain = random.noise(size, size) + smooth(size // 2) + 0.5 * smooth(size // 4)
@@ -49,7 +97,11 @@ def textures(size: int = 512) -> tuple[np.ndarray, np.ndarray]:
 
 def gray(random: Random, low: int, high: int, cast: int = 8) -> tuple[int, int, int]:
     """A gray, warm or cool."""
-    level, warm, green = random.integer(low, high), random.integer(-cast, cast), random.integer(-cast // 3, cast // 3)
+    level, warm, green = (
+        random.integer(low, high),
+        random.integer(-cast, cast),
+        random.integer(-cast // 3, cast // 3),
+    )
     return level + warm, level + green, level - warm
 
 
@@ -61,7 +113,9 @@ def plaster(random: Random) -> tuple[int, int, int]:
 
 def car_paint(random: Random, plain: float = 0.75) -> tuple[int, int, int]:
     """Mostly grays, black and white, sometimes a color; as on real streets."""
-    return gray(random, *random.choice(_CARS), 4) if random.chance(plain) else random.choice(_PAINTS)
+    return (
+        gray(random, *random.choice(_CARS), 4) if random.chance(plain) else random.choice(_PAINTS)
+    )
 
 
 def cloth(random: Random, dark: float = 0.6) -> tuple[int, int, int]:

@@ -1,8 +1,11 @@
-"""What stands on the street and is neither vehicle, person nor house: trees, poles, barriers; and the ground itself.
+"""What stands on the street and is neither vehicle, person nor house: trees, poles, barriers; and
+the ground itself.
 
-Each is a small dataclass: where it is (x to the right, z ahead, in meters) and what it looks like. Change one field
-with `dataclasses.replace`, render again, and nothing else moves. A new kind of object is one short class with `draw`.
+Each is a small dataclass: where it is (x to the right, z ahead, in meters) and what it looks like.
+Change one field with `dataclasses.replace`, render again, and nothing else moves. A new kind of
+object is one short class with `draw`.
 """
+
 from dataclasses import dataclass
 from math import cos, pi, sin
 
@@ -60,30 +63,57 @@ class Tree(Thing):
             for _ in range(16 if near else 5):
                 a, r = random.uniform(0, 2 * pi), random.uniform(0, 1) ** 0.5
                 dx, dy = r * cos(a), r * sin(a)
-                lift = sy * (0.55 * dy + 0.6 * (y - middle) / half) + 0.5 * sx * (0.6 * dx + 0.5 * x / self.crown)
-                tufts.append((lift, x + size * dx, y + size * dy, size * random.uniform(0.14, 0.34)))
+                lift = sy * (0.55 * dy + 0.6 * (y - middle) / half) + 0.5 * sx * (
+                    0.6 * dx + 0.5 * x / self.crown
+                )
+                tufts.append(
+                    (lift, x + size * dx, y + size * dy, size * random.uniform(0.14, 0.34))
+                )
         for lift, x, y, size in sorted(t for t in tufts if t[2] > 0):
             color = scaled(self.color, 0.88 + 0.62 * lift + random.uniform(-0.1, 0.1))
             turn = random.uniform(0, 2)
-            tuft = [(x + size * random.uniform(0.55, 1.2) * cos(turn + k),
-                     y + 0.8 * size * random.uniform(0.55, 1.2) * sin(turn + k)) for k in (0, 1, 2, 3, 4.2, 5.2)]
+            tuft = [
+                (
+                    x + size * random.uniform(0.55, 1.2) * cos(turn + k),
+                    y + 0.8 * size * random.uniform(0.55, 1.2) * sin(turn + k),
+                )
+                for k in (0, 1, 2, 3, 4.2, 5.2)
+            ]
             pen.fill(tuft, color, "leaves")
         for _ in range(int(70 * self.bare) if near else 0):
-            a, r, size = random.uniform(0, 2 * pi), random.uniform(0.6, 0.97), random.uniform(0.012, 0.035) * self.crown
+            a, r, size = (
+                random.uniform(0, 2 * pi),
+                random.uniform(0.6, 0.97),
+                random.uniform(0.012, 0.035) * self.crown,
+            )
             x, y = self.crown * r * cos(a), middle + half * r * sin(a)
-            gap = [(x + size * random.uniform(0.3, 1.6) * cos(k), y + size * random.uniform(0.3, 1.6) * sin(k))
-                   for k in range(6)]
+            gap = [
+                (
+                    x + size * random.uniform(0.3, 1.6) * cos(k),
+                    y + size * random.uniform(0.3, 1.6) * sin(k),
+                )
+                for k in range(6)
+            ]
             canvas.paint(pen.polygon(gap), scaled(canvas.sky_low, 0.62), 300.0)
 
 
-# rim and middle of a traffic sign; what is drawn on it: (middle, half width, half height) in shares of its size
-SIGNS = [((150, 32, 34), (205, 206, 202)), ((40, 66, 124), (40, 66, 124)), ((205, 206, 202), (196, 160, 62)),
-         ((190, 154, 60), (190, 154, 60)), ((36, 82, 66), (36, 82, 66)), ((205, 206, 202), (44, 70, 126))]
+# rim and middle of a traffic sign; what is drawn on it: (middle, half width, half height) in shares
+# of its size
+SIGNS = [
+    ((150, 32, 34), (205, 206, 202)),
+    ((40, 66, 124), (40, 66, 124)),
+    ((205, 206, 202), (196, 160, 62)),
+    ((190, 154, 60), (190, 154, 60)),
+    ((36, 82, 66), (36, 82, 66)),
+    ((205, 206, 202), (44, 70, 126)),
+]
 
 
 @dataclass(frozen=True)
 class Pole(Thing):
-    """A pole, with what hangs on it: "lamp", "sign", "light" (a traffic light), "wires" (over a tram) or nothing."""
+    """A pole, with what hangs on it: "lamp", "sign", "light" (a traffic light), "wires" (over a
+    tram) or nothing.
+    """
 
     height: float = 6.0
     radius: float = 0.07
@@ -97,26 +127,56 @@ class Pole(Thing):
 
     def draw(self, canvas):
         r, h, pen = self.radius, self.height, Pen(canvas, self)
-        foot = [(-1.7 * r, 0), (-1.7 * r, 0.8), (-r, 0.9), (-r, h), (r, h), (r, 0.9), (1.7 * r, 0.8), (1.7 * r, 0)]
+        foot = [
+            (-1.7 * r, 0),
+            (-1.7 * r, 0.8),
+            (-r, 0.9),
+            (-r, h),
+            (r, h),
+            (r, 0.9),
+            (1.7 * r, 0.8),
+            (1.7 * r, 0),
+        ]
         shaded = rect(0.1 * r, 0, r, h) if pen.sunny < 0 else rect(-1.5 * r, 0, -0.1 * r, h)
-        pen.part(self.label, foot if h > 4 else [(-r, h), (r, h), (r, 0), (-r, 0)], self.color, "metal",
-                 [(shaded, scaled(self.color, 0.65))])
+        pen.part(
+            self.label,
+            foot if h > 4 else [(-r, h), (r, h), (r, 0), (-r, 0)],
+            self.color,
+            "metal",
+            [(shaded, scaled(self.color, 0.65))],
+        )
         if self.carries == "lamp":
             a = 1.6 if self.x < 0 else -1.6
-            lamp = [(0, h - 0.1), (a * 0.6, h + 0.2), (a, h + 0.22), (a, h + 0.34), (a * 0.6, h + 0.36), (0, h + 0.05)]
+            lamp = [
+                (0, h - 0.1),
+                (a * 0.6, h + 0.2),
+                (a, h + 0.22),
+                (a, h + 0.34),
+                (a * 0.6, h + 0.36),
+                (0, h + 0.05),
+            ]
             pen.part("pole", lamp, self.color, "metal")
         elif self.arm:
-            pen.part("pole", [(0, h - 0.2), (self.arm, h - 0.05), (self.arm, h + 0.06), (0, h)], self.color, "metal")
+            pen.part(
+                "pole",
+                [(0, h - 0.2), (self.arm, h - 0.05), (self.arm, h + 0.06), (0, h)],
+                self.color,
+                "metal",
+            )
         if self.carries == "sign":
             self._sign(pen)
         if self.carries == "light":
-            for x, y in [(0.0, 2.55 if self.arm else h - 0.5), (self.arm, h - 0.5)][: 2 if self.arm else 1]:
+            for x, y in [(0.0, 2.55 if self.arm else h - 0.5), (self.arm, h - 0.5)][
+                : 2 if self.arm else 1
+            ]:
                 self._light(pen, x, y)
 
     def _sign(self, pen):
         random, top = self.random(), self.height - 0.45
         kind, size = random.integer(0, 4), random.uniform(0.33, 0.44)
-        turn = {0: 0.0, 1: pi / 2 if random.chance(0.5) else -pi / 2, 2: pi / 4, 3: 0.0, 4: pi / 8}[kind]
+        turn = {0: 0.0, 1: pi / 2 if random.chance(0.5) else -pi / 2, 2: pi / 4, 3: 0.0, 4: pi / 8}[
+            kind
+        ]
         wide = random.uniform(1.0, 1.7)
 
         def shape(k):
@@ -125,26 +185,58 @@ class Pole(Thing):
             return round_(0.0, top, size * k, (20, 3, 4, 4, 8)[kind], turn)
 
         if random.chance(0.15):  # from behind
-            pen.part("traffic sign", shape(1.0), (118, 120, 120), "metal", [(shape(0.9), (104, 106, 106))])
+            pen.part(
+                "traffic sign",
+                shape(1.0),
+                (118, 120, 120),
+                "metal",
+                [(shape(0.9), (104, 106, 106))],
+            )
             return
         rim, middle = random.choice(SIGNS)
-        marks = random.choice([((0, 0.45 * size, 0.07),), ((0, 0.08 * size, 0.45 * size),),
-                               ((-0.18 * size, 0.1 * size, 0.4 * size), (0.2 * size, 0.1 * size, 0.2 * size)),
-                               ((0, 0.4 * size, 0.04), (0, 0.1 * size, 0.3 * size))])
+        marks = random.choice(
+            [
+                ((0, 0.45 * size, 0.07),),
+                ((0, 0.08 * size, 0.45 * size),),
+                ((-0.18 * size, 0.1 * size, 0.4 * size), (0.2 * size, 0.1 * size, 0.2 * size)),
+                ((0, 0.4 * size, 0.04), (0, 0.1 * size, 0.3 * size)),
+            ]
+        )
         ink = (212, 213, 208) if sum(middle) < 300 else (40, 40, 42)
-        pen.part("traffic sign", shape(1.0), rim, "plain",
-                 [(shape(0.8), middle), *((rect(a - w, top - h, a + w, top + h), ink) for a, w, h in marks)])
+        pen.part(
+            "traffic sign",
+            shape(1.0),
+            rim,
+            "plain",
+            [
+                (shape(0.8), middle),
+                *((rect(a - w, top - h, a + w, top + h), ink) for a, w, h in marks),
+            ],
+        )
 
     def _light(self, pen, x, y):
         lit, colors = self.random().integer(0, 2), [(235, 60, 50), (235, 175, 70), (80, 220, 150)]
-        lamps = [(round_(x, y + 0.52 * (0.62 - 0.62 * k), 0.11, 10), color if k == lit else scaled(color, 0.22))
-                 for k, color in enumerate(colors)]
-        pen.part("traffic light", rect(x - 0.17, y - 0.52, x + 0.17, y + 0.52), (30, 33, 32), "plain", lamps)
+        lamps = [
+            (
+                round_(x, y + 0.52 * (0.62 - 0.62 * k), 0.11, 10),
+                color if k == lit else scaled(color, 0.22),
+            )
+            for k, color in enumerate(colors)
+        ]
+        pen.part(
+            "traffic light",
+            rect(x - 0.17, y - 0.52, x + 0.17, y + 0.52),
+            (30, 33, 32),
+            "plain",
+            lamps,
+        )
 
 
 @dataclass(frozen=True)
 class Barrier(Thing):
-    """A long low thing along the road: fence, wall, guard rail, hedge; or across it, from x to x + length."""
+    """A long low thing along the road: fence, wall, guard rail, hedge; or across it, from x to x +
+    length.
+    """
 
     label: str = "fence"
     length: float = 12.0
@@ -157,7 +249,9 @@ class Barrier(Thing):
         return (self.x + self.length, self.z) if self.across else (self.x, self.z + self.length)
 
     def distance(self):
-        return self.z + (0.0 if self.across else self.length * 0.5 + 20)  # beside the road: behind what is on it
+        return self.z + (
+            0.0 if self.across else self.length * 0.5 + 20
+        )  # beside the road: behind what is on it
 
     def footprint(self):
         x1, z1 = self.end()
@@ -186,13 +280,29 @@ class Barrier(Thing):
             if self.label == "wall":
                 for _ in range(count * 3):  # single stones
                     row, t = random.integer(0, 5), random.uniform(0, 1)
-                    put(t, t + 0.5 / self.length, row / 6, (row + 0.9) / 6, random.uniform(0.82, 1.12))
+                    put(
+                        t,
+                        t + 0.5 / self.length,
+                        row / 6,
+                        (row + 0.9) / 6,
+                        random.uniform(0.82, 1.12),
+                    )
                 put(0, 1, 0.93, 1, 1.2, "plaster")
                 put(0, 1, 0, 0.1, 0.7, "plaster")
             elif self.label == "vegetation":
                 for _ in range(count * 6):
-                    t, y, d = random.uniform(0, 1), random.uniform(0, 0.95), random.uniform(0.05, 0.2)
-                    put(t, t + d / self.length * 2, y, min(1, y + d), 0.7 + 0.5 * y + random.uniform(-0.15, 0.15))
+                    t, y, d = (
+                        random.uniform(0, 1),
+                        random.uniform(0, 0.95),
+                        random.uniform(0.05, 0.2),
+                    )
+                    put(
+                        t,
+                        t + d / self.length * 2,
+                        y,
+                        min(1, y + d),
+                        0.7 + 0.5 * y + random.uniform(-0.15, 0.15),
+                    )
             else:
                 put(0, 1, 0.62, 0.7, 0.6)
 
@@ -209,7 +319,14 @@ class Barrier(Thing):
             put(0, 1, 0, 1, 0.5, "bark")
             count = max(4, int(self.length / 0.17))
             for k in range(count):
-                put((k + 0.1) / count, (k + 0.9) / count, 0.03, 0.97, 0.9 + 0.04 * (k * 7 % 5), "bark")
+                put(
+                    (k + 0.1) / count,
+                    (k + 0.9) / count,
+                    0.03,
+                    0.97,
+                    0.9 + 0.04 * (k * 7 % 5),
+                    "bark",
+                )
         count = max(4, int(self.length / step))
         for k in range(count + 1):
             t = min(k / count, 1 - bar / self.length)
@@ -220,7 +337,9 @@ class Barrier(Thing):
 
 @dataclass(frozen=True)
 class Slab(Thing):
-    """A box whose class is not scored: bin, bench, box, cone (static, dynamic), or a bridge overhead."""
+    """A box whose class is not scored: bin, bench, box, cone (static, dynamic), or a bridge
+    overhead.
+    """
 
     label: str = "static"
     width: float = 0.6
@@ -241,7 +360,11 @@ class Slab(Thing):
         with canvas.outline(self.label, pen.polygon(shape)) as seen:
             if seen:
                 pen.fill(shape, self.color, "plaster")
-                for a, b, k in ((0.86, 1.0, 1.2), (0.5, 0.62, 0.8 if not self.taper else 1.8), (0.0, 0.1, 0.7)):
+                for a, b, k in (
+                    (0.86, 1.0, 1.2),
+                    (0.5, 0.62, 0.8 if not self.taper else 1.8),
+                    (0.0, 0.1, 0.7),
+                ):
                     y0, y1 = (self.low + c * (self.high - self.low) for c in (a, b))
                     pen.fill(rect(-w, y0, w, y1), scaled(self.color, k), "plaster")
 
@@ -261,7 +384,9 @@ class Strip(Thing):
     def draw(self, canvas):
         count = 16 if self.length > 8 else 3
         steps = [self.z + self.length * (k / count) ** 2 for k in range(count + 1)]
-        left, right = ([(x + self.curve * z * z, 0.0, z) for z in steps] for x in (self.left, self.right))
+        left, right = (
+            [(x + self.curve * z * z, 0.0, z) for z in steps] for x in (self.left, self.right)
+        )
         canvas.surface(self.label, left + right[::-1], self.color, self.material)
 
 
@@ -279,4 +404,6 @@ class Wire(Thing):
     def draw(self, canvas):
         for k in range(12):
             steps = (self.z + self.length * (i / 12) ** 2 for i in (k, k + 1))
-            canvas.line([(self.x + self.curve * z * z, self.height, z) for z in steps], 0.02, (42, 43, 44))
+            canvas.line(
+                [(self.x + self.curve * z * z, self.height, z) for z in steps], 0.02, (42, 43, 44)
+            )

@@ -1,4 +1,7 @@
-"""What is where on a street: layout, houses, trees, vehicles, people, placed at random. Nothing is drawn here."""
+"""What is where on a street: layout, houses, trees, vehicles, people, placed at random. Nothing is
+drawn here.
+"""
+
 from dataclasses import replace
 from math import pi
 
@@ -17,9 +20,20 @@ class Street:
     def __init__(self, random: Random, theme: str):
         self.random, self.theme, r = random, theme, random
         self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
-        self.edges = {-1: r.uniform(4.2, 7.0), 1: r.uniform(2.7, 4.4)}  # camera axis to the kerb, meters
-        self.crossing = r.choice((None, None, r.uniform(24, 45)))  # a road that crosses, at this distance
-        self.square, self.walks, self.zebra, self.ground, self.things = r.chance(0.12), {}, None, [], []
+        self.edges = {
+            -1: r.uniform(4.2, 7.0),
+            1: r.uniform(2.7, 4.4),
+        }  # camera axis to the kerb, meters
+        self.crossing = r.choice(
+            (None, None, r.uniform(24, 45))
+        )  # a road that crosses, at this distance
+        self.square, self.walks, self.zebra, self.ground, self.things = (
+            r.chance(0.12),
+            {},
+            None,
+            [],
+            [],
+        )
         self.put = self.things.append
 
     def at(self, x: float, z: float) -> dict:
@@ -30,10 +44,22 @@ class Street:
         """x of the kerb of a side (-1 left, 1 right), or of a line so many meters beyond it."""
         return side * (self.edges[side] + beyond)
 
-    def strip(self, label, a, b, z=2, length=150.0, color=(0, 0, 0), material="asphalt", curved=True) -> None:
+    def strip(
+        self, label, a, b, z=2, length=150.0, color=(0, 0, 0), material="asphalt", curved=True
+    ) -> None:
         """A strip of ground between x = a and b; without a label it is paint."""
-        self.ground.append(Strip(label=label, left=min(a, b), right=max(a, b), z=z, length=length, color=color,
-                                 material=material, curve=self.curve if curved else 0.0))
+        self.ground.append(
+            Strip(
+                label=label,
+                left=min(a, b),
+                right=max(a, b),
+                z=z,
+                length=length,
+                color=color,
+                material=material,
+                curve=self.curve if curved else 0.0,
+            )
+        )
 
     def open_here(self, z: float, room: float = 7.0) -> bool:
         """Whether the crossing road passes at this distance."""
@@ -42,40 +68,81 @@ class Street:
     def lay_ground(self) -> None:
         """Soil, pavements, road, rails, parking, markings."""
         r, strip, kerb, asphalt = self.random, self.strip, self.kerb, gray(self.random, 82, 128, 4)
-        base, tone = r.choice((("terrain", leaf(r)), ("terrain", (120, 110, 85)), ("sidewalk", gray(r, 100, 150)),
-                               ("ground", gray(r, 95, 135))))
+        base, tone = r.choice(
+            (
+                ("terrain", leaf(r)),
+                ("terrain", (120, 110, 85)),
+                ("sidewalk", gray(r, 100, 150)),
+                ("ground", gray(r, 95, 135)),
+            )
+        )
         strip(base, -90, 90, 2, 900, tone, "grass" if base == "terrain" else "paving", curved=False)
         for side in (-1, 1):
             self.walks[side], stone = r.uniform(3.4, 6.4), gray(r, 100, 160, 6)
-            strip("sidewalk", kerb(side), kerb(side, self.walks[side]), color=stone, material="paving")
-            strip("", kerb(side), kerb(side, 0.16), color=tuple(s + 18 for s in stone), material="marking")
+            strip(
+                "sidewalk", kerb(side), kerb(side, self.walks[side]), color=stone, material="paving"
+            )
+            strip(
+                "",
+                kerb(side),
+                kerb(side, 0.16),
+                color=tuple(s + 18 for s in stone),
+                material="marking",
+            )
         strip("road", -self.edges[-1], self.edges[1], 2, 220, asphalt)
         self.wear(asphalt)
         if self.theme == "tram" or r.chance(0.08):
-            strip("rail track", -5.6, -2.6, color=gray(r, 85, 130), material=r.choice(("asphalt", "gravel", "grass")))
+            strip(
+                "rail track",
+                -5.6,
+                -2.6,
+                color=gray(r, 85, 130),
+                material=r.choice(("asphalt", "gravel", "grass")),
+            )
             for x in (-5.3, -3.3):
                 self.put(Wire(x=x + 0.5, z=6.0, curve=self.curve, length=110))
             for z in range(18, 110, 27):  # masts of the catenary
-                self.put(Pole(**self.at(-self.edges[-1] - 0.5, z), height=6.2, radius=0.09, carries="wires",
-                              arm=self.edges[-1] - 3.0, color=gray(r, 60, 110, 4)))
+                self.put(
+                    Pole(
+                        **self.at(-self.edges[-1] - 0.5, z),
+                        height=6.2,
+                        radius=0.09,
+                        carries="wires",
+                        arm=self.edges[-1] - 3.0,
+                        color=gray(r, 60, 110, 4),
+                    )
+                )
             for x in (-5.0, -3.4):
                 strip("", x, x + 0.12, color=(150, 150, 152), material="marking")
         if self.theme == "parking" or r.chance(0.15):
             side = r.choice((-1, 1))
-            strip("parking", kerb(side, -2.2), kerb(side), r.uniform(2, 9), 40, gray(r, 85, 140), "paving")
+            strip(
+                "parking",
+                kerb(side, -2.2),
+                kerb(side),
+                r.uniform(2, 9),
+                40,
+                gray(r, 85, 140),
+                "paving",
+            )
         if self.crossing:
             strip("road", -60, 60, self.crossing - 3.5, 8, asphalt, curved=False)
         white = gray(r, 165, 205, 4)
         for z in range(3, 90, 6):  # dashes between the lanes
             strip("", -1.75, -1.6, z, 3, white, "marking")
         if self.crossing and r.chance(0.7) or self.theme == "crowd":
-            self.zebra, x = (self.crossing - 7) if self.crossing else r.uniform(11, 18), -self.edges[-1] + 0.3
+            self.zebra, x = (
+                (self.crossing - 7) if self.crossing else r.uniform(11, 18),
+                -self.edges[-1] + 0.3,
+            )
             while x < self.edges[1] - 0.5:
                 strip("", x, x + 0.5, self.zebra, 3.4, white, "marking")
                 x += 1.0
 
     def wear(self, asphalt) -> None:
-        """What years do to a road: darker wheel tracks, patches, seams, manhole covers, gutters; all of it paint."""
+        """What years do to a road: darker wheel tracks, patches, seams, manhole covers, gutters;
+        all of it paint.
+        """
         r, left, right = self.random, -self.edges[-1], self.edges[1]
 
         def worn(a, b, z, length, shade, material="asphalt"):
@@ -97,8 +164,15 @@ class Street:
 
     def tree(self, x: float, z: float, heights, crowns, trunks) -> None:
         r, place = self.random, self.at(x, z)
-        self.put(Tree(**place, height=r.uniform(*heights), crown=r.uniform(*crowns), color=leaf(r),
-                      trunk=r.uniform(*trunks)))
+        self.put(
+            Tree(
+                **place,
+                height=r.uniform(*heights),
+                crown=r.uniform(*crowns),
+                color=leaf(r),
+                trunk=r.uniform(*trunks),
+            )
+        )
 
     def line_sides(self) -> None:
         """Verges, trees, walls and houses on both sides; trees and houses that close the view."""
@@ -119,7 +193,11 @@ class Street:
             z, gap = r.uniform(1.8, 5), 1.0
             while z < 150:
                 length = r.uniform(9, 20)
-                if self.open_here(z, 6) or self.open_here(z + length, 6) or self.open_here(z + length / 2, 9):
+                if (
+                    self.open_here(z, 6)
+                    or self.open_here(z + length, 6)
+                    or self.open_here(z + length / 2, 9)
+                ):
                     z, gap = z + 4, 1.0
                     continue
                 if green:
@@ -127,29 +205,57 @@ class Street:
                         x = side * (outer + r.uniform(1, 9))
                         self.tree(x, z + r.uniform(0, length), (6, 14), (2.0, 4.0), (0.2, 2.4))
                 else:
-                    self.put(Building(
-                        **self.at(side * (outer + 0.2 + r.uniform(0, 0.5)), z), side=side, length=length,
-                        width=r.uniform(9, 16), height=r.uniform(13, 28), color=plaster(r), floors=r.integer(4, 7),
-                        shop=r.chance(0.4), open_front=gap > 0 or self.curve != 0,
-                        scaffold=r.chance(0.06 if self.theme != "fence" else 0.25)))
+                    self.put(
+                        Building(
+                            **self.at(side * (outer + 0.2 + r.uniform(0, 0.5)), z),
+                            side=side,
+                            length=length,
+                            width=r.uniform(9, 16),
+                            height=r.uniform(13, 28),
+                            color=plaster(r),
+                            floors=r.integer(4, 7),
+                            shop=r.chance(0.4),
+                            open_front=gap > 0 or self.curve != 0,
+                            scaffold=r.chance(0.06 if self.theme != "fence" else 0.25),
+                        )
+                    )
                 gap = r.choice((0.0, 0.0, 0.0, r.uniform(2, 8)))
                 z += length + gap
             alley, z = r.chance(0.5), r.uniform(5, 14)
             while alley and z < 110:  # an avenue
                 if not self.open_here(z):
-                    self.tree(self.kerb(side, r.uniform(0.5, 1.0)), z, (6, 10), (1.5, 2.7), (2.0, 2.8))
+                    self.tree(
+                        self.kerb(side, r.uniform(0.5, 1.0)), z, (6, 10), (1.5, 2.7), (2.0, 2.8)
+                    )
                 z += r.uniform(8, 16)
             self.barrier(side, inner)
         for k in range(24):  # what closes the view far away
             place = self.at(-110 + k * 9.5 + r.uniform(-4, 4), r.uniform(150, 210))
             if r.chance(0.5):
-                self.put(Tree(**place, height=r.uniform(11, 19), crown=r.uniform(7, 11), color=leaf(r), trunk=-7.0))
+                self.put(
+                    Tree(
+                        **place,
+                        height=r.uniform(11, 19),
+                        crown=r.uniform(7, 11),
+                        color=leaf(r),
+                        trunk=-7.0,
+                    )
+                )
             else:
-                self.put(Building(**place, length=10, width=17, height=r.uniform(14, 28), color=plaster(r)))
+                self.put(
+                    Building(
+                        **place, length=10, width=17, height=r.uniform(14, 28), color=plaster(r)
+                    )
+                )
 
     def barrier(self, side: int, inner: float) -> None:
-        """A fence, wall, hedge or guard rail along one side, always on the themes that are named after it."""
-        r, wanted = self.random, {"wall": "wall", "fence": "fence", "parking": "guard rail"}.get(self.theme)
+        """A fence, wall, hedge or guard rail along one side, always on the themes that are named
+        after it.
+        """
+        r, wanted = (
+            self.random,
+            {"wall": "wall", "fence": "fence", "parking": "guard rail"}.get(self.theme),
+        )
         if wanted is None and not r.chance(0.25):
             return
         if wanted and self.theme != "parking":
@@ -157,11 +263,25 @@ class Street:
         else:
             label = r.choice(("fence", "vegetation", "vegetation", *([wanted] if wanted else ())))
         z, length = r.uniform(3, 8), r.uniform(10, 24)
-        heights = {"wall": r.uniform(1.5, 2.6), "fence": r.uniform(1.0, 2.0), "vegetation": r.uniform(0.9, 1.8)}
+        heights = {
+            "wall": r.uniform(1.5, 2.6),
+            "fence": r.uniform(1.0, 2.0),
+            "vegetation": r.uniform(0.9, 1.8),
+        }
         color = {"wall": plaster(r), "vegetation": leaf(r)}.get(label, gray(r, 60, 170))
-        near = label == "guard rail" or self.theme == label or r.chance(0.3)  # between road and pavement
+        near = (
+            label == "guard rail" or self.theme == label or r.chance(0.3)
+        )  # between road and pavement
         x = self.kerb(side, 0.3) if near else side * (inner + 0.1)
-        self.put(Barrier(**self.at(x, z), label=label, length=length, height=heights.get(label, 0.8), color=color))
+        self.put(
+            Barrier(
+                **self.at(x, z),
+                label=label,
+                length=length,
+                height=heights.get(label, 0.8),
+                color=color,
+            )
+        )
 
     def park(self) -> None:
         """Cars along the kerbs and on the lanes."""
@@ -171,8 +291,18 @@ class Street:
                 continue
             z = r.uniform(7, 16)
             while z < 90:
-                if not self.open_here(z, 9) and not (self.zebra and abs(z - self.zebra) < 5) and r.chance(0.72):
-                    self.put(car(r, **self.at(self.kerb(side, -1.0), z + 2), heading=0.0 if side > 0 else pi))
+                if (
+                    not self.open_here(z, 9)
+                    and not (self.zebra and abs(z - self.zebra) < 5)
+                    and r.chance(0.72)
+                ):
+                    self.put(
+                        car(
+                            r,
+                            **self.at(self.kerb(side, -1.0), z + 2),
+                            heading=0.0 if side > 0 else pi,
+                        )
+                    )
                 z += r.uniform(5.3, 7.5)
         for x, heading, near in ((-0.1, 0.0, 14), (-3.4, pi, 13)):
             if self.theme == "motorcycle" and x > -1:
@@ -180,7 +310,13 @@ class Street:
             z = r.uniform(near, 40)
             while z < 120:
                 if r.chance(0.6):
-                    self.put(car(r, **self.at(x + r.uniform(-0.2, 0.2), z), heading=heading + 2 * self.curve * z))
+                    self.put(
+                        car(
+                            r,
+                            **self.at(x + r.uniform(-0.2, 0.2), z),
+                            heading=heading + 2 * self.curve * z,
+                        )
+                    )
                 z += r.uniform(12, 45)
         if self.crossing and r.chance(0.7):
             place = self.at(r.uniform(-7, 7), self.crossing + 0.5)
@@ -192,24 +328,60 @@ class Street:
         for side in (-1, 1):
             z = r.uniform(6, 14)
             while z < 100:
-                x, kind = kerb(side, r.uniform(0.25, 0.6)), r.choice(("lamp", "sign", "sign", "", "lamp"))
-                height = {"lamp": r.uniform(5, 8), "sign": r.uniform(2.3, 3.3), "": r.uniform(1.0, 6)}[kind]
-                put(Pole(**at(x, z), height=height, carries=kind, radius=r.uniform(0.05, 0.1),
-                         color=gray(r, 60, 150, 4), label="polegroup" if r.chance(0.02) else "pole"))
+                x, kind = (
+                    kerb(side, r.uniform(0.25, 0.6)),
+                    r.choice(("lamp", "sign", "sign", "", "lamp")),
+                )
+                height = {
+                    "lamp": r.uniform(5, 8),
+                    "sign": r.uniform(2.3, 3.3),
+                    "": r.uniform(1.0, 6),
+                }[kind]
+                put(
+                    Pole(
+                        **at(x, z),
+                        height=height,
+                        carries=kind,
+                        radius=r.uniform(0.05, 0.1),
+                        color=gray(r, 60, 150, 4),
+                        label="polegroup" if r.chance(0.02) else "pole",
+                    )
+                )
                 z += r.uniform(7, 20)
             if r.chance(0.3):
-                put(Pole(**at(kerb(side, 0.4), r.uniform(7.5, 11)), height=r.uniform(2.4, 2.9), carries="sign",
-                         color=gray(r, 60, 150)))
+                put(
+                    Pole(
+                        **at(kerb(side, 0.4), r.uniform(7.5, 11)),
+                        height=r.uniform(2.4, 2.9),
+                        carries="sign",
+                        color=gray(r, 60, 150),
+                    )
+                )
             if r.chance(0.35):
-                put(Slab(**at(kerb(side, 0.9), r.uniform(9, 30)), label=r.choice(("static", "static", "dynamic")),
-                         width=r.uniform(0.4, 1.6), high=r.uniform(0.6, 1.3), color=gray(r, 50, 130, 20)))
+                put(
+                    Slab(
+                        **at(kerb(side, 0.9), r.uniform(9, 30)),
+                        label=r.choice(("static", "static", "dynamic")),
+                        width=r.uniform(0.4, 1.6),
+                        high=r.uniform(0.6, 1.3),
+                        color=gray(r, 50, 130, 20),
+                    )
+                )
         if self.theme == "lights" or self.crossing:
             far = self.crossing - 6 if self.crossing else r.uniform(8, 11)
             near = r.uniform(7.3, 8.5) if self.theme == "lights" else far
             for side, z in ((1, near), (-1, near + 1), (1, far + 14), (-1, far + 14)):
                 x = side * (min(2.6, self.edges[side]) if z < 10 else self.edges[side] + 0.3)
-                put(Pole(**at(x, z), height=2.65 if z < 10 else r.choice((3.4, 5.4)), carries="light", radius=0.08,
-                         color=gray(r, 50, 120), arm=-side * 2.6 if z >= 10 and r.chance(0.6) else 0.0))
+                put(
+                    Pole(
+                        **at(x, z),
+                        height=2.65 if z < 10 else r.choice((3.4, 5.4)),
+                        carries="light",
+                        radius=0.08,
+                        color=gray(r, 50, 120),
+                        arm=-side * 2.6 if z >= 10 and r.chance(0.6) else 0.0,
+                    )
+                )
         if self.theme in ("wall", "parking") and r.chance(0.6):
             place = at(0.0, r.uniform(55, 90))
             put(Slab(**place, label="bridge", width=80, low=5.0, high=6.6, color=gray(r, 100, 150)))
@@ -219,14 +391,37 @@ class Street:
         r, put, at = self.random, self.put, self.at
         if not (self.theme == "fence" or r.chance(0.12)):
             return
-        side, z, board = r.choice((-1, 1)), r.uniform(13, 22), {"label": "fence", "height": 1.15, "stripes": True}
+        side, z, board = (
+            r.choice((-1, 1)),
+            r.uniform(13, 22),
+            {"label": "fence", "height": 1.15, "stripes": True},
+        )
         x, kerb = self.edges[side] - 2.4, self.edges[side]
-        put(Barrier(**at(min(side * x, side * kerb), z), length=2.4, across=True, color=gray(r, 120, 160), **board))
+        put(
+            Barrier(
+                **at(min(side * x, side * kerb), z),
+                length=2.4,
+                across=True,
+                color=gray(r, 120, 160),
+                **board,
+            )
+        )
         put(Barrier(**at(side * x, z), length=r.uniform(8, 14), color=gray(r, 120, 160), **board))
         for k in range(4):
             place = at(side * (x - 0.3 + 0.2 * k), z - 2.2 * k - 1.5)
-            put(Slab(**place, label="dynamic", width=0.36, high=0.6, taper=0.7, color=(172, 70, 46)))
-        put(Slab(**at(side * (x + 1.3), z + 4), label="dynamic", width=1.9, high=0.9, taper=0.6, color=(128, 112, 88)))
+            put(
+                Slab(**place, label="dynamic", width=0.36, high=0.6, taper=0.7, color=(172, 70, 46))
+            )
+        put(
+            Slab(
+                **at(side * (x + 1.3), z + 4),
+                label="dynamic",
+                width=1.9,
+                high=0.9,
+                taper=0.6,
+                color=(128, 112, 88),
+            )
+        )
 
     def people(self) -> None:
         """Those on foot, alone and in pairs, and bicycles on the road and on the pavements."""
@@ -249,12 +444,22 @@ class Street:
             put(cycle(r, "bicycle", False, **at(x, r.uniform(8, 35))))
 
     def special(self) -> None:
-        """What this frame is about, near enough to be learned from; and now and then a rare thing besides."""
-        r, put, at, side, theme = self.random, self.put, self.at, self.random.choice((-1, 1)), self.theme
+        """What this frame is about, near enough to be learned from; and now and then a rare thing
+        besides.
+        """
+        r, put, at, side, theme = (
+            self.random,
+            self.put,
+            self.at,
+            self.random.choice((-1, 1)),
+            self.theme,
+        )
         if theme == "tram":
             put(vehicles.tram(r, **at(-4.2, r.uniform(26, 40)), heading=0.0))
         elif theme in ("bus", "truck"):
-            kind, lane, near = (vehicles.bus, 0.3, (23, 34)) if theme == "bus" else (vehicles.truck, 0.2, (22, 30))
+            kind, lane, near = (
+                (vehicles.bus, 0.3, (23, 34)) if theme == "bus" else (vehicles.truck, 0.2, (22, 30))
+            )
             x = r.choice((-3.5, lane, self.edges[1] - 1.2))
             put(kind(r, **at(x, r.uniform(*near)), heading=pi if x < -1 else 0.0))
         elif theme == "motorcycle":
@@ -274,13 +479,20 @@ class Street:
             put(cycle(r, "motorcycle", r.chance(0.6), **at(r.uniform(-3, 2), r.uniform(12, 30))))
 
     def clear(self) -> list:
-        """The things in order of age, without vehicles that would stand inside another one placed before them."""
+        """The things in order of age, without vehicles that would stand inside another one placed
+        before them.
+        """
         kept, taken = [], []
-        for thing in sorted(self.things, key=lambda t: not isinstance(t, vehicles.Vehicle) or t.label == "car"):
+        for thing in sorted(
+            self.things, key=lambda t: not isinstance(t, vehicles.Vehicle) or t.label == "car"
+        ):
             if isinstance(thing, vehicles.Vehicle):
                 xs, zs = zip(*thing.footprint())
                 a, b, c, d = min(xs), max(xs), min(zs) - 0.6, max(zs) + 0.6
-                if c < 6.5 or any(a < right and left < b and c < far and near < d for left, right, near, far in taken):
+                if c < 6.5 or any(
+                    a < right and left < b and c < far and near < d
+                    for left, right, near, far in taken
+                ):
                     continue
                 taken.append((a, b, c, d))
             kept.append(thing)

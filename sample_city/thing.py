@@ -1,4 +1,7 @@
-"""What all objects share: a place on the street, and a pen for those drawn in a plane that faces the camera."""
+"""What all objects share: a place on the street, and a pen for those drawn in a plane that faces
+the camera.
+"""
+
 from dataclasses import dataclass
 from math import cos, floor, pi, sin
 
@@ -53,33 +56,44 @@ class Thing:
 
 
 class Pen:
-    """Draws in the plane through a thing that faces the camera: (sideways, up) in meters, or in shares of `size`.
+    """Draws in the plane through a thing that faces the camera: (sideways, up) in meters, or in
+    shares of `size`.
 
-    `stretch` squeezes the sideways axis (a cycle seen nearly from behind) and turns it round if it is negative.
+    `stretch` squeezes the sideways axis (a cycle seen nearly from behind) and turns it round if it
+    is negative.
     """
 
     def __init__(self, canvas, thing, stretch: float = 1.0, size: float = 1.0):
         self.canvas, self.z, self.stretch, near = canvas, thing.z, stretch, max(thing.z, NEAR)
         self.scale, self.light = canvas.camera.focal / near * size, canvas.light((0, 0, -1))
         self.u, self.v = canvas.camera.project((thing.x, 0.0, near))
-        self.sunny = canvas.sun.direction[0] * stretch  # positive: the sun is where sideways is positive
+        self.sunny = (
+            canvas.sun.direction[0] * stretch
+        )  # positive: the sun is where sideways is positive
 
     def polygon(self, points) -> list[tuple[int, int]]:
         if self.z < NEAR:
             return []
         k = self.scale * self.stretch
-        return [(floor(self.u + a * k + 0.5), floor(self.v - b * self.scale + 0.5)) for a, b in points]
+        return [
+            (floor(self.u + a * k + 0.5), floor(self.v - b * self.scale + 0.5)) for a, b in points
+        ]
 
     def fill(self, points, color, material: str = "plain") -> None:
         self.canvas.paint(self.polygon(points), color, self.z, material, self.light)
 
     def tube(self, points, width: float, color, material: str = "plain") -> None:
         """A line of this width through the points."""
-        self.canvas.stroke(self.polygon(points), width * self.scale, color, self.z, material, self.light)
+        self.canvas.stroke(
+            self.polygon(points), width * self.scale, color, self.z, material, self.light
+        )
 
     def disc(self, center, radius: float, color, material: str = "plain") -> None:
         for u, v in self.polygon([center]):
-            a, b = max(1, int(radius * abs(self.stretch) * self.scale)), max(1, int(radius * self.scale))
+            a, b = (
+                max(1, int(radius * abs(self.stretch) * self.scale)),
+                max(1, int(radius * self.scale)),
+            )
             self.canvas.ellipse((u - a, v - b, u + a, v + b), color, self.z, material, self.light)
 
     def part(self, label: str, points, color, material: str = "plain", inside=()) -> None:

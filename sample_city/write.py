@@ -1,4 +1,7 @@
-"""A whole data set in Cityscapes' layout, written frame by frame; an interrupted build is completed by the next."""
+"""A whole data set in Cityscapes' layout, written frame by frame; an interrupted build is completed
+by the next.
+"""
+
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -17,16 +20,28 @@ from sample_city.render import render
 from sample_city.scene import THEMES, make_scene
 
 VERSION = 1
-CITIES = {"train": ("ahornstadt", "birkenau", "dornfeld", "eibenburg", "fliederheim", "ginsterhafen"),
-          "val": ("kastanienbad", "lindenwalde", "mispelkirch"), "test": ("ulmenstein", "weidenbruck")}
+CITIES = {
+    "train": ("ahornstadt", "birkenau", "dornfeld", "eibenburg", "fliederheim", "ginsterhafen"),
+    "val": ("kastanienbad", "lindenwalde", "mispelkirch"),
+    "test": ("ulmenstein", "weidenbruck"),
+}
 _BY_NAME = {label.name: label for label in LABELS}
-WITHHELD = ("ego vehicle", "rectification border", "out of roi")  # all that Cityscapes gives away of its test labels
+WITHHELD = (
+    "ego vehicle",
+    "rectification border",
+    "out of roi",
+)  # all that Cityscapes gives away of its test labels
 
 
 def paint_labels(polygons) -> dict[str, Image.Image]:
-    """labelIds (mode L), instanceIds (I;16), color (RGBA), painted back to front as cityscapesScripts paints them."""
-    pictures = {"labelIds": Image.new("L", (WIDTH, HEIGHT)), "instanceIds": Image.new("I", (WIDTH, HEIGHT)),
-                "color": Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 255))}
+    """labelIds (mode L), instanceIds (I;16), color (RGBA), painted back to front as
+    cityscapesScripts paints them.
+    """
+    pictures = {
+        "labelIds": Image.new("L", (WIDTH, HEIGHT)),
+        "instanceIds": Image.new("I", (WIDTH, HEIGHT)),
+        "color": Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 255)),
+    }
     draws = {name: ImageDraw.Draw(picture) for name, picture in pictures.items()}
     count: dict[str, int] = {}
     for item in polygons:
@@ -55,7 +70,9 @@ def frame_plan(split: str, index: int, seed: int) -> tuple[str, str, int, str]:
 
 
 def write_frame(root, split: str, index: int, seed: int) -> None:
-    """Render one frame and write its five files, the image last: a frame whose image is there is complete."""
+    """Render one frame and write its five files, the image last: a frame whose image is there is
+    complete.
+    """
     city, stem, scene_seed, theme = frame_plan(split, index, seed)
     images, labels = Path(root) / "leftImg8bit" / split / city, Path(root) / "gtFine" / split / city
     if (images / f"{stem}_leftImg8bit.png").is_file():
@@ -74,21 +91,35 @@ def _job(arguments) -> None:
     write_frame(*arguments)
 
 
-def build(root, train: int = 40, val: int = 20, test: int = 4, seed: int = 1, workers: int | None = None,
-          progress: bool = True) -> Path:
-    """Write a sample city to `root` and return it. Frames that are there are kept, so it can be interrupted.
+def build(
+    root,
+    train: int = 40,
+    val: int = 20,
+    test: int = 4,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write a sample city to `root` and return it. Frames that are there are kept, so it can be
+    interrupted.
 
-    Raises ValueError if `root` holds a city of another version or seed, OSError (naming the file) if the disk is
-    full or the folder is not writable.
+    Raises ValueError if `root` holds a city of another version or seed, OSError (naming the file)
+    if the disk is full or the folder is not writable.
     """
     root, marker = Path(root), Path(root) / "sample_city.json"
     plan = {"version": VERSION, "seed": seed}
     if marker.is_file() and json.loads(marker.read_text()) != plan:
-        raise ValueError(f"{root} holds a sample city made with {marker.read_text()}, wanted {json.dumps(plan)}; "
-                         "choose another folder or remove this one")
+        raise ValueError(
+            f"{root} holds a sample city made with {marker.read_text()}, wanted "
+            f"{json.dumps(plan)}; choose another folder or remove this one"
+        )
     write_text(marker, json.dumps(plan))
-    jobs = [(root, split, index, seed) for split, count in (("train", train), ("val", val), ("test", test))
-            for index in range(count) if not _done(root, split, index, seed)]
+    jobs = [
+        (root, split, index, seed)
+        for split, count in (("train", train), ("val", val), ("test", test))
+        for index in range(count)
+        if not _done(root, split, index, seed)
+    ]
     workers = min(workers or os.cpu_count() or 1, max(1, len(jobs)))
     bar = tqdm(total=len(jobs), desc="sample city", disable=not progress or not jobs)
     if workers == 1:
@@ -109,6 +140,8 @@ def _done(root, split: str, index: int, seed: int) -> bool:
 
 
 def ensure_root(root=None) -> Path:
-    """The dataset root (paths.find_root); if that is the sample city, it is built first, or completed."""
+    """The dataset root (paths.find_root); if that is the sample city, it is built first, or
+    completed.
+    """
     found = find_root(root)
     return build(found) if found == sample_city_dir() else found

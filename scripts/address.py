@@ -3,8 +3,10 @@
     python -m scripts.address https://github.com/<owner>/<name>
     python -m scripts.address                                     # the address of `git remote get-url origin`
 
-Only sources change (setup cell, badge below each title), not outputs, so nothing needs to be run again.
+Only sources change (setup cell, badge below each title), not outputs, so nothing needs to be run
+again.
 """
+
 import importlib
 import re
 import subprocess
@@ -21,14 +23,18 @@ BADGE = re.compile(r"\n*\[!\[Open in Colab\][^\n]*")
 
 def origin() -> str:
     """The https address of the remote called origin, or ""."""
-    result = subprocess.run(["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(
+        ["git", "remote", "get-url", "origin"], cwd=ROOT, capture_output=True, text=True
+    )
     return re.sub(r"^git@([^:]+):", r"https://\1/", result.stdout.strip()).removesuffix(".git")
 
 
 def apply(address: str, root: Path = ROOT) -> None:
     """Set ADDRESS in scripts/setup_cell.py of `root`, and bring every notebook in line with it."""
     source = root / "scripts" / "setup_cell.py"
-    source.write_text(re.sub(r'^ADDRESS = "[^"]*"', f'ADDRESS = "{address}"', source.read_text(), flags=re.M))
+    source.write_text(
+        re.sub(r'^ADDRESS = "[^"]*"', f'ADDRESS = "{address}"', source.read_text(), flags=re.M)
+    )
     spec = importlib.util.spec_from_file_location("changed_setup_cell", source)
     changed = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(changed)
@@ -43,7 +49,9 @@ def apply(address: str, root: Path = ROOT) -> None:
 if __name__ == "__main__":
     address = sys.argv[1] if len(sys.argv) > 1 else origin()
     if not address.startswith("https://"):
-        raise SystemExit(f"no public https address found ({address or 'no remote called origin'}); give one: "
-                         "python -m scripts.address https://github.com/<owner>/<name>")
+        raise SystemExit(
+            f"no public https address found ({address or 'no remote called origin'}); give one: "
+            "python -m scripts.address https://github.com/<owner>/<name>"
+        )
     apply(address)
     print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")

@@ -1,10 +1,13 @@
-"""Does strict nbval notice a stored output that is wrong? One change in every compared cell, then each must fail.
+"""Does strict nbval notice a stored output that is wrong? One change in every compared cell, then
+each must fail.
 
     python -m scripts.changed_outputs 01 03 04 05 06 08     # some minutes
 
-The changes: a digit of a number, of a shape, of a table's cell, a class name, and a figure's number, color or
-legend text. They are made in copies of the notebooks below runs/. Writes benchmarks/results/changed_outputs.json.
+The changes: a digit of a number, of a shape, of a table's cell, a class name, and a figure's
+number, color or legend text. They are made in copies of the notebooks below runs/. Writes
+benchmarks/results/changed_outputs.json.
 """
+
 import json
 import random
 import re
@@ -20,12 +23,34 @@ from helpers.paths import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "changed_outputs.json"
 SEED = 10
-NAMES = ["road", "sidewalk", "building", "wall", "fence", "pole", "vegetation", "terrain", "sky", "person", "rider",
-         "car", "truck", "bus", "train", "motorcycle", "bicycle"]
+NAMES = [
+    "road",
+    "sidewalk",
+    "building",
+    "wall",
+    "fence",
+    "pole",
+    "vegetation",
+    "terrain",
+    "sky",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+]
 KINDS = {  # what is replaced; within figures the text that describes their data
-    "figure's legend": r"(?<=legend )\w+", "figure's color": r"#[0-9a-f]{6}", "figure's number": r"(?<= mean )\d",
-    "class name": rf"\b(?:{'|'.join(NAMES)})\b", "shape": r"(?<=[(\[])\d+(?=, \d+)|\d+x\d+", "table cell":
-    r"(?<=  )\d+\.?\d*(?=\n|  )", "number": r"\d+"}
+    "figure's legend": r"(?<=legend )\w+",
+    "figure's color": r"#[0-9a-f]{6}",
+    "figure's number": r"(?<= mean )\d",
+    "class name": rf"\b(?:{'|'.join(NAMES)})\b",
+    "shape": r"(?<=[(\[])\d+(?=, \d+)|\d+x\d+",
+    "table cell": r"(?<=  )\d+\.?\d*(?=\n|  )",
+    "number": r"\d+",
+}
 
 
 def other(found: str, generator: random.Random) -> str:
@@ -36,7 +61,9 @@ def other(found: str, generator: random.Random) -> str:
     if not digits:
         return found[::-1] if found != found[::-1] else found + "s"
     place = generator.choice(digits)
-    return found[:place] + str((int(found[place]) + generator.randint(1, 9)) % 10) + found[place + 1 :]
+    return (
+        found[:place] + str((int(found[place]) + generator.randint(1, 9)) % 10) + found[place + 1 :]
+    )
 
 
 def change(notebook, generator: random.Random) -> dict:
@@ -44,13 +71,19 @@ def change(notebook, generator: random.Random) -> dict:
     changes, used = {}, dict.fromkeys(KINDS, 0)
     cells = [c for c in notebook.cells if c.cell_type == "code"]
     for index, cell in enumerate(cells):
-        texts = [(o, "text") if "text" in o else (o["data"], "text/plain") for o in cell.outputs
-                 if "text" in o or "text/plain" in o.get("data", {})]
+        texts = [
+            (o, "text") if "text" in o else (o["data"], "text/plain")
+            for o in cell.outputs
+            if "text" in o or "text/plain" in o.get("data", {})
+        ]
         if not texts or "nbval-ignore-output" in cell.metadata.get("tags", []):
             continue
         holder, key = generator.choice(texts)
-        found = {kind: list(re.finditer(pattern, holder[key])) for kind, pattern in KINDS.items()
-                 if kind.startswith("figure") == holder[key].startswith("Figure ")}
+        found = {
+            kind: list(re.finditer(pattern, holder[key]))
+            for kind, pattern in KINDS.items()
+            if kind.startswith("figure") == holder[key].startswith("Figure ")
+        }
         kind = min((k for k in found if found[k]), key=used.get, default=None)
         if kind:
             used[kind] += 1
@@ -73,18 +106,48 @@ def main(chapters: list[str]) -> None:
             nbformat.write(notebook, changed)
             with tempfile.TemporaryDirectory() as folder:
                 report = Path(folder) / "report.xml"
-                subprocess.run([sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", str(changed),
-                                f"--junitxml={report}"], cwd=ROOT, stdout=subprocess.DEVNULL)
+                subprocess.run(
+                    [
+                        sys.executable,
+                        "-m",
+                        "pytest",
+                        "--nbval",
+                        "-q",
+                        "-p",
+                        "no:cacheprovider",
+                        str(changed),
+                        f"--junitxml={report}",
+                    ],
+                    cwd=ROOT,
+                    stdout=subprocess.DEVNULL,
+                )
                 cases = ElementTree.parse(report).iter("testcase")
-                red = [int(re.search(r"\d+$", c.get("name"))[0]) for c in cases if c.find("failure") is not None]
+                red = [
+                    int(re.search(r"\d+$", c.get("name"))[0])
+                    for c in cases
+                    if c.find("failure") is not None
+                ]
         finally:
             changed.unlink(missing_ok=True)
         kinds = {k: sum(c[0] == k for c in changes.values()) for k in KINDS}
-        results[chapter] = {"changed": len(changes), "noticed": len(set(red) & set(changes)),
-                            "red though unchanged": sorted(set(red) - set(changes)), "kinds": kinds,
-                            "missed": [changes[i] for i in sorted(set(changes) - set(red))]}
-        RESULTS.write_text(json.dumps({"command": f"python -m scripts.changed_outputs {' '.join(sorted(results))}",
-                                       "seed": SEED, "chapters": dict(sorted(results.items()))}, indent=1) + "\n")
+        results[chapter] = {
+            "changed": len(changes),
+            "noticed": len(set(red) & set(changes)),
+            "red though unchanged": sorted(set(red) - set(changes)),
+            "kinds": kinds,
+            "missed": [changes[i] for i in sorted(set(changes) - set(red))],
+        }
+        RESULTS.write_text(
+            json.dumps(
+                {
+                    "command": f"python -m scripts.changed_outputs {' '.join(sorted(results))}",
+                    "seed": SEED,
+                    "chapters": dict(sorted(results.items())),
+                },
+                indent=1,
+            )
+            + "\n"
+        )
         print(chapter, results[chapter], flush=True)
 
 

@@ -1,11 +1,14 @@
-"""Pictures of the sample city that are kept in the repository: images/sample_city.jpg and data/frame/.
+"""Pictures of the sample city that are kept in the repository: images/sample_city.jpg and
+data/frame/.
 
     python -m scripts.city_pictures            # both
     python -m scripts.city_pictures sheet      # the contact sheet of 24 frames, from the tests' city
     python -m scripts.city_pictures frame      # one val frame: frame.webp, labelIds.png, polygons.json
 
-data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every machine makes it.
+data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every
+machine makes it.
 """
+
 import io
 import json
 import sys
@@ -19,10 +22,32 @@ from sample_city.write import frame_plan
 from scripts.pinned import CITY
 
 SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
-FRAMES = [("val", 14), ("val", 12), ("val", 8), ("train", 20), ("val", 3), ("train", 6), ("val", 15), ("train", 1),
-          ("train", 34), ("val", 10), ("train", 13), ("val", 7), ("train", 8), ("train", 0), ("val", 18), ("train", 15),
-          ("val", 4), ("train", 29), ("val", 1), ("train", 16), ("train", 23), ("train", 25), ("val", 19),
-          ("train", 32)]
+FRAMES = [
+    ("val", 14),
+    ("val", 12),
+    ("val", 8),
+    ("train", 20),
+    ("val", 3),
+    ("train", 6),
+    ("val", 15),
+    ("train", 1),
+    ("train", 34),
+    ("val", 10),
+    ("train", 13),
+    ("val", 7),
+    ("train", 8),
+    ("train", 0),
+    ("val", 18),
+    ("train", 15),
+    ("val", 4),
+    ("train", 29),
+    ("val", 1),
+    ("train", 16),
+    ("train", 23),
+    ("train", 25),
+    ("val", 19),
+    ("train", 32),
+]
 
 
 def sheet(columns: int = 4, width: int = 400) -> None:
@@ -40,10 +65,19 @@ def frame_files() -> dict[str, bytes]:
     """The three files of data/frame, made anew."""
     _, _, seed, theme = frame_plan("val", NUMBER, 1)
     image, polygons = render(make_scene(seed, theme))
-    files = {"polygons.json": json.dumps({"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}).encode()}
+    files = {
+        "polygons.json": json.dumps(
+            {"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}
+        ).encode()
+    }
     for name, picture, options in (
-            ("frame.webp", Image.fromarray(image), {"lossless": True, "quality": 75, "method": 6}),  # 2/3 of a PNG
-            ("labelIds.png", paint_labels(polygons)["labelIds"], {"compress_level": 9})):
+        (
+            "frame.webp",
+            Image.fromarray(image),
+            {"lossless": True, "quality": 75, "method": 6},
+        ),  # 2/3 of a PNG
+        ("labelIds.png", paint_labels(polygons)["labelIds"], {"compress_level": 9}),
+    ):
         buffer = io.BytesIO()
         picture.save(buffer, format=name.split(".")[1], **options)
         files[name] = buffer.getvalue()

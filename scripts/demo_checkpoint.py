@@ -1,10 +1,13 @@
-"""Train the checkpoint that the chapters show, with the project's own commands, and write down what it is.
+"""Train the checkpoint that the chapters show, with the project's own commands, and write down what
+it is.
 
     python -m scripts.demo_checkpoint          # about an hour of one core; resumes where it was interrupted
 
-Builds the training city (320 frames, seed 1; its 20 val frames are those of the sample city), trains, exports to
-data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data, configuration, history, scores, hash.
+Builds the training city (320 frames, seed 1; its 20 val frames are those of the sample city),
+trains, exports to data/checkpoints/demo.pt and writes data/checkpoints/demo.json: commands, data,
+configuration, history, scores, hash.
 """
+
 import shlex
 import subprocess
 import sys
@@ -32,13 +35,26 @@ def main() -> None:
     scores = evaluate(model, dataset_for(info, CITY, "val")).as_dict()
     found = machine()
     record = {
-        "file": CHECKPOINT.name, "sha256": info["sha256"], "parameters": sum(p.numel() for p in model.parameters()),
-        "commands": COMMANDS, "data": f"sample city version {VERSION}, seed 1: 320 train frames, 20 val frames of "
-                                      "other cities, whole frames at quarter scale",
-        "hardware": {name: found[name] for name in ("processor", "processors", "python", "torch") if name in found},
-        "val": scores, "config": info["config"], "history": info["history"]}
+        "file": CHECKPOINT.name,
+        "sha256": info["sha256"],
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "commands": COMMANDS,
+        "data": f"sample city version {VERSION}, seed 1: 320 train frames, 20 val frames of "
+        "other cities, whole frames at quarter scale",
+        "hardware": {
+            name: found[name]
+            for name in ("processor", "processors", "python", "torch")
+            if name in found
+        },
+        "val": scores,
+        "config": info["config"],
+        "history": info["history"],
+    }
     write_json(CHECKPOINT.with_suffix(".json"), record)
-    print(f"{CHECKPOINT.name}: val mIoU {scores['mean_iou']:.3f}, pixel accuracy {scores['pixel_accuracy']:.3f}")
+    print(
+        f"{CHECKPOINT.name}: val mIoU {scores['mean_iou']:.3f}, pixel accuracy "
+        f"{scores['pixel_accuracy']:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Diagrams for images/, drawn from the real modules: sizes and channels are traced, not typed (see scripts/figures.py).
+"""Diagrams for images/, drawn from the real modules: sizes and channels are traced, not typed (see
+scripts/figures.py).
 """
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -14,17 +16,29 @@ from helpers.sizes import output_size
 from helpers.unet import UNet
 from helpers.windows import View, cut
 
-BLUE, ORANGE, RED, GREEN, GRAY, INK = "#3b6fb6", "#d9822b", "#c0392b", "#3a8f5c", "#8a8f98", "#222222"
+BLUE, ORANGE, RED, GREEN, GRAY, INK = (
+    "#3b6fb6",
+    "#d9822b",
+    "#c0392b",
+    "#3a8f5c",
+    "#8a8f98",
+    "#222222",
+)
 PALE, YELLOW = "#dbe6f4", "#ffb000"
 
 
 def trace(model: nn.Module, size: int, kinds=(nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d)) -> list:
-    """[(name, kind, channels, pixels)] of every such layer, in the order in which they run on a size x size frame."""
+    """[(name, kind, channels, pixels)] of every such layer, in the order in which they run on a
+    size x size frame.
+    """
     rows = []
     for name, layer in model.named_modules():
         if isinstance(layer, kinds):
-            layer.register_forward_hook(lambda layer, i, out, name=name: rows.append(
-                (name, type(layer).__name__, out.shape[1], out.shape[2])))
+            layer.register_forward_hook(
+                lambda layer, i, out, name=name: rows.append(
+                    (name, type(layer).__name__, out.shape[1], out.shape[2])
+                )
+            )
     model.eval()(torch.zeros(1, 3, size, size, device="meta"))
     return rows
 
@@ -40,8 +54,19 @@ def canvas(width: float, height: float):
 
 
 def arrow(axis, start, end, color, width=2.2, style="-|>"):
-    axis.add_patch(FancyArrowPatch(start, end, arrowstyle=style, color=color, linewidth=width, mutation_scale=16,
-                                   shrinkA=0, shrinkB=0, zorder=3))
+    axis.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle=style,
+            color=color,
+            linewidth=width,
+            mutation_scale=16,
+            shrinkA=0,
+            shrinkB=0,
+            zorder=3,
+        )
+    )
 
 
 def unet():
@@ -57,11 +82,33 @@ def unet():
     def box(x, level, channels, size, color=BLUE, split=False):
         height, width = 0.06 * size**0.5, 0.08 + 0.035 * np.log2(channels / 2)
         bottom = tops[level] - height
-        axis.add_patch(Rectangle((x, bottom), width, height, facecolor=color, edgecolor="white", linewidth=0.8))
+        axis.add_patch(
+            Rectangle((x, bottom), width, height, facecolor=color, edgecolor="white", linewidth=0.8)
+        )
         if split:  # the left half came through the skip
-            axis.add_patch(Rectangle((x, bottom), width / 2, height, facecolor=PALE, edgecolor=BLUE, linewidth=0.8))
-        axis.text(x + width / 2, tops[level] + 0.05, channels, ha="center", va="bottom", fontsize=13, color=INK)
-        axis.text(x + width / 2, bottom - 0.05, f"{size}", ha="center", va="top", fontsize=12, color="#555555")
+            axis.add_patch(
+                Rectangle(
+                    (x, bottom), width / 2, height, facecolor=PALE, edgecolor=BLUE, linewidth=0.8
+                )
+            )
+        axis.text(
+            x + width / 2,
+            tops[level] + 0.05,
+            channels,
+            ha="center",
+            va="bottom",
+            fontsize=13,
+            color=INK,
+        )
+        axis.text(
+            x + width / 2,
+            bottom - 0.05,
+            f"{size}",
+            ha="center",
+            va="top",
+            fontsize=12,
+            color="#555555",
+        )
         return x, x + width, tops[level] - height / 2, bottom
 
     x, ends = 0.45, []
@@ -72,7 +119,9 @@ def unet():
             channels, size = rows[f"down.{level}.{i}"]
             x += step
             boxes.append(box(x, level, channels, size))
-            arrow(axis, (boxes[-2][1] + 0.03, boxes[-1][2]), (boxes[-1][0] - 0.03, boxes[-1][2]), BLUE)
+            arrow(
+                axis, (boxes[-2][1] + 0.03, boxes[-1][2]), (boxes[-1][0] - 0.03, boxes[-1][2]), BLUE
+            )
         ends.append((boxes[-1], size))
         if level < 4:
             size //= 2
@@ -87,8 +136,15 @@ def unet():
         arrow(axis, (middle, tops[level + 1] + 0.28), (middle, joined[3] - 0.27), GREEN)
         height = (joined[2] + skip[2]) / 2
         arrow(axis, (skip[1] + 0.05, height), (joined[0] - 0.05, height), GRAY)
-        axis.text((skip[1] + joined[0]) / 2, height + 0.05, f"crop {skip_size} to {up_size}", ha="center", va="bottom",
-                  fontsize=10 if level == 3 else 11, color="#555555")
+        axis.text(
+            (skip[1] + joined[0]) / 2,
+            height + 0.05,
+            f"crop {skip_size} to {up_size}",
+            ha="center",
+            va="bottom",
+            fontsize=10 if level == 3 else 11,
+            color="#555555",
+        )
         last = joined
         for j in (0, 2):
             channels, size = rows[f"merge.{i}.{j}"]
@@ -100,12 +156,29 @@ def unet():
     head = box(x + step + 0.1, 0, channels, size, GRAY)
     arrow(axis, (last[1] + 0.03, head[2]), (head[0] - 0.03, head[2]), INK)
     count = sum(p.numel() for p in model.parameters())
-    axis.text(0.45, 8.48, f"U-Net: {count:,} parameters, {len(rows) - ('pool' in rows)} convolutions", fontsize=16,
-              weight="bold", color=INK)
-    axis.text(head[1], 8.48, "number above a box: channels; below: pixels along a side", fontsize=11, ha="right",
-              color="#555555")
-    keys = [(BLUE, "3x3 convolution, ReLU"), (RED, "2x2 max pooling"), (GREEN, "2x2 up-convolution"),
-            (GRAY, "crop and concatenate"), (INK, "1x1 convolution")]
+    axis.text(
+        0.45,
+        8.48,
+        f"U-Net: {count:,} parameters, {len(rows) - ('pool' in rows)} convolutions",
+        fontsize=16,
+        weight="bold",
+        color=INK,
+    )
+    axis.text(
+        head[1],
+        8.48,
+        "number above a box: channels; below: pixels along a side",
+        fontsize=11,
+        ha="right",
+        color="#555555",
+    )
+    keys = [
+        (BLUE, "3x3 convolution, ReLU"),
+        (RED, "2x2 max pooling"),
+        (GREEN, "2x2 up-convolution"),
+        (GRAY, "crop and concatenate"),
+        (INK, "1x1 convolution"),
+    ]
     for i, (color, name) in enumerate(keys):
         y = 1.95 - 0.36 * i
         arrow(axis, (0.45, y), (0.95, y), color)
@@ -125,12 +198,31 @@ def fcn():
     for (channels, size, times), label in zip(_fcn_stages(rows), labels):
         height, width = 0.082 * size**0.5, 0.16 + 0.11 * times
         color = ORANGE if label.startswith("fc") else BLUE
-        axis.add_patch(Rectangle((x, base - height / 2), width, height, facecolor=color, edgecolor="white"))
-        axis.text(x + width / 2, base + height / 2 + 0.06, channels, ha="center", va="bottom", fontsize=13, color=INK)
-        axis.text(x + width / 2, base - height / 2 - 0.06, f"{label}\n{size}", ha="center", va="top", fontsize=11,
-                  color="#555555")
+        axis.add_patch(
+            Rectangle((x, base - height / 2), width, height, facecolor=color, edgecolor="white")
+        )
+        axis.text(
+            x + width / 2,
+            base + height / 2 + 0.06,
+            channels,
+            ha="center",
+            va="bottom",
+            fontsize=13,
+            color=INK,
+        )
+        axis.text(
+            x + width / 2,
+            base - height / 2 - 0.06,
+            f"{label}\n{size}",
+            ha="center",
+            va="top",
+            fontsize=11,
+            color="#555555",
+        )
         if places:
-            arrow(axis, (places[-1][1] + 0.05, base), (x - 0.05, base), INK if label == "fc7" else RED)
+            arrow(
+                axis, (places[-1][1] + 0.05, base), (x - 0.05, base), INK if label == "fc7" else RED
+            )
         places.append((x, x + width, height))
         x += width + 0.8
     return _fcn_scores(figure, axis, model, named, places, base)
@@ -151,16 +243,36 @@ def _fcn_stages(rows) -> list:
 
 
 def _fcn_scores(figure, axis, model, named, places, base):
-    """The right-hand part: scores of fc7, pool4 and pool3, added and up-sampled to the frame's size."""
+    """The right-hand part: scores of fc7, pool4 and pool3, added and up-sampled to the frame's
+    size.
+    """
     pools = [(places[3], "pool4"), (places[2], "pool3")]
     x = places[-1][1] + 0.8
     classes, size = named["score.0"]
 
     def score(x, y, size, text, color=GRAY):
         height = max(0.082 * size**0.5, 0.36)
-        axis.add_patch(Rectangle((x, y - height / 2), 0.2, height, facecolor=color, edgecolor="white"))
-        axis.text(x + 0.1, y + height / 2 + 0.06, classes, ha="center", va="bottom", fontsize=13, color=INK)
-        axis.text(x + 0.1, y - height / 2 - 0.06, text, ha="center", va="top", fontsize=11, color="#555555")
+        axis.add_patch(
+            Rectangle((x, y - height / 2), 0.2, height, facecolor=color, edgecolor="white")
+        )
+        axis.text(
+            x + 0.1,
+            y + height / 2 + 0.06,
+            classes,
+            ha="center",
+            va="bottom",
+            fontsize=13,
+            color=INK,
+        )
+        axis.text(
+            x + 0.1,
+            y - height / 2 - 0.06,
+            text,
+            ha="center",
+            va="top",
+            fontsize=11,
+            color="#555555",
+        )
         return x, x + 0.2, y, height
 
     now = score(x, base, size, f"score\n{size}")
@@ -172,23 +284,45 @@ def _fcn_scores(figure, axis, model, named, places, base):
         arrow(axis, (now[1] + 0.05, base), (joined[0] - 0.05, base), GREEN)
         y = 1.15 - 0.62 * i
         start = place[1] + 0.4
-        axis.plot([start, start, joined[0] + 0.1], [base, y, y], color=GRAY, linewidth=2.2, zorder=0)
+        axis.plot(
+            [start, start, joined[0] + 0.1], [base, y, y], color=GRAY, linewidth=2.2, zorder=0
+        )
         axis.plot(start, base, "o", color=GRAY, markersize=6, zorder=4)
         arrow(axis, (joined[0] + 0.1, y), (joined[0] + 0.1, base - joined[3] / 2 - 0.5), GRAY)
         _, score_size = named[f"score.{i + 1}"]
-        axis.text((start + joined[0]) / 2, y + 0.05, f"{name}: class scores, {score_size} x {score_size}, cropped by "
-                  f"{model.offsets[i]}, added", ha="center", va="bottom", fontsize=11, color="#555555")
+        axis.text(
+            (start + joined[0]) / 2,
+            y + 0.05,
+            f"{name}: class scores, {score_size} x {score_size}, cropped by "
+            f"{model.offsets[i]}, added",
+            ha="center",
+            va="bottom",
+            fontsize=11,
+            color="#555555",
+        )
         now = joined
     x = now[1] + 0.95
     out = score(x, base, 512, "frame\n512", GREEN)
     arrow(axis, (now[1] + 0.05, base), (out[0] - 0.05, base), GREEN)
     count = sum(p.numel() for p in model.parameters())
-    axis.text(0.45, 5.92, f"FCN-8s on VGG16: {count:,} parameters", fontsize=16, weight="bold", color=INK)
-    axis.text(13.2, 5.95, "number above a box: channels; below: pixels along a side", fontsize=11, ha="right",
-              color="#555555")
+    axis.text(
+        0.45, 5.92, f"FCN-8s on VGG16: {count:,} parameters", fontsize=16, weight="bold", color=INK
+    )
+    axis.text(
+        13.2,
+        5.95,
+        "number above a box: channels; below: pixels along a side",
+        fontsize=11,
+        ha="right",
+        color="#555555",
+    )
     strides = [m.stride[0] for m in model.up]
-    keys = [(RED, "2x2 max pooling, then convolutions (fc6: one of 7x7)"), (INK, "1x1 convolution"),
-            (GREEN, f"bilinear up-sampling, by {', '.join(map(str, strides))}"), (GRAY, "skip: class scores are added")]
+    keys = [
+        (RED, "2x2 max pooling, then convolutions (fc6: one of 7x7)"),
+        (INK, "1x1 convolution"),
+        (GREEN, f"bilinear up-sampling, by {', '.join(map(str, strides))}"),
+        (GRAY, "skip: class scores are added"),
+    ]
     for i, (color, name) in enumerate(keys):
         place, y = 4.2 + 5.4 * (i % 2), 5.5 - 0.33 * (i // 2)
         arrow(axis, (place, y), (place + 0.5, y), color)
@@ -197,7 +331,9 @@ def _fcn_scores(figure, axis, model, named, places, base):
 
 
 def valid_convolution():
-    """A 3x3 average over a white image without and with padding, and what a lost pixel costs on each level."""
+    """A 3x3 average over a white image without and with padding, and what a lost pixel costs on
+    each level.
+    """
     image = torch.ones(1, 1, 6, 6)
     kernel = torch.full((1, 1, 3, 3), 1 / 9)
     valid, padded = F.conv2d(image, kernel)[0, 0], F.conv2d(image, kernel, padding=1)[0, 0]
@@ -210,35 +346,85 @@ def valid_convolution():
                 v = float(values[r][c])
                 invented = ring and (r in (0, n - 1) or c in (0, n - 1))
                 face = "#fbe3e0" if invented else plt.cm.Blues(0.12 + 0.33 * v)
-                axis.add_patch(Rectangle((x + 0.42 * c, y - 0.42 * (r + 1)), 0.42, 0.42, facecolor=face,
-                                         edgecolor="white", linewidth=1.5))
-                axis.text(x + 0.42 * c + 0.21, y - 0.42 * (r + 0.5), text.format(v), ha="center", va="center",
-                          fontsize=10, color=RED if invented or v < 0.99 and text != "{:.0f}" else INK)
+                axis.add_patch(
+                    Rectangle(
+                        (x + 0.42 * c, y - 0.42 * (r + 1)),
+                        0.42,
+                        0.42,
+                        facecolor=face,
+                        edgecolor="white",
+                        linewidth=1.5,
+                    )
+                )
+                axis.text(
+                    x + 0.42 * c + 0.21,
+                    y - 0.42 * (r + 0.5),
+                    text.format(v),
+                    ha="center",
+                    va="center",
+                    fontsize=10,
+                    color=RED if invented or v < 0.99 and text != "{:.0f}" else INK,
+                )
         return x + 0.42 * n
 
-    axis.text(0.3, 4.72, "Without padding: 6 pixels in, 4 out, nothing invented", fontsize=14, weight="bold")
+    axis.text(
+        0.3,
+        4.72,
+        "Without padding: 6 pixels in, 4 out, nothing invented",
+        fontsize=14,
+        weight="bold",
+    )
     end = grid(0.3, 4.0, image[0, 0], "{:.0f}")
-    axis.add_patch(Rectangle((0.3, 4.0 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3))
+    axis.add_patch(
+        Rectangle(
+            (0.3, 4.0 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3
+        )
+    )
     arrow(axis, (end + 0.15, 2.75), (end + 0.85, 2.75), BLUE)
     axis.text(end + 0.5, 2.85, "average\n3x3", ha="center", va="bottom", fontsize=11)
     grid(end + 1.0, 3.58, valid)
-    axis.text(6.7, 4.72, "With padding: 6 in, 6 out, and a frame of invented zeros", fontsize=14, weight="bold")
+    axis.text(
+        6.7,
+        4.72,
+        "With padding: 6 in, 6 out, and a frame of invented zeros",
+        fontsize=14,
+        weight="bold",
+    )
     end = grid(6.7, 4.42, F.pad(image, (1, 1, 1, 1))[0, 0], "{:.0f}", ring=1)
-    axis.add_patch(Rectangle((6.7, 4.42 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3))
+    axis.add_patch(
+        Rectangle(
+            (6.7, 4.42 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3
+        )
+    )
     arrow(axis, (end + 0.1, 2.75), (end + 0.8, 2.75), BLUE)
     axis.text(end + 0.45, 2.85, "average\n3x3", ha="center", va="bottom", fontsize=11)
     grid(end + 0.9, 4.0, padded)
     costs = [(1 if level == 4 else 2) * 4 * 2**level for level in range(5)]
     assert sum(costs) == 572 - output_size(572)
-    axis.text(0.3, 0.72, f"In the whole U-Net: {' + '.join(map(str, costs))} = {sum(costs)} pixels, "
-              f"{sum(costs) // 2} on each side; 572 in, {output_size(572)} out", fontsize=14, weight="bold", color=BLUE)
-    axis.text(0.3, 0.3, "Levels 0 to 3 are passed going down and going up, level 4 once; a pixel lost on level k costs "
-              "2 to the k pixels of the frame.", fontsize=12, color="#555555")
+    axis.text(
+        0.3,
+        0.72,
+        f"In the whole U-Net: {' + '.join(map(str, costs))} = {sum(costs)} pixels, "
+        f"{sum(costs) // 2} on each side; 572 in, {output_size(572)} out",
+        fontsize=14,
+        weight="bold",
+        color=BLUE,
+    )
+    axis.text(
+        0.3,
+        0.3,
+        "Levels 0 to 3 are passed going down and going up, level 4 once; a pixel lost on level k "
+        "costs 2 to the k pixels of the frame.",
+        fontsize=12,
+        color="#555555",
+    )
     return figure
 
 
 def overlap_tile(image: np.ndarray):
-    """A frame mirrored at its border; one output tile and the larger input tile that it needs (paper, Fig. 2)."""
+    """A frame mirrored at its border; one output tile and the larger input tile that it needs
+    (paper, Fig. 2).
+    """
     size, margin = 388, View().margin
     rows, columns = image.shape[:2]
     wide = cut(image, -margin, -margin, rows + 2 * margin, columns + 2 * margin)
@@ -252,29 +438,68 @@ def overlap_tile(image: np.ndarray):
     axis.imshow(wide[::2, ::2], extent=(0, wide.shape[1], wide.shape[0], 0), aspect="auto")
     for y in range(0, rows, step):
         for x in range(0, columns, step):
-            axis.add_patch(Rectangle((x + margin, y + margin), min(step, columns - x), min(step, rows - y), fill=False,
-                                     edgecolor="white", linewidth=1, linestyle=":"))
+            axis.add_patch(
+                Rectangle(
+                    (x + margin, y + margin),
+                    min(step, columns - x),
+                    min(step, rows - y),
+                    fill=False,
+                    edgecolor="white",
+                    linewidth=1,
+                    linestyle=":",
+                )
+            )
     for x, y in ((0, 0), (3 * step, step)):
-        axis.add_patch(Rectangle((x, y), size + 2 * margin, size + 2 * margin, facecolor="#3b6fb633",
-                                 edgecolor="#1f5fd0", linewidth=4))
-        axis.add_patch(Rectangle((x + margin, y + margin), size, size, facecolor="#ffb00040", edgecolor=YELLOW,
-                                 linewidth=4))
-    for x, y, text, color in ((3 * step + 12, step + margin - 26, f"input tile, {size + 2 * margin} pixels", "#1f5fd0"),
-                              (3 * step + margin + 12, step + margin + 62, f"its answer, {size} pixels", "#8a5a00"),
-                              (size + 2 * margin + 30, margin - 26, f"mirrored border, {margin} pixels", INK)):
-        axis.text(x, y, text, fontsize=15, weight="bold", color=color, va="bottom",
-                  bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3})
+        axis.add_patch(
+            Rectangle(
+                (x, y),
+                size + 2 * margin,
+                size + 2 * margin,
+                facecolor="#3b6fb633",
+                edgecolor="#1f5fd0",
+                linewidth=4,
+            )
+        )
+        axis.add_patch(
+            Rectangle(
+                (x + margin, y + margin),
+                size,
+                size,
+                facecolor="#ffb00040",
+                edgecolor=YELLOW,
+                linewidth=4,
+            )
+        )
+    for x, y, text, color in (
+        (3 * step + 12, step + margin - 26, f"input tile, {size + 2 * margin} pixels", "#1f5fd0"),
+        (3 * step + margin + 12, step + margin + 62, f"its answer, {size} pixels", "#8a5a00"),
+        (size + 2 * margin + 30, margin - 26, f"mirrored border, {margin} pixels", INK),
+    ):
+        axis.text(
+            x,
+            y,
+            text,
+            fontsize=15,
+            weight="bold",
+            color=color,
+            va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 3},
+        )
     return figure
 
 
 def classes():
-    """The 19 evaluated classes with color, train id and label id, by category; and the ids that are ignored."""
+    """The 19 evaluated classes with color, train id and label id, by category; and the ids that are
+    ignored.
+    """
     figure, axis = canvas(13.6, 4.9)
     rows = [label for label in LABELS if not label.ignore_in_eval]
     categories = list(dict.fromkeys(label.category for label in rows))
     columns = [["flat", "construction"], ["object", "nature"], ["sky", "human"], ["vehicle"]]
     assert sorted(sum(columns, [])) == sorted(categories)
-    axis.text(0.35, 4.5, "The 19 classes that Cityscapes evaluates", fontsize=17, weight="bold", color=INK)
+    axis.text(
+        0.35, 4.5, "The 19 classes that Cityscapes evaluates", fontsize=17, weight="bold", color=INK
+    )
     axis.text(13.25, 4.52, "train id · name · (label id)", fontsize=12, ha="right", color="#555555")
     for column, names in enumerate(columns):
         x, y = 0.35 + 3.3 * column, 4.0
@@ -283,23 +508,50 @@ def classes():
             y -= 0.42
             for label in (la for la in rows if la.category == category):
                 color = np.array(TRAIN_19.colors[label.train_id]) / 255
-                axis.add_patch(Rectangle((x, y - 0.16), 0.5, 0.32, facecolor=color, edgecolor="#999999", linewidth=0.5))
-                axis.text(x + 0.25, y, label.train_id, ha="center", va="center", fontsize=12,
-                          color="white" if color @ [0.3, 0.6, 0.1] < 0.55 else "black")
-                axis.text(x + 0.64, y, f"{label.name} ({label.id})", va="center", fontsize=14, color=INK)
+                axis.add_patch(
+                    Rectangle(
+                        (x, y - 0.16),
+                        0.5,
+                        0.32,
+                        facecolor=color,
+                        edgecolor="#999999",
+                        linewidth=0.5,
+                    )
+                )
+                axis.text(
+                    x + 0.25,
+                    y,
+                    label.train_id,
+                    ha="center",
+                    va="center",
+                    fontsize=12,
+                    color="white" if color @ [0.3, 0.6, 0.1] < 0.55 else "black",
+                )
+                axis.text(
+                    x + 0.64, y, f"{label.name} ({label.id})", va="center", fontsize=14, color=INK
+                )
                 y -= 0.42
             y -= 0.12
     ignored = [label for label in LABELS if label.ignore_in_eval and label.id >= 0]
     middle = len(ignored) // 2
     for i, part in enumerate((ignored[:middle], ignored[middle:])):
-        axis.text(0.35, 0.62 - 0.32 * i, ("ignored (255): " if not i else "") + ", ".join(
-            f"{label.name} ({label.id})" for label in part) + ("," if not i else ""), fontsize=11, color="#555555",
-            va="center")
+        axis.text(
+            0.35,
+            0.62 - 0.32 * i,
+            ("ignored (255): " if not i else "")
+            + ", ".join(f"{label.name} ({label.id})" for label in part)
+            + ("," if not i else ""),
+            fontsize=11,
+            color="#555555",
+            va="center",
+        )
     return figure
 
 
 def receptive_field(image: np.ndarray):
-    """What two output pixels of different phase see, and how strongly at initialization (width 16, eight starts)."""
+    """What two output pixels of different phase see, and how strongly at initialization (width 16,
+    eight starts).
+    """
     crop, _ = View().pair(image, np.zeros(image.shape[:2], np.uint8))
     heat = np.zeros((220, 220))
     piece = torch.from_numpy(crop[176:396, 176:396].astype(np.float32) / 255).permute(2, 0, 1)[None]
@@ -311,23 +563,55 @@ def receptive_field(image: np.ndarray):
     figure, (left, right) = plt.subplots(1, 2, figsize=(13.6, 7.2), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.1)
     left.imshow(crop)
-    left.add_patch(Rectangle((91.5, 91.5), 388, 388, fill=False, edgecolor="white", linestyle="--", linewidth=2))
+    left.add_patch(
+        Rectangle(
+            (91.5, 91.5), 388, 388, fill=False, edgecolor="white", linestyle="--", linewidth=2
+        )
+    )
     for pixel, color in ((210, YELLOW), (100, "#ff5a5f")):
         first, last = sees(pixel)
-        left.add_patch(Rectangle((first - 0.5, first - 0.5), last - first + 1, last - first + 1, fill=False,
-                                 edgecolor=color, linewidth=4))
+        left.add_patch(
+            Rectangle(
+                (first - 0.5, first - 0.5),
+                last - first + 1,
+                last - first + 1,
+                fill=False,
+                edgecolor=color,
+                linewidth=4,
+            )
+        )
         left.plot(pixel + 92, pixel + 92, "o", color=color, markersize=11, markeredgecolor="white")
-        left.text(first + 6, last - 8, f"{last - first + 1} x {last - first + 1}", color="white", fontsize=15,
-                  weight="bold", bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 3})
+        left.text(
+            first + 6,
+            last - 8,
+            f"{last - first + 1} x {last - first + 1}",
+            color="white",
+            fontsize=15,
+            weight="bold",
+            bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 3},
+        )
     left.set_title("Two output pixels and all that they see of the 572 pixels in", fontsize=15)
     right.imshow(np.sqrt(heat), cmap="magma")
     share = [heat[110 - r : 111 + r, 110 - r : 111 + r].sum() for r in range(110)]
     for part in (0.5, 0.9, 0.99):
         r = next(r for r in range(110) if share[r] >= part)
-        right.add_patch(Rectangle((109.5 - r, 109.5 - r), 2 * r + 1, 2 * r + 1, fill=False, edgecolor="white",
-                                  linewidth=1.5))
-        right.text(110 - r + 2, 110 + r - 2, f"{part:.0%} of the gradient: {2 * r + 1} pixels", color="white",
-                   fontsize=13)
+        right.add_patch(
+            Rectangle(
+                (109.5 - r, 109.5 - r),
+                2 * r + 1,
+                2 * r + 1,
+                fill=False,
+                edgecolor="white",
+                linewidth=1.5,
+            )
+        )
+        right.text(
+            110 - r + 2,
+            110 + r - 2,
+            f"{part:.0%} of the gradient: {2 * r + 1} pixels",
+            color="white",
+            fontsize=13,
+        )
     right.set_title("How strongly, before any training", fontsize=15)
     for axis in (left, right):
         axis.axis("off")
@@ -335,9 +619,20 @@ def receptive_field(image: np.ndarray):
 
 
 def legend_below(figure, train_ids, columns: int = 10) -> None:
-    """Color and name of every class that occurs, in a size that stays legible when the picture is 900 pixels wide."""
+    """Color and name of every class that occurs, in a size that stays legible when the picture is
+    900 pixels wide.
+    """
     present = [i for i in np.unique(train_ids) if i != 255]
-    patches = [Patch(facecolor=np.array(TRAIN_19.colors[i]) / 255, label=TRAIN_19.names[i]) for i in present]
+    patches = [
+        Patch(facecolor=np.array(TRAIN_19.colors[i]) / 255, label=TRAIN_19.names[i])
+        for i in present
+    ]
     patches.append(Patch(facecolor="black", label="ignored"))
-    figure.legend(handles=patches, loc="outside lower center", ncols=columns, fontsize=13, handlelength=1,
-                  columnspacing=1.2)
+    figure.legend(
+        handles=patches,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=13,
+        handlelength=1,
+        columnspacing=1.2,
+    )

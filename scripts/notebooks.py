@@ -3,9 +3,10 @@
     python -m scripts.notebooks                        # all of them
     python -m scripts.notebooks notebooks/03*.ipynb
 
-Runs in the pinned environment of the tests, puts the setup cell in, drops widget states and times, and refuses
-to store an error, a warning, a path of this machine, or a notebook of more than 400 kB.
+Runs in the pinned environment of the tests, puts the setup cell in, drops widget states and times,
+and refuses to store an error, a warning, a path of this machine, or a notebook of more than 400 kB.
 """
+
 import re
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ def problems(notebook) -> list[str]:
     for number, cell in enumerate(c for c in notebook.cells if c.cell_type == "code"):
         for output in cell.outputs:
             text = output.get("text", "") + "".join(
-                str(v) for k, v in output.get("data", {}).items() if not k.startswith("image/"))
+                str(v) for k, v in output.get("data", {}).items() if not k.startswith("image/")
+            )
             if output.output_type == "error":
                 found.append(f"cell {number}: {output.ename}: {output.evalue}")
             if output.get("name") == "stderr" or "Warning" in text:
@@ -55,16 +57,25 @@ def run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     first = next(c for c in notebook.cells if c.cell_type == "code")
     first.source = SETUP
-    NotebookClient(notebook, timeout=900, startup_timeout=120, kernel_name="python3", record_timing=False,
-                   store_widget_state=False, coalesce_streams=True,
-                   resources={"metadata": {"path": str(path.resolve().parent)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=900,
+        startup_timeout=120,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+    ).execute()
     found = problems(canonical(notebook))
     if found:
         raise SystemExit(f"{path.name} was not stored:\n  " + "\n  ".join(found))
     nbformat.validate(notebook)
     text = nbformat.writes(notebook)
     if len(text) > LIMIT:
-        raise SystemExit(f"{path.name} was not stored: {len(text)} bytes, at most {LIMIT}; store smaller figures")
+        raise SystemExit(
+            f"{path.name} was not stored: {len(text)} bytes, at most {LIMIT}; store smaller figures"
+        )
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
     print(f"{path.name}: {len(text)} bytes")
 

@@ -1,7 +1,10 @@
-"""What notebooks and tests must not inherit from a machine: the data set, the device, runs, caches, user settings.
+"""What notebooks and tests must not inherit from a machine: the data set, the device, runs, caches,
+user settings.
 
-Imported by conftest.py and by scripts/notebooks.py, so that stored outputs and tests come from the same place.
+Imported by conftest.py and by scripts/notebooks.py, so that stored outputs and tests come from the
+same place.
 """
+
 import os
 import tempfile
 from pathlib import Path
@@ -12,22 +15,41 @@ CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept
 
 
 def pin() -> None:
-    """Set the environment that kernels inherit: a fixed city, the CPU, fresh folders for runs and caches."""
+    """Set the environment that kernels inherit: a fixed city, the CPU, fresh folders for runs and
+    caches.
+    """
     fresh = Path(tempfile.mkdtemp(prefix="course-"))
     os.environ.update(
-        CITYSCAPES_DATASET=str(CITY), COURSE_DEVICE="cpu", COURSE_RUNS=str(fresh / "runs"),
-        COURSE_CACHE=str(fresh / "cache"), JUPYTER_CONFIG_DIR=str(fresh / "jupyter"), IPYTHONDIR=str(fresh / "ipython"),
-        OMP_WAIT_POLICY="PASSIVE", PYTHONHASHSEED="0", PYDEVD_DISABLE_FILE_VALIDATION="1", COLUMNS="100",
-        TQDM_DISABLE="1")
-    for name in ("COURSE_DATA", "MPLBACKEND", "MATPLOTLIBRC", "CITYSCAPES_RESULTS", "CITYSCAPES_EXPORT_DIR"):
+        CITYSCAPES_DATASET=str(CITY),
+        COURSE_DEVICE="cpu",
+        COURSE_RUNS=str(fresh / "runs"),
+        COURSE_CACHE=str(fresh / "cache"),
+        JUPYTER_CONFIG_DIR=str(fresh / "jupyter"),
+        IPYTHONDIR=str(fresh / "ipython"),
+        OMP_WAIT_POLICY="PASSIVE",
+        PYTHONHASHSEED="0",
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        COLUMNS="100",
+        TQDM_DISABLE="1",
+    )
+    for name in (
+        "COURSE_DATA",
+        "MPLBACKEND",
+        "MATPLOTLIBRC",
+        "CITYSCAPES_RESULTS",
+        "CITYSCAPES_EXPORT_DIR",
+    ):
         os.environ.pop(name, None)
     import atexit
     import shutil
+
     atexit.register(shutil.rmtree, fresh, ignore_errors=True)
 
 
 def build_city() -> Path:
-    """The city of the tests, built or completed: 40 + 20 + 4 frames, seed 1, the sample city's defaults."""
+    """The city of the tests, built or completed: 40 + 20 + 4 frames, seed 1, the sample city's
+    defaults.
+    """
     from sample_city import build
 
     return build(CITY, train=40, val=20, test=4, seed=1)

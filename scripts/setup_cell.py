@@ -1,5 +1,10 @@
-"""The setup cell and the Colab badge, one source for all notebooks; scripts/address.py changes the public address."""
-ADDRESS = ""  # the public address of the repository, once there is one: https://github.com/<owner>/<name>
+"""The setup cell and the Colab badge, one source for all notebooks; scripts/address.py changes the
+public address.
+"""
+
+ADDRESS = (
+    ""  # the public address of the repository, once there is one: https://github.com/<owner>/<name>
+)
 FOLDER = "segmentation-course"
 
 SETUP = f'''# Setup, the same cell in every notebook: find the project, or clone it if this notebook was opened alone.
@@ -22,9 +27,13 @@ if missing := [name for name in needed if importlib.util.find_spec(name) is None
 
 
 def badge(name: str, address: str = ADDRESS) -> str:
-    """Markdown that opens notebooks/<name> in Colab; empty while there is no public address on GitHub."""
+    """Markdown that opens notebooks/<name> in Colab; empty while there is no public address on
+    GitHub.
+    """
     if not address.startswith("https://github.com/"):
         return ""
     place = address.removeprefix("https://github.com/").removesuffix(".git")
-    return (f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-            f"(https://colab.research.google.com/github/{place}/blob/main/notebooks/{name})")
+    return (
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{place}/blob/main/notebooks/{name})"
+    )

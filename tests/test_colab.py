@@ -1,4 +1,7 @@
-"""The Colab flow with stand-ins: a made-up google.colab, a folder for Drive, a downloader that copies archives."""
+"""The Colab flow with stand-ins: a made-up google.colab, a folder for Drive, a downloader that
+copies archives.
+"""
+
 import hashlib
 import os
 import shutil
@@ -29,8 +32,13 @@ def root(tmp_path):
         for number in range(count):
             stem = f"{city}_{number:06d}_000019"
             classes = np.kron(rng.integers(7, 34, (6, 5)), np.ones((40, 52))).astype(np.uint8)
-            frame = np.stack([classes * 7, 255 - classes * 7, rng.integers(0, 255, classes.shape)], -1).astype(np.uint8)
-            for kind, end, array in (("leftImg8bit", "leftImg8bit", frame), ("gtFine", "gtFine_labelIds", classes)):
+            frame = np.stack(
+                [classes * 7, 255 - classes * 7, rng.integers(0, 255, classes.shape)], -1
+            ).astype(np.uint8)
+            for kind, end, array in (
+                ("leftImg8bit", "leftImg8bit", frame),
+                ("gtFine", "gtFine_labelIds", classes),
+            ):
                 folder = tmp_path / "root" / kind / split / city
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array).save(folder / f"{stem}_{end}.png")
@@ -43,7 +51,9 @@ def session(root, tmp_path, monkeypatch):
     served = tmp_path / "served"
     for kind, package in zip(("gtFine", "leftImg8bit"), colab.PACKAGES):
         shutil.copytree(root / kind, tmp_path / "zip" / kind / kind)
-        shutil.make_archive(str(served / package.removesuffix(".zip")), "zip", tmp_path / "zip" / kind)
+        shutil.make_archive(
+            str(served / package.removesuffix(".zip")), "zip", tmp_path / "zip" / kind
+        )
     log = types.SimpleNamespace(questions=[], downloads=[], mounts=[], break_after=None)
 
     downloader = types.ModuleType("cityscapesscripts.download.downloader")
@@ -54,7 +64,10 @@ def session(root, tmp_path, monkeypatch):
 
     def login():
         log.questions.append("password")  # the real one calls getpass here
-        credentials = {"username": downloader.input("Cityscapes username or email address: "), "password": "hush"}
+        credentials = {
+            "username": downloader.input("Cityscapes username or email address: "),
+            "password": "hush",
+        }
         log.store = downloader.input("Store credentials unencrypted in 'file' [y/N]: ")
         return credentials
 
@@ -72,8 +85,15 @@ def session(root, tmp_path, monkeypatch):
                 raise ConnectionError("the connection broke")
             assert hashlib.md5(Path(path).read_bytes()).digest() == hashlib.md5(data).digest()
 
-    downloader.input, downloader.login, downloader.download_packages = answer, login, download_packages
-    package, drive = types.ModuleType("cityscapesscripts.download"), types.ModuleType("google.colab.drive")
+    downloader.input, downloader.login, downloader.download_packages = (
+        answer,
+        login,
+        download_packages,
+    )
+    package, drive = (
+        types.ModuleType("cityscapesscripts.download"),
+        types.ModuleType("google.colab.drive"),
+    )
     package.downloader, drive.mount = downloader, log.mounts.append
     google = types.ModuleType("google.colab")
     google.drive = drive
@@ -86,7 +106,9 @@ def session(root, tmp_path, monkeypatch):
 
 
 def test_three_sessions(session, root, tmp_path, monkeypatch, capsys):
-    """Download breaks and resumes, pack to Drive, training interrupted; a new machine goes on without the sources."""
+    """Download breaks and resumes, pack to Drive, training interrupted; a new machine goes on
+    without the sources.
+    """
     at, config = tmp_path / "drive", TrainConfig(**CONFIG)
     session.break_after = 2000
     drive = colab.mount_drive(at=str(at))
@@ -94,30 +116,49 @@ def test_three_sessions(session, root, tmp_path, monkeypatch, capsys):
     with pytest.raises(ConnectionError):
         colab.start(config, drive, tmp_path / "one" / "pack", progress=False)
     real = Run.train_epoch
-    monkeypatch.setattr(Run, "train_epoch", lambda run, epoch: _interrupt() if epoch == 1 else real(run, epoch))
+    monkeypatch.setattr(
+        Run, "train_epoch", lambda run, epoch: _interrupt() if epoch == 1 else real(run, epoch)
+    )
     with pytest.raises(KeyboardInterrupt):
         colab.start(config, drive, tmp_path / "one" / "pack", progress=False).fit()
-    assert session.downloads == [(colab.PACKAGES[0], 0), (colab.PACKAGES[0], 2000), (colab.PACKAGES[1], 0)]
+    assert session.downloads == [
+        (colab.PACKAGES[0], 0),
+        (colab.PACKAGES[0], 2000),
+        (colab.PACKAGES[1], 0),
+    ]
     assert session.store == "n" and session.downloader.input is session.answer
-    assert sorted(p.name for p in (tmp_path / "one" / "cityscapes").glob("[!.]*")) == ["gtFine", "leftImg8bit"]
+    assert sorted(p.name for p in (tmp_path / "one" / "cityscapes").glob("[!.]*")) == [
+        "gtFine",
+        "leftImg8bit",
+    ]
     monkeypatch.setattr(Run, "train_epoch", real)
 
     shutil.rmtree(tmp_path / "one")  # Colab takes the machine back; Drive stays
     asked = len(session.questions)
-    run = colab.start(config, colab.mount_drive(at=str(at)), tmp_path / "two" / "pack", progress=False)
+    run = colab.start(
+        config, colab.mount_drive(at=str(at)), tmp_path / "two" / "pack", progress=False
+    )
     assert "source frames are gone" in capsys.readouterr().out
     trained = []
-    monkeypatch.setattr(Run, "train_epoch", lambda run, epoch: trained.append(epoch) or real(run, epoch))
+    monkeypatch.setattr(
+        Run, "train_epoch", lambda run, epoch: trained.append(epoch) or real(run, epoch)
+    )
     history = run.fit()
     assert trained == [1, 2] and len(history) == 3 and len(session.questions) == asked
 
-    monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "plain"))  # the same as training from the sources in one go
+    monkeypatch.setenv(
+        "COURSE_RUNS", str(tmp_path / "plain")
+    )  # the same as training from the sources in one go
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     plain = make_run(TrainConfig(**CONFIG, root=str(root)), progress=False)
     assert plain.fit() == history
     for mine, theirs in zip(run.model.state_dict().values(), plain.model.state_dict().values()):
         assert torch.equal(mine, theirs)
-    stored = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix in (".json", ".csv", ""))
+    stored = b"".join(
+        p.read_bytes()
+        for p in tmp_path.rglob("*")
+        if p.is_file() and p.suffix in (".json", ".csv", "")
+    )
     assert b"hush" not in stored and b"somebody" not in stored
 
 
@@ -130,13 +171,23 @@ def test_a_pack_gives_the_same_pairs_as_the_sources(root, tmp_path):
     elsewhere = colab.copy_pack(folder, tmp_path / "elsewhere", progress=False)
     shutil.rmtree(folder)
     run = colab.packed_run(TrainConfig(**CONFIG, train_limit=3), elsewhere, progress=False)
-    plain = CityscapesDataset(read_csv(elsewhere / "train.csv"), root, View(size=36), mean=run.config.mean, std=run.config.std)
+    plain = CityscapesDataset(
+        read_csv(elsewhere / "train.csv"),
+        root,
+        View(size=36),
+        mean=run.config.mean,
+        std=run.config.std,
+    )
     assert len(run.train_set) == 3 and len(run.val_set) == 2
     assert all(torch.equal(a, b) for i in range(3) for a, b in zip(run.train_set[i], plain[i]))
 
 
 def test_copying_goes_on_where_it_was(root, tmp_path, monkeypatch):
-    folder, copied, real = colab.pack(root, tmp_path / "pack", View(size=36), progress=False), [], colab._copy
+    folder, copied, real = (
+        colab.pack(root, tmp_path / "pack", View(size=36), progress=False),
+        [],
+        colab._copy,
+    )
 
     def copy(source, target, progress):
         if len(copied) == 3:
@@ -157,7 +208,9 @@ def test_copying_goes_on_where_it_was(root, tmp_path, monkeypatch):
 def test_wrong_turns_are_named(root, tmp_path, monkeypatch):
     folder = colab.pack(root, tmp_path / "pack", View(size=36), progress=False)
     with pytest.raises(ValueError, match="holds crops for"):
-        colab.packed_run(TrainConfig(**{**CONFIG, "size": 48}, padding="same"), folder, progress=False)
+        colab.packed_run(
+            TrainConfig(**{**CONFIG, "size": 48}, padding="same"), folder, progress=False
+        )
     monkeypatch.setitem(sys.modules, "google.colab", None)
     with pytest.raises(RuntimeError, match="not Colab"):
         colab.mount_drive()

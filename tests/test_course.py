@@ -1,4 +1,5 @@
 """The launcher: what it installs and runs, and that an interrupted installation is repeated."""
+
 import subprocess
 
 import pytest
@@ -74,7 +75,11 @@ def test_interrupted_installation_is_repeated(calls, monkeypatch, capsys):
 
 
 def test_exit_code_is_handed_on_and_wrong_words_get_help(calls, monkeypatch, capsys):
-    assert start(monkeypatch, "tset") == 2 and "course.py test" in capsys.readouterr().out and not calls
+    assert (
+        start(monkeypatch, "tset") == 2
+        and "course.py test" in capsys.readouterr().out
+        and not calls
+    )
     monkeypatch.setattr(course, "install", lambda files, cpu: None)
     monkeypatch.setattr(course.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 5))
     assert start(monkeypatch, "test") == 5

@@ -1,4 +1,5 @@
 """The committed checkpoint is what its record says, and still scores what it scored."""
+
 import hashlib
 import json
 from pathlib import Path
@@ -19,13 +20,19 @@ def test_record_and_file_agree():
     assert RECORD["commands"] == list(COMMANDS) and RECORD["history"] == info["history"]
     assert RECORD["config"] == json.loads(json.dumps(info["config"]))
     assert len(info["history"]) == info["config"]["epochs"]
-    assert sum(p.numel() for p in model.parameters()) == RECORD["parameters"] and info["config"]["width"] <= 16
+    assert (
+        sum(p.numel() for p in model.parameters()) == RECORD["parameters"]
+        and info["config"]["width"] <= 16
+    )
 
 
 def test_score_on_unseen_cities_is_as_recorded():
     model, info = load_model(CHECKPOINT)
     scores = evaluate(model, dataset_for(info, CITY, "val")).as_dict()
-    assert scores["mean_iou"] == pytest.approx(RECORD["val"]["mean_iou"], abs=2e-3) and scores["mean_iou"] >= 0.5
+    assert (
+        scores["mean_iou"] == pytest.approx(RECORD["val"]["mean_iou"], abs=2e-3)
+        and scores["mean_iou"] >= 0.5
+    )
     assert scores["pixel_accuracy"] == pytest.approx(RECORD["val"]["pixel_accuracy"], abs=1e-3)
     assert scores["pixels"] == RECORD["val"]["pixels"]
 
@@ -37,5 +44,6 @@ def test_checkpoints_are_small():
 
 def test_readme_quotes_the_result_files():
     from scripts.results import README, write
+
     text = README.read_text(encoding="utf-8")
     assert write(text) == text, "run python -m scripts.results"

@@ -1,4 +1,7 @@
-"""Two processes train as one: the same curve, the same evaluation, one writer, and a killed process loses an epoch."""
+"""Two processes train as one: the same curve, the same evaluation, one writer, and a killed process
+loses an epoch.
+"""
+
 import os
 import signal
 import socket
@@ -18,7 +21,9 @@ from helpers import checkpoints
 from helpers.evaluate import evaluate
 from helpers.training import make_run, train
 
-pytestmark = pytest.mark.skipif(not dist.is_available() or sys.platform == "win32", reason="needs gloo and signals")
+pytestmark = pytest.mark.skipif(
+    not dist.is_available() or sys.platform == "win32", reason="needs gloo and signals"
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +39,12 @@ def runs(tmp_path, monkeypatch):
 
 
 def config_for(root, **changes):
-    """Nothing that depends on the number of processes: no dropout, no batch norm. 10 frames in batches 3, 3, 3, 1."""
-    return small_config(root, norm=None, dropout=0.0, batch_size=3, accumulate=1, schedule=None, **changes)
+    """Nothing that depends on the number of processes: no dropout, no batch norm. 10 frames in
+    batches 3, 3, 3, 1.
+    """
+    return small_config(
+        root, norm=None, dropout=0.0, batch_size=3, accumulate=1, schedule=None, **changes
+    )
 
 
 def together(folder, world, work, *arguments):
@@ -43,12 +52,18 @@ def together(folder, world, work, *arguments):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    started = [processes().Process(target=shared, args=(rank, world, port, folder, work, *arguments))
-               for rank in range(world)]
+    started = [
+        processes().Process(target=shared, args=(rank, world, port, folder, work, *arguments))
+        for rank in range(world)
+    ]
     for process in started:
         process.start()
     end = time.monotonic() + 500
-    while None in (codes := [process.exitcode for process in started]) and not any(codes) and time.monotonic() < end:
+    while (
+        None in (codes := [process.exitcode for process in started])
+        and not any(codes)
+        and time.monotonic() < end
+    ):
         time.sleep(0.05)
     for process in started:  # where one has failed, the others wait for it
         process.kill()
@@ -75,17 +90,25 @@ def validate(run, batch_size):
 
 
 def train_and_evaluate(config):
-    """In one process of several: resume, train to the end, evaluate; returns what this process did and found."""
+    """In one process of several: resume, train to the end, evaluate; returns what this process did
+    and found.
+    """
     run = distributed.make_run(config, progress=False)
     if run.rank > 0:
         checkpoints.save = checkpoints.save_model = run.save_pictures = refuse
     first, history = run.resume(), run.fit()
     shares = [run.batches(epoch) for epoch in (0, 1)]
     matrices = {size: validate(run, size) for size in (1, 2, 3)}
-    return {"first": first, "history": history, "shares": shares,
-            "matrices": {size: (s.confusion.counts, s.loss_per_pixel, s.loss_per_batch, s.pixels)
-                         for size, s in matrices.items()},
-            "weights": torch.cat([p.detach().flatten() for p in run.model.parameters()])}
+    return {
+        "first": first,
+        "history": history,
+        "shares": shares,
+        "matrices": {
+            size: (s.confusion.counts, s.loss_per_pixel, s.loss_per_batch, s.pixels)
+            for size, s in matrices.items()
+        },
+        "weights": torch.cat([p.detach().flatten() for p in run.model.parameters()]),
+    }
 
 
 def evaluate_alone(config):
@@ -103,16 +126,26 @@ def test_two_processes_train_and_evaluate_as_one(root, runs):
     assert zero["first"] == one["first"] == 1 and len(zero["history"]) == 4
     assert zero["history"] == one["history"] and torch.equal(zero["weights"], one["weights"])
     assert_close(zero["history"], expected)
-    assert torch.allclose(zero["weights"], torch.cat([p.detach().flatten() for p in single.model.parameters()]),
-                          atol=1e-3)
-    for epoch in (0, 1):  # 3 = 2 + 1, and the last batch of one frame leaves process 1 with a frame to be voided
+    assert torch.allclose(
+        zero["weights"],
+        torch.cat([p.detach().flatten() for p in single.model.parameters()]),
+        atol=1e-3,
+    )
+    for epoch in (
+        0,
+        1,
+    ):  # 3 = 2 + 1, and the last batch of one frame leaves process 1 with a frame to be voided
         for batch, a, b in zip(single.batches(epoch), zero["shares"][epoch], one["shares"][epoch]):
             assert (sorted(a + b) == sorted(batch)) if len(batch) > 1 else (a == b == batch)
     model, _ = checkpoints.load_model(runs / "small" / "last.pt")
     for size in (1, 2, 3):  # of 3 frames: 2 + 1 batches, 1 + 1 uneven ones, 1 + 0
         scores = evaluate(model, DataLoader(single.val_set, size), single.label_set)
         counts, per_pixel, per_batch, pixels = zero["matrices"][size]
-        assert counts.dtype.kind == "i" and (counts == scores.confusion.counts).all() and pixels == scores.pixels
+        assert (
+            counts.dtype.kind == "i"
+            and (counts == scores.confusion.counts).all()
+            and pixels == scores.pixels
+        )
         assert (one["matrices"][size][0] == counts).all() and counts.sum() == pixels > 0
         assert per_pixel == pytest.approx(scores.loss_per_pixel, rel=1e-12)
         assert per_batch == pytest.approx(scores.loss_per_batch, rel=1e-6)
@@ -131,18 +164,46 @@ def test_a_batch_smaller_than_the_number_of_processes_is_refused(root, runs):
 
 def test_a_killed_process_ends_the_run_and_one_process_continues(root, runs):
     config = replace(config_for(root, epochs=1000), mean=None, std=None)
-    options = [f"--{name.replace('_', '-')}={getattr(config, name)}" for name in (
-        "name", "root", "view", "size", "padding", "width", "depth", "dropout", "batch_size", "lr", "epochs",
-        "pictures")]
+    options = [
+        f"--{name.replace('_', '-')}={getattr(config, name)}"
+        for name in (
+            "name",
+            "root",
+            "view",
+            "size",
+            "padding",
+            "width",
+            "depth",
+            "dropout",
+            "batch_size",
+            "lr",
+            "epochs",
+            "pictures",
+        )
+    ]
     torchrun = subprocess.Popen(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
-         str(ROOT / "tests" / "small_runs.py"), "--preset=recipe", "--augment", *options],
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            str(ROOT / "tests" / "small_runs.py"),
+            "--preset=recipe",
+            "--augment",
+            *options,
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PIDS": str(runs), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     last, end = runs / "small" / "last.pt", time.monotonic() + 500
     while not last.exists() and torchrun.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
-    assert last.exists(), torchrun.communicate()[0] if torchrun.poll() is not None else torchrun.kill()
+    assert last.exists(), (
+        torchrun.communicate()[0] if torchrun.poll() is not None else torchrun.kill()
+    )
     os.kill(int((runs / "pid1").read_text()), signal.SIGKILL)
     message = torchrun.communicate(timeout=400)[0]
     assert torchrun.returncode != 0 and "SIGKILL" in message, message

@@ -1,4 +1,7 @@
-"""README, CONTRIBUTING, glossary, citation and issue forms against the code and the chapters that they speak of."""
+"""README, CONTRIBUTING, glossary, citation and issue forms against the code and the chapters that
+they speak of.
+"""
+
 import importlib
 import re
 from pathlib import Path
@@ -12,7 +15,9 @@ from helpers.device import report
 from helpers.paths import ROOT
 from scripts.results import END, START, write
 
-CHAPTERS = {p.stem: nbformat.read(p, as_version=4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+CHAPTERS = {
+    p.stem: nbformat.read(p, as_version=4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
@@ -27,31 +32,57 @@ def told(table: str) -> dict[str, str]:
 
 def test_readme_goes_from_the_pictures_to_the_license():
     text = read("README.md")
-    marks = ["training.gif", "browser.png", "You will be able to", "## Two commands", "## Chapters", "## Results",
-             START, END, "## Real Cityscapes", "## If something goes wrong", "## Citing and license"]
+    marks = [
+        "training.gif",
+        "browser.png",
+        "You will be able to",
+        "## Two commands",
+        "## Chapters",
+        "## Results",
+        START,
+        END,
+        "## Real Cityscapes",
+        "## If something goes wrong",
+        "## Citing and license",
+    ]
     assert sorted(marks, key=text.index) == marks
     assert f"{REPORTED['mean_iou']}" in text
 
 
 def test_minutes_are_those_of_the_chapters():
-    own = {name: re.search(r"Time\W*(\d+) minutes", notebook.cells[0].source)[1] for name, notebook in CHAPTERS.items()}
+    own = {
+        name: re.search(r"Time\W*(\d+) minutes", notebook.cells[0].source)[1]
+        for name, notebook in CHAPTERS.items()
+    }
     assert told(read("README.md")) == own
-    start = told("\n".join(c.source for c in CHAPTERS["00_start_here"].cells if c.cell_type == "markdown"))
+    start = told(
+        "\n".join(c.source for c in CHAPTERS["00_start_here"].cells if c.cell_type == "markdown")
+    )
     assert len(start) == 9 and start.items() <= own.items()
     assert all(int(own[name]) <= 45 for name in own)
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md", "CHANGELOG.md", "GLOSSARY.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "data/README.md", "CHANGELOG.md", "GLOSSARY.md"]
+)
 def test_commands_and_links_lead_somewhere(name):
     text = read(name)
     commands = re.findall(r"python3? (-m )?([\w./]+)", text)
     for module, target in commands:
-        if module and target.split(".")[0] in ("helpers", "sample_city", "extras", "scripts", "benchmarks"):
+        if module and target.split(".")[0] in (
+            "helpers",
+            "sample_city",
+            "extras",
+            "scripts",
+            "benchmarks",
+        ):
             spec = importlib.util.find_spec(target)
             if spec.submodule_search_locations:  # a package: its __main__
                 assert Path(spec.origin).with_name("__main__.py").is_file(), target
             else:
-                assert '__name__ == "__main__"' in Path(spec.origin).read_text(encoding="utf-8"), target
+                assert '__name__ == "__main__"' in Path(spec.origin).read_text(encoding="utf-8"), (
+                    target
+                )
         elif not module and target.endswith(".py"):
             assert (ROOT / target).is_file(), target
     assert len(commands) > 4 or name not in ("README.md", "CONTRIBUTING.md")
@@ -60,7 +91,9 @@ def test_commands_and_links_lead_somewhere(name):
 
 
 def test_names_that_other_code_relies_on_exist():
-    rows = re.findall(r"^\| (`(?:helpers|sample_city|extras)[^|]*) \| ([^|]+) \|$", read("CONTRIBUTING.md"), re.M)
+    rows = re.findall(
+        r"^\| (`(?:helpers|sample_city|extras)[^|]*) \| ([^|]+) \|$", read("CONTRIBUTING.md"), re.M
+    )
     assert len(rows) == 12
     for places, names in rows:
         modules = [importlib.import_module(place) for place in re.findall(r"`([\w.]+)`", places)]
@@ -73,12 +106,17 @@ def test_names_that_other_code_relies_on_exist():
 
 def test_glossary_is_in_order_and_its_chapters_use_the_words():
     entries = re.findall(r"^\*\*(.+?)\*\* – (.+)$", read("GLOSSARY.md"), re.M)
-    assert len(entries) >= 20 and [e[0].lower() for e in entries] == sorted(e[0].lower() for e in entries)
+    assert len(entries) >= 20 and [e[0].lower() for e in entries] == sorted(
+        e[0].lower() for e in entries
+    )
     for term, text in entries:
         chapters = re.findall(r"\(notebooks/(\w+)\.ipynb\)", text)
         word = re.split(r"[ ,(]", term.lower())[0].replace("normalization", "normali").rstrip("s")
         for chapter in chapters:
-            assert word in "\n".join(c.source for c in CHAPTERS[chapter].cells).lower(), (term, chapter)
+            assert word in "\n".join(c.source for c in CHAPTERS[chapter].cells).lower(), (
+                term,
+                chapter,
+            )
         assert chapters, term
 
 
@@ -86,7 +124,9 @@ def test_citation_has_what_the_format_requires():
     citation = yaml.safe_load(read("CITATION.cff"))
     assert {"cff-version", "title", "message", "authors", "license", "type"} <= set(citation)
     assert citation["license"] == "MIT" and "MIT" in read("LICENSE")
-    assert all({"type", "title", "authors", "year", "url"} <= set(work) for work in citation["references"])
+    assert all(
+        {"type", "title", "authors", "year", "url"} <= set(work) for work in citation["references"]
+    )
     for work in citation["references"]:
         assert work["url"] in read("README.md")
 
@@ -97,7 +137,9 @@ def test_issue_forms_are_forms(path):
     assert form["name"] and form["description"]
     fields = [field for field in form["body"] if field["type"] != "markdown"]
     ids = [field["id"] for field in fields]
-    assert len(set(ids)) == len(ids) and any(field.get("validations", {}).get("required") for field in fields)
+    assert len(set(ids)) == len(ids) and any(
+        field.get("validations", {}).get("required") for field in fields
+    )
     assert {field["type"] for field in fields} <= {"textarea", "input", "dropdown"}
     assert all(field["attributes"]["label"] for field in fields)
     assert all("value" in f["attributes"] for f in form["body"] if f["type"] == "markdown")
@@ -105,7 +147,10 @@ def test_issue_forms_are_forms(path):
 
 def test_the_bug_form_asks_for_the_machine_and_knows_the_chapters():
     assert [p.stem for p in FORMS] == ["bug", "reproduction"]
-    fields = {field.get("id"): field for field in yaml.safe_load(FORMS[0].read_text(encoding="utf-8"))["body"]}
+    fields = {
+        field.get("id"): field
+        for field in yaml.safe_load(FORMS[0].read_text(encoding="utf-8"))["body"]
+    }
     assert {"symptom", "chapter", "cell", "machine", "tried"} <= set(fields)
     assert "python -m helpers.device" in fields["machine"]["attributes"]["description"]
     options = fields["chapter"]["attributes"]["options"]

@@ -1,4 +1,7 @@
-"""Scores against Cityscapes' own evaluation, to 1e-12; evaluate() against plain loops; what must be refused."""
+"""Scores against Cityscapes' own evaluation, to 1e-12; evaluate() against plain loops; what must be
+refused.
+"""
+
 import json
 import math
 import os
@@ -11,7 +14,12 @@ import torch
 from PIL import Image
 
 from extras.benchmark_server.instances import OfficialScores, mean
-from extras.benchmark_server.official import copy_ground_truth, official_scores, old_numpy_names, run_tool
+from extras.benchmark_server.official import (
+    copy_ground_truth,
+    official_scores,
+    old_numpy_names,
+    run_tool,
+)
 from extras.explorers import protocols
 from helpers.checkpoints import save_model
 from helpers.csv_index import find_rows, write_csv
@@ -34,13 +42,16 @@ PREDICTIONS = {
     "all void": lambda truth, random: np.zeros_like(truth),
     "single class": lambda truth, random: np.full_like(truth, 26),
     "ignored ids on valid pixels": lambda truth, random: np.where(
-        random.random(truth.shape) < 0.3, random.choice([0, 4, 9, 29, 30], truth.shape), truth).astype(np.uint8),
+        random.random(truth.shape) < 0.3, random.choice([0, 4, 9, 29, 30], truth.shape), truth
+    ).astype(np.uint8),
 }
 
 
 @pytest.fixture(scope="module")
 def official():
-    """The module of the official script, imported with the environment it wants and put back as it was."""
+    """The module of the official script, imported with the environment it wants and put back as it
+    was.
+    """
     pytest.importorskip("cityscapesscripts")
     with pytest.MonkeyPatch.context() as patch, old_numpy_names():
         patch.setenv("CITYSCAPES_DATASET", str(CITY))
@@ -55,19 +66,26 @@ def official():
 def truth():
     """(label path, label ids, instance ids) of the first frames of val, whole."""
     paths = [CITY / row.label for row in find_rows(CITY, "val")[:FRAMES]]
-    return [(p, open_label(p), np.asarray(Image.open(str(p).replace("labelIds", "instanceIds")))) for p in paths]
+    return [
+        (p, open_label(p), np.asarray(Image.open(str(p).replace("labelIds", "instanceIds"))))
+        for p in paths
+    ]
 
 
 def assert_equal_scores(own: OfficialScores, result: dict) -> None:
-    pairs = ((own.iou(), "classScores", "averageScoreClasses"),
-             (own.instance_iou(), "classInstScores", "averageScoreInstClasses"),
-             (own.category_iou(), "categoryScores", "averageScoreCategories"),
-             (own.category_instance_iou(), "categoryInstScores", "averageScoreInstCategories"))
+    pairs = (
+        (own.iou(), "classScores", "averageScoreClasses"),
+        (own.instance_iou(), "classInstScores", "averageScoreInstClasses"),
+        (own.category_iou(), "categoryScores", "averageScoreCategories"),
+        (own.category_instance_iou(), "categoryInstScores", "averageScoreInstCategories"),
+    )
     for ours, theirs, average in pairs:
         defined = {name: value for name, value in result[theirs].items() if not math.isnan(value)}
         assert {name for name, value in ours.items() if not math.isnan(value)} == set(defined)
         assert all(abs(ours[name] - value) <= 1e-12 for name, value in defined.items())
-        assert abs(mean(ours) - result[average]) <= 1e-12 or (math.isnan(mean(ours)) and math.isnan(result[average]))
+        assert abs(mean(ours) - result[average]) <= 1e-12 or (
+            math.isnan(mean(ours)) and math.isnan(result[average])
+        )
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
@@ -151,10 +169,13 @@ def test_old_numpy_names_come_and_go():
 
 def test_instances_need_their_own_file():
     with pytest.raises(ValueError, match="_instanceIds.png"):
-        OfficialScores().update(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), np.zeros((2, 2), np.int32))
+        OfficialScores().update(
+            np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), np.zeros((2, 2), np.int32)
+        )
 
 
-# --- evaluate() ---------------------------------------------------------------------------------------------------
+# --- evaluate()
+# ---------------------------------------------------------------------------------------------------
 
 QUARTER = View("frame", padding="same", height=64)  # 128 x 64, so that the tests take no time
 
@@ -186,20 +207,29 @@ def test_evaluate_equals_plain_loops(net, val, batch_size):
             log_sum = np.log(np.exp(logits - logits.max(1, keepdims=True)).sum(1)) + logits.max(1)
             total = count = 0
             for b, (_, target) in enumerate(items):
-                for t, p, y, x in zip(target.numpy().ravel(), logits[b].argmax(0).ravel(),
-                                      *np.indices(target.shape).reshape(2, -1)):
+                for t, p, y, x in zip(
+                    target.numpy().ravel(),
+                    logits[b].argmax(0).ravel(),
+                    *np.indices(target.shape).reshape(2, -1),
+                ):
                     if t != IGNORE:
                         matrix[t, p] += 1
                         total, count = total + log_sum[b, y, x] - logits[b, t, y, x], count + 1
             batches.append((total, count))
     sums, counts = np.array(batches).T
-    assert (scores.confusion.matrix == matrix).all() and scores.pixels == counts.sum() == matrix.sum()
+    assert (
+        scores.confusion.matrix == matrix
+    ).all() and scores.pixels == counts.sum() == matrix.sum()
     assert scores.loss_per_pixel == pytest.approx(sums.sum() / counts.sum(), rel=1e-5)
     assert scores.loss_per_batch == pytest.approx((sums / counts).mean(), rel=1e-5)
-    assert (sum(m.counts for m in scores.per_frame) == scores.confusion.counts).all() and len(scores.per_frame) == 5
+    assert (sum(m.counts for m in scores.per_frame) == scores.confusion.counts).all() and len(
+        scores.per_frame
+    ) == 5
     assert scores.pixel_accuracy == matrix.trace() / matrix.sum()
     assert scores.as_dict()["mean_iou"] == scores.mean_iou == np.nanmean(scores.iou)
-    assert list(scores.as_dict()["iou"].values()) == [None if np.isnan(v) else v for v in scores.iou]
+    assert list(scores.as_dict()["iou"].values()) == [
+        None if np.isnan(v) else v for v in scores.iou
+    ]
 
 
 def test_losses_differ_when_batches_are_unequal(net, val):
@@ -213,10 +243,15 @@ def test_losses_differ_when_batches_are_unequal(net, val):
             image, target = val[index]
             if index == 1:  # hardly anything is labeled
                 target = torch.where(torch.arange(target.shape[1]) < 2, target, IGNORE)
-            return image, target if index < 2 else torch.full_like(target, IGNORE)  # and once nothing at all
+            return image, target if index < 2 else torch.full_like(
+                target, IGNORE
+            )  # and once nothing at all
 
     scores = evaluate(net, Uneven())
-    assert math.isfinite(scores.loss_per_batch) and abs(scores.loss_per_pixel - scores.loss_per_batch) > 1e-4
+    assert (
+        math.isfinite(scores.loss_per_batch)
+        and abs(scores.loss_per_pixel - scores.loss_per_batch) > 1e-4
+    )
     assert scores.per_frame[2].counts.sum() == 0 and math.isnan(scores.per_frame[2].mean_iou())
 
 
@@ -226,7 +261,11 @@ def test_withheld_labels_and_empty_splits_are_said(net, tmp_path):
     with pytest.raises(ValueError, match="withheld"):
         evaluate(net, dataset)
     with pytest.raises(FileNotFoundError, match="splits there"):
-        dataset_for({"view": QUARTER, "label_set": TRAIN_19, "mean": (0, 0, 0), "std": (1, 1, 1)}, CITY, "holiday")
+        dataset_for(
+            {"view": QUARTER, "label_set": TRAIN_19, "mean": (0, 0, 0), "std": (1, 1, 1)},
+            CITY,
+            "holiday",
+        )
 
 
 def test_a_model_that_does_not_fit_is_refused(val):
@@ -251,23 +290,43 @@ def test_merged_scores_count_merged_classes(net, val):
 def test_command_line_prints_json(net, tmp_path, capsys):
     info = {"label_set": "train19", "view": vars(QUARTER), "mean": [0.3] * 3, "std": [0.2] * 3}
     save_model(tmp_path / "net.pt", net, info)
-    main(["--checkpoint", str(tmp_path / "net.pt"), "--root", str(CITY), "--json", "--batch-size", "4"])
+    main(
+        [
+            "--checkpoint",
+            str(tmp_path / "net.pt"),
+            "--root",
+            str(CITY),
+            "--json",
+            "--batch-size",
+            "4",
+        ]
+    )
     printed = json.loads(capsys.readouterr().out)
     assert printed["frames"] == 20 and 0 < printed["mean_iou"] < 1 and len(printed["iou"]) == 19
     assert 0 < printed["mean_iou_camvid11"] < 1 and printed["pixels"] > 50_000
 
 
 def test_module_can_be_run():
-    done = subprocess.run([sys.executable, "-m", "helpers.evaluate", "--checkpoint", "nowhere.pt"], cwd=ROOT,
-                          capture_output=True, text=True, env=dict(os.environ))
+    done = subprocess.run(
+        [sys.executable, "-m", "helpers.evaluate", "--checkpoint", "nowhere.pt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+    )
     assert done.returncode and "no such checkpoint" in done.stderr
 
 
-# --- protocols ----------------------------------------------------------------------------------------------------
+# --- protocols
+# ----------------------------------------------------------------------------------------------------
+
 
 def test_protocols_by_hand():
     """Two frames of two classes; class 1 is absent from the second, one void pixel is called 0."""
-    frames = [(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1])), (np.array([0, 0]), np.array([0, 255]))]
+    frames = [
+        (np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1])),
+        (np.array([0, 0]), np.array([0, 255])),
+    ]
     tables = [protocols.count(p, t, 2) for p, t in frames]
     assert tables[0].tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert tables[1].tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
@@ -276,9 +335,13 @@ def test_protocols_by_hand():
     assert protocols.score(tables, "per batch", "left out", "left out", batch=2) == pooled
     first = (2 / 3 + 1 / 2) / 2
     for absent, second in (("left out", 1.0), ("as 0", 0.5), ("as 1", 1.0)):
-        assert protocols.score(tables, "per image", absent, "left out") == pytest.approx((first + second) / 2)
+        assert protocols.score(tables, "per image", absent, "left out") == pytest.approx(
+            (first + second) / 2
+        )
     assert protocols.score(tables, "pooled", "left out", "as false alarms") == (3 / 5 + 1 / 2) / 2
-    assert protocols.score(tables, "pooled", "left out", "as a class") == pytest.approx((3 / 5 + 1 / 2 + 0) / 3)
+    assert protocols.score(tables, "pooled", "left out", "as a class") == pytest.approx(
+        (3 / 5 + 1 / 2 + 0) / 3
+    )
 
 
 def test_protocols_agree_with_the_matrix_and_the_explorer_shows_them(net, val):
@@ -286,12 +349,18 @@ def test_protocols_agree_with_the_matrix_and_the_explorer_shows_them(net, val):
     net.eval()
     with torch.no_grad():
         for image, target in (val[i] for i in range(5)):
-            tables.append(protocols.count(net(image[None])[0].argmax(0).numpy(), target.numpy(), 19))
+            tables.append(
+                protocols.count(net(image[None])[0].argmax(0).numpy(), target.numpy(), 19)
+            )
     everything = protocols.all_scores({"whole frame": tables, "center crop": tables[:1]})
     assert everything[protocols.OFFICIAL] == scores.mean_iou and len(everything) == 54
     per_image = np.mean([m.mean_iou() for m in scores.per_frame])
-    assert everything["per image", "left out", "left out", "whole frame"] == pytest.approx(per_image, abs=1e-15)
-    explorer = protocols.ProtocolExplorer({"whole frame": tables, "center crop": tables[:1]}, TRAIN_19.names)
+    assert everything["per image", "left out", "left out", "whole frame"] == pytest.approx(
+        per_image, abs=1e-15
+    )
+    explorer = protocols.ProtocolExplorer(
+        {"whole frame": tables, "center crop": tables[:1]}, TRAIN_19.names
+    )
     picture = explorer.picture.value
     explorer.absent.value = "as 1"
     assert explorer.picture.value != picture and "absent as 1" in repr(explorer)

@@ -1,4 +1,7 @@
-"""The explorers of chapter 02: their arithmetic against the real network, and pictures that follow the sliders."""
+"""The explorers of chapter 02: their arithmetic against the real network, and pictures that follow
+the sliders.
+"""
+
 import base64
 import io
 
@@ -16,7 +19,9 @@ def pixels(widget) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(widget.picture.value)).convert("RGB"))
 
 
-@pytest.mark.parametrize(("depth", "padding"), [(4, "valid"), (4, "same"), (2, "valid"), (3, "same"), (1, "valid")])
+@pytest.mark.parametrize(
+    ("depth", "padding"), [(4, "valid"), (4, "same"), (2, "valid"), (3, "same"), (1, "valid")]
+)
 def test_problems_are_exactly_the_illegal_sizes(depth, padding):
     for n in range(1, 400):
         layers = layer_sizes(n, depth, padding)
@@ -27,9 +32,15 @@ def test_problems_are_exactly_the_illegal_sizes(depth, padding):
 
 
 def test_problems_name_the_layer():
-    found = {n: [(x.kind, x.level) for x in layer_sizes(n) if x.problem] for n in (572, 576, 570, 573)}
-    assert found == {572: [], 576: [("pool", 3), ("up", 2)], 573: [("pool", 1), ("up", 0)],
-                     570: [("pool", 2), ("pool", 3), ("pool", 4), ("up", 3), ("up", 2), ("up", 1)]}
+    found = {
+        n: [(x.kind, x.level) for x in layer_sizes(n) if x.problem] for n in (572, 576, 570, 573)
+    }
+    assert found == {
+        572: [],
+        576: [("pool", 3), ("up", 2)],
+        573: [("pool", 1), ("up", 0)],
+        570: [("pool", 2), ("pool", 3), ("pool", 4), ("up", 3), ("up", 2), ("up", 1)],
+    }
 
 
 def test_layer_sizes_are_those_of_the_network():
@@ -46,7 +57,7 @@ def test_layer_sizes_are_those_of_the_network():
 @pytest.mark.parametrize(("depth", "size"), [(1, 40), (2, 60), (3, 108), (4, 220)])
 def test_what_a_pixel_sees_is_measured(depth, size):
     model = UNet(width=1, num_classes=1, depth=depth)
-    for row, column in ((0, 2 ** depth - 1), (3, 4)):
+    for row, column in ((0, 2**depth - 1), (3, 4)):
         seen = support(model, size, (row, column))
         found = [seen.any(axis).nonzero()[0][[0, -1]].tolist() for axis in (1, 0)]
         assert found == [list(sees(row, depth)), list(sees(column, depth))]
@@ -69,7 +80,11 @@ def test_size_explorer_follows_its_sliders():
         seen.add(pixels(explorer).tobytes())
     assert len(seen) == 4
     explorer.size.value, explorer.depth.value, explorer.padding.value = 570, 4, "valid"
-    assert "570 -> 372" in explorer.summary() and "not legal" in explorer.summary() and "572" in explorer.summary()
+    assert (
+        "570 -> 372" in explorer.summary()
+        and "not legal" in explorer.summary()
+        and "572" in explorer.summary()
+    )
     red = (pixels(explorer) == (198, 40, 40)).all(-1).sum()
     explorer.size.value = 572
     assert red > 100 and not (pixels(explorer) == (198, 40, 40)).all(-1).any()
@@ -88,14 +103,23 @@ def test_receptive_field_explorer_follows_its_sliders():
         explorer = ReceptiveFieldExplorer(image, model)
         before = explorer.picture.value
         explorer.row.value, explorer.column.value = 0, 35
-        assert explorer.picture.value != before and (explorer.row.max, explorer.column.max) == (19, 35)
+        assert explorer.picture.value != before and (explorer.row.max, explorer.column.max) == (
+            19,
+            35,
+        )
         assert explorer.box == (0, 187, *sees(35)) and "188 x 188" in explorer.summary()
     strength = explorer.gradient()
-    assert strength.shape == (204, 220) and strength[0:188, 32:220].sum() == pytest.approx(strength.sum())
+    assert strength.shape == (204, 220) and strength[0:188, 32:220].sum() == pytest.approx(
+        strength.sum()
+    )
 
 
 def test_page_without_a_kernel_has_the_picture():
     explorer = SizeExplorer(188)
     bundle = explorer._repr_mimebundle_()
     assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
-    assert bundle["text/plain"] == repr(explorer) == "SizeExplorer(188 -> 4 at depth 4, valid padding: legal)"
+    assert (
+        bundle["text/plain"]
+        == repr(explorer)
+        == "SizeExplorer(188 -> 4 at depth 4, valid padding: legal)"
+    )

@@ -1,4 +1,7 @@
-"""FCN against the paper's numbers, exact fractions, a ramp that must come out where it went in, and VGG16's layers."""
+"""FCN against the paper's numbers, exact fractions, a ramp that must come out where it went in, and
+VGG16's layers.
+"""
+
 from fractions import Fraction
 from math import log
 
@@ -11,13 +14,24 @@ from torch import nn
 from helpers.fcn import FCN8s, FCN16s, FCN32s, bilinear_kernel
 
 ALL = (FCN32s, FCN16s, FCN8s)
-COUNTS = {  # classes: (32s, 16s, 8s) of (learned, with grouped up-sampling, with dense up-sampling as in Caffe)
-    21: ((134_346_581, 134_432_597, 136_152_917), (134_357_354, 134_379_194, 134_815_994),
-         (134_362_751, 134_368_799, 134_489_759)),
-    19: ((134_338_387, 134_416_211, 135_817_043), (134_348_134, 134_367_894, 134_723_574),
-         (134_353_017, 134_358_489, 134_456_985)),
-    11: ((134_305_611, 134_350_667, 134_801_227), (134_311_254, 134_322_694, 134_437_094),
-         (134_314_081, 134_317_249, 134_348_929))}
+# classes: (32s, 16s, 8s) of (learned, with grouped up-sampling, with dense up-sampling as in Caffe)
+COUNTS = {
+    21: (
+        (134_346_581, 134_432_597, 136_152_917),
+        (134_357_354, 134_379_194, 134_815_994),
+        (134_362_751, 134_368_799, 134_489_759),
+    ),
+    19: (
+        (134_338_387, 134_416_211, 135_817_043),
+        (134_348_134, 134_367_894, 134_723_574),
+        (134_353_017, 134_358_489, 134_456_985),
+    ),
+    11: (
+        (134_305_611, 134_350_667, 134_801_227),
+        (134_311_254, 134_322_694, 134_437_094),
+        (134_314_081, 134_317_249, 134_348_929),
+    ),
+}
 
 
 def thin(kind, **arguments):
@@ -32,7 +46,9 @@ def test_parameters(classes, number):
         model = ALL[number](classes)
     learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
     upsampling = sum(layer.weight.numel() for layer in model.up)
-    assert (learned, learned + upsampling, learned + upsampling * classes) == COUNTS[classes][number]
+    assert (learned, learned + upsampling, learned + upsampling * classes) == COUNTS[classes][
+        number
+    ]
     assert sum(p.numel() for p in model.parameters()) == learned + upsampling
 
 
@@ -44,7 +60,12 @@ def test_the_layers_are_those_of_vgg16():
     assert sum(v.numel() for v in own.values()) == 14_714_688
     kinds = [type(layer) for layer in model.features]
     assert kinds == [type(layer) for layer in vgg.features]
-    assert model.fc6.weight.shape == (4096, 512, 7, 7) and model.fc7.weight.shape == (4096, 4096, 1, 1)
+    assert model.fc6.weight.shape == (4096, 512, 7, 7) and model.fc7.weight.shape == (
+        4096,
+        4096,
+        1,
+        1,
+    )
     assert sum(p.numel() for p in model.fc6.parameters()) == 102_764_544
     assert sum(p.numel() for p in model.fc7.parameters()) == 16_781_312
 
@@ -53,12 +74,24 @@ def test_the_layers_are_those_of_vgg16():
 def test_any_size_comes_out_as_it_went_in(kind):
     model = thin(kind)
     with torch.no_grad():
-        for size in [(1, 1), (2, 61), (31, 32), (33, 64), (65, 97), (100, 30), (129, 113), (7, 260)]:
+        for size in [
+            (1, 1),
+            (2, 61),
+            (31, 32),
+            (33, 64),
+            (65, 97),
+            (100, 30),
+            (129, 113),
+            (7, 260),
+        ]:
             assert model(torch.zeros(2, 3, *size)).shape == (2, 3, *size)
 
 
 def test_rounding_up_is_what_makes_every_size_possible():
-    """The size of the scores with poolings that round up or down, by arithmetic, against the network itself."""
+    """The size of the scores with poolings that round up or down, by arithmetic, against the
+    network itself.
+    """
+
     def enough(n, up):
         size = n + 198
         for _ in range(5):
@@ -74,9 +107,15 @@ def test_rounding_up_is_what_makes_every_size_possible():
 
 
 def ramp_model(kind):
-    """Every layer passes on one channel unchanged and pools by averaging: what is left is geometry alone."""
+    """Every layer passes on one channel unchanged and pools by averaging: what is left is geometry
+    alone.
+    """
     model = thin(kind, classes=1, hidden=1)
-    for layer in [m for m in model.features if isinstance(m, nn.Conv2d)] + [model.fc6, model.fc7, *model.score]:
+    for layer in [m for m in model.features if isinstance(m, nn.Conv2d)] + [
+        model.fc6,
+        model.fc7,
+        *model.score,
+    ]:
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
         layer.weight.data[0, 0, layer.kernel_size[0] // 2, layer.kernel_size[1] // 2] = 1.0
@@ -91,9 +130,13 @@ def ramp_model(kind):
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_ramp_comes_out_where_it_went_in(kind, axis):
-    """Rows or columns as the image: every pixel must come out with its own number, so all crops are right."""
+    """Rows or columns as the image: every pixel must come out with its own number, so all crops are
+    right.
+    """
     size = (200, 231)
-    ramp = torch.stack(torch.meshgrid(*(torch.arange(1.0, n + 1) for n in size), indexing="ij"))[axis]
+    ramp = torch.stack(torch.meshgrid(*(torch.arange(1.0, n + 1) for n in size), indexing="ij"))[
+        axis
+    ]
     model = ramp_model(kind)
     with torch.no_grad():
         out = model(ramp.expand(1, 3, *size))[0, 0]
@@ -101,9 +144,16 @@ def test_a_ramp_comes_out_where_it_went_in(kind, axis):
 
 
 def test_offsets_by_fractions():
-    """Each layer maps index i to position scale * i + shift of the input; the offsets are where the grids meet."""
+    """Each layer maps index i to position scale * i + shift of the input; the offsets are where the
+    grids meet.
+    """
+
     def through(layers, scale=Fraction(1), shift=Fraction(0)):
-        for kernel, stride, padding in layers:  # a transposed layer has stride 1 / s and is given in steps of its own
+        for (
+            kernel,
+            stride,
+            padding,
+        ) in layers:  # a transposed layer has stride 1 / s and is given in steps of its own
             shift += scale * (Fraction(kernel - 1, 2) - padding)
             scale *= stride
         return scale, shift
@@ -123,7 +173,11 @@ def test_offsets_by_fractions():
     first = up(fc6, 2)
     assert [offset(pools[4], first), offset(up(first, 16), image)] == list(FCN16s.offsets)
     second = up(first, 2)
-    assert [offset(pools[4], first), offset(pools[3], second), offset(up(second, 8), image)] == list(FCN8s.offsets)
+    assert [
+        offset(pools[4], first),
+        offset(pools[3], second),
+        offset(up(second, 8), image),
+    ] == list(FCN8s.offsets)
 
 
 @pytest.mark.parametrize("stride", [2, 8, 16, 32])
@@ -143,8 +197,13 @@ def test_upsampling_begins_as_bilinear_and_is_fixed_unless_asked(kind):
         model = thin(kind, learn_upsampling=learned)
         for layer in model.up:
             kernel = bilinear_kernel(layer.stride[0])
-            assert all(torch.equal(w[0], kernel) for w in layer.weight) and layer.weight.requires_grad == learned
-    assert [layer.stride[0] for layer in model.up] == [2] * (len(model.up) - 1) + [64 >> len(model.up)]
+            assert (
+                all(torch.equal(w[0], kernel) for w in layer.weight)
+                and layer.weight.requires_grad == learned
+            )
+    assert [layer.stride[0] for layer in model.up] == [2] * (len(model.up) - 1) + [
+        64 >> len(model.up)
+    ]
 
 
 def test_first_loss_is_the_logarithm_of_the_classes():
@@ -166,7 +225,11 @@ def test_forward_equals_a_plain_second_writing(kind):
     y, number, first = x, 0, True
     for count in (2, 2, 3, 3, 3):
         for _ in range(count):
-            y, number, first = F.relu(conv(y, f"features.{number}", 100 if first else 1)), number + 2, False
+            y, number, first = (
+                F.relu(conv(y, f"features.{number}", 100 if first else 1)),
+                number + 2,
+                False,
+            )
         y, number = F.max_pool2d(y, 2, ceil_mode=True), number + 1
         pools.append(y)
     y = conv(F.relu(conv(F.relu(conv(y, "fc6")), "fc7")), "score.0")
@@ -183,7 +246,9 @@ def test_forward_equals_a_plain_second_writing(kind):
 
 
 class SmallVgg(nn.Module):
-    """The structure of torchvision's vgg16 with 2 instead of 64 channels and 6 instead of 4096 hidden units."""
+    """The structure of torchvision's vgg16 with 2 instead of 64 channels and 6 instead of 4096
+    hidden units.
+    """
 
     def __init__(self):
         super().__init__()
@@ -196,12 +261,21 @@ class SmallVgg(nn.Module):
                 layers += [nn.Conv2d(channels, c, 3, padding=1), nn.ReLU(True)]
                 channels = c
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Sequential(nn.Linear(16 * 49, 6), nn.ReLU(), nn.Dropout(),
-                                        nn.Linear(6, 6), nn.ReLU(), nn.Dropout(), nn.Linear(6, 10))
+        self.classifier = nn.Sequential(
+            nn.Linear(16 * 49, 6),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(6, 6),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(6, 10),
+        )
 
 
 def test_vgg_weights_are_taken_over_by_reshaping():
-    """On one 224x224 image the converted layers give VGG's own hidden activations; on a larger one, a grid of them."""
+    """On one 224x224 image the converted layers give VGG's own hidden activations; on a larger one,
+    a grid of them.
+    """
     torch.manual_seed(3)
     vgg = SmallVgg().eval()
     for p in vgg.parameters():
@@ -210,7 +284,10 @@ def test_vgg_weights_are_taken_over_by_reshaping():
     assert model.fc6.weight.shape == (6, 16, 7, 7) and model.score[0].in_channels == 6
     image = torch.randn(1, 3, 224, 224)
     wide = F.pad(image, (0, 64))
-    model.features[0].padding = (1, 1)  # without the 100 pixels of padding the grid has exactly one position
+    model.features[0].padding = (
+        1,
+        1,
+    )  # without the 100 pixels of padding the grid has exactly one position
     with torch.no_grad():
         hidden = vgg.classifier[:5](vgg.features(image).flatten(1))
         mine = F.relu(model.fc7(F.relu(model.fc6(model.features(image)))))
@@ -229,7 +306,10 @@ def test_the_whole_vgg16_fits():
 
 @pytest.mark.parametrize("other", ["vgg16_bn", "vgg11"])
 def test_another_network_is_refused(other):
-    with torch.device("meta"), pytest.raises(ValueError, match=r"expected the layers of torchvision.models.vgg16\(\)"):
+    with (
+        torch.device("meta"),
+        pytest.raises(ValueError, match=r"expected the layers of torchvision.models.vgg16\(\)"),
+    ):
         FCN32s(vgg=getattr(torchvision.models, other)())
 
 

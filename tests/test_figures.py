@@ -1,4 +1,7 @@
-"""The figures of images/ are current: drawn again, each shows what figures.json says, by data and not by pixels."""
+"""The figures of images/ are current: drawn again, each shows what figures.json says, by data and
+not by pixels.
+"""
+
 import io
 import json
 
@@ -32,14 +35,22 @@ def test_picture_is_the_one_that_was_drawn(name):
     path = figures.IMAGES / f"{name}.png"
     assert figures.sha256(path) == ENTRIES[name]["png"] and path.stat().st_size <= figures.LIMIT
     with Image.open(path) as picture:
-        assert picture.width >= 900 and picture.convert("RGBA").getextrema()[3] == (255, 255)  # legible, opaque
+        assert picture.width >= 900 and picture.convert("RGBA").getextrema()[3] == (
+            255,
+            255,
+        )  # legible, opaque
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_figure_is_current(name):
     if name in figures.FROM_CHECKPOINT:
-        assert figures.sha256(figures.CHECKPOINT) == ENTRIES[name]["checkpoint"], "run python -m scripts.figures"
-    now, stored = (figures.without_means(t) for t in (describe(figures.FIGURES[name]()), ENTRIES[name]["shows"]))
+        assert figures.sha256(figures.CHECKPOINT) == ENTRIES[name]["checkpoint"], (
+            "run python -m scripts.figures"
+        )
+    now, stored = (
+        figures.without_means(t)
+        for t in (describe(figures.FIGURES[name]()), ENTRIES[name]["shows"])
+    )
     assert now[0] == stored[0], "run python -m scripts.figures and look at the picture"
     assert len(now[1]) == len(stored[1]) and np.allclose(now[1], stored[1], rtol=0.01, atol=0.5)
 

@@ -1,4 +1,7 @@
-"""The house: helpers/ is small and stands alone, nothing imports in a circle (CONTRIBUTING.md has the rules)."""
+"""The house: helpers/ is small and stands alone, nothing imports in a circle (CONTRIBUTING.md has
+the rules).
+"""
+
 import ast
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -37,10 +40,15 @@ def code_lines(path: Path) -> int:
     source = path.read_text(encoding="utf-8")
     docstrings = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node
+        ):
             docstrings |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     lines = enumerate(source.splitlines(), 1)
-    return sum(n not in docstrings and line.strip() != "" and not line.strip().startswith("#") for n, line in lines)
+    return sum(
+        n not in docstrings and line.strip() != "" and not line.strip().startswith("#")
+        for n, line in lines
+    )
 
 
 def test_helpers_is_small():
@@ -57,7 +65,9 @@ def test_helpers_stands_alone(path):
 def test_nothing_below_imports_a_room():
     for name, path in MODULES.items():
         if not name.startswith(("scripts", "benchmarks")):
-            assert not any(other.startswith(("scripts", "benchmarks")) for other in imports(path)), name
+            assert not any(
+                other.startswith(("scripts", "benchmarks")) for other in imports(path)
+            ), name
         if name.startswith("sample_city"):
             assert not any(other.startswith("extras") for other in imports(path)), name
 

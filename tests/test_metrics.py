@@ -1,4 +1,5 @@
 """The confusion matrix against torchmetrics, scikit-learn and the official evaluation."""
+
 import numpy as np
 import pytest
 import torch
@@ -24,19 +25,31 @@ def test_counts_equal_scikit_learn_and_torchmetrics(kind):
         matrix.update(kind(p), kind(t))
     valid = truth != 255
     sklearn = pytest.importorskip("sklearn.metrics")
-    assert (matrix.matrix == sklearn.confusion_matrix(truth[valid], prediction[valid], labels=range(19))).all()
+    assert (
+        matrix.matrix == sklearn.confusion_matrix(truth[valid], prediction[valid], labels=range(19))
+    ).all()
     torchmetrics = pytest.importorskip("torchmetrics.classification")
     other = torchmetrics.MulticlassConfusionMatrix(19, ignore_index=255)
-    assert (matrix.matrix == other(torch.from_numpy(prediction).long(), torch.from_numpy(truth).long()).numpy()).all()
+    assert (
+        matrix.matrix
+        == other(torch.from_numpy(prediction).long(), torch.from_numpy(truth).long()).numpy()
+    ).all()
     assert matrix.pixel_accuracy() == (prediction == truth)[valid].mean()
 
 
 def test_scores_by_hand():
     matrix = ConfusionMatrix(4)
     matrix.update(np.array([[0, 0, 1, 1, 1, 255, 0]]), np.array([[0, 0, 0, 1, 1, 1, 255]]))
-    assert matrix.matrix[:2, :2].tolist() == [[2, 1], [0, 2]] and matrix.missed.tolist() == [0, 1, 0, 0]
+    assert matrix.matrix[:2, :2].tolist() == [[2, 1], [0, 2]] and matrix.missed.tolist() == [
+        0,
+        1,
+        0,
+        0,
+    ]
     assert matrix.iou()[:2].tolist() == [2 / 3, 2 / 4] and np.isnan(matrix.iou()[2:]).all()
-    assert matrix.mean_iou() == pytest.approx((2 / 3 + 1 / 2) / 2) and matrix.pixel_accuracy() == 4 / 6
+    assert (
+        matrix.mean_iou() == pytest.approx((2 / 3 + 1 / 2) / 2) and matrix.pixel_accuracy() == 4 / 6
+    )
     assert matrix.class_accuracy()[:2].tolist() == [2 / 3, 2 / 3]
     assert matrix.mean_class_accuracy() == pytest.approx(2 / 3)
     assert matrix.frequency_weighted_iou() == pytest.approx((2 / 3 + 1 / 2) / 2)
@@ -112,7 +125,9 @@ def test_pixel_loss_is_a_sum_over_labeled_pixels():
     target[0, :2] = 255
     loss, pixels = pixel_loss(logits, target)
     assert pixels == (target != 255).sum()
-    assert torch.allclose(loss / pixels, torch.nn.functional.cross_entropy(logits, target, ignore_index=255))
+    assert torch.allclose(
+        loss / pixels, torch.nn.functional.cross_entropy(logits, target, ignore_index=255)
+    )
     loss, pixels = pixel_loss(logits, torch.full_like(target, 255))
     assert loss == 0 and pixels == 0
 
@@ -155,7 +170,9 @@ def test_bool_and_single_pixels():
 
 
 def test_pooled_is_not_the_mean_of_frames():
-    """Two frames whose pooled score differs from the mean of their scores, by hand: 5/6 and (1/2 + 1) / 2."""
+    """Two frames whose pooled score differs from the mean of their scores, by hand: 5/6 and (1/2 +
+    1) / 2.
+    """
     one, other = ConfusionMatrix(1), ConfusionMatrix(1)
     one.update(np.array([0, 255]), np.array([0, 0]))
     other.update(np.zeros(4, int), np.zeros(4, int))

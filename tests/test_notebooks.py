@@ -1,4 +1,7 @@
-"""What nbval leaves open: every cell was run in order, one setup cell, pictures with words, tags with reasons."""
+"""What nbval leaves open: every cell was run in order, one setup cell, pictures with words, tags
+with reasons.
+"""
+
 import ast
 import re
 
@@ -22,7 +25,9 @@ def code(path):
 
 
 def test_the_chapters_are_there():
-    assert [p.name[:2] for p in NOTEBOOKS] == [f"{n:02d}" for n in range(len(NOTEBOOKS))] and len(NOTEBOOKS) == 15
+    assert [p.name[:2] for p in NOTEBOOKS] == [f"{n:02d}" for n in range(len(NOTEBOOKS))] and len(
+        NOTEBOOKS
+    ) == 15
 
 
 @every_notebook
@@ -50,9 +55,15 @@ def test_pictures_have_alt_text(path):
 @every_notebook
 def test_outputs_are_compared(path):
     cells = code(path)
-    ignored = [c for c in cells if set(c.metadata.get("tags", [])) & {"nbval-ignore-output", "nbval-skip"}]
-    assert not [c for c in cells if {"nbval-skip", "raises-exception", "nbval-raises-exception"} &
-                set(c.metadata.get("tags", []))]
+    ignored = [
+        c for c in cells if set(c.metadata.get("tags", [])) & {"nbval-ignore-output", "nbval-skip"}
+    ]
+    assert not [
+        c
+        for c in cells
+        if {"nbval-skip", "raises-exception", "nbval-raises-exception"}
+        & set(c.metadata.get("tags", []))
+    ]
     assert len(ignored) <= 3 and all(len(c.metadata.get("reason", "")) > 10 for c in ignored)
     assert sum(bool(c.outputs) for c in cells) >= 5
 
@@ -61,7 +72,11 @@ def test_outputs_are_compared(path):
 def test_cells_are_reproducible_by_design(path):
     for cell in code(path):
         assert not cell.source.rstrip().endswith(";"), cell.source
-        assert "plt." not in cell.source or "plt.show()" in cell.source or "image/png" not in str(cell.outputs)
+        assert (
+            "plt." not in cell.source
+            or "plt.show()" in cell.source
+            or "image/png" not in str(cell.outputs)
+        )
 
 
 @every_notebook
@@ -83,15 +98,26 @@ def test_the_generator_is_small():
     lines = 0
     for path in (ROOT / "sample_city").glob("*.py"):
         text = path.read_text()
-        prose = [n.body[0] for n in ast.walk(ast.parse(text))
-                 if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(n)]
+        prose = [
+            n.body[0]
+            for n in ast.walk(ast.parse(text))
+            if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(n)
+        ]
         told = {i for n in prose for i in range(n.lineno, n.end_lineno + 1)}
-        lines += sum(i not in told and line.strip() != "" and not line.strip().startswith("#")
-                     for i, line in enumerate(text.splitlines(), 1))
+        lines += sum(
+            i not in told and line.strip() != "" and not line.strip().startswith("#")
+            for i, line in enumerate(text.splitlines(), 1)
+        )
     assert lines <= 1500
 
 
 def test_no_module_is_long():
-    paths = [path for folder in ("helpers", "sample_city", "extras") for path in (ROOT / folder).rglob("*.py")]
+    paths = [
+        path
+        for folder in ("helpers", "sample_city", "extras")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in paths}
-    assert len(lines) > 50 and max(lines.values()) <= 300, sorted(lines.items(), key=lambda item: item[1])[-3:]
+    assert len(lines) > 50 and max(lines.values()) <= 300, sorted(
+        lines.items(), key=lambda item: item[1]
+    )[-3:]

@@ -1,4 +1,7 @@
-"""A notebook opened alone, as from a badge: the setup cell fetches the project once and installs nothing."""
+"""A notebook opened alone, as from a badge: the setup cell fetches the project once and installs
+nothing.
+"""
+
 import os
 import shutil
 import subprocess
@@ -18,7 +21,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    """A bare repository made of the committed files, a stand-in for google.colab, and a pip that must not be called."""
+    """A bare repository made of the committed files, a stand-in for google.colab, and a pip that
+    must not be called.
+    """
     place = tmp_path_factory.mktemp("öffentlich hier")
     bare, fake, tools = place / "course.git", place / "fake", place / "bin"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(bare)], check=True)
@@ -28,15 +33,22 @@ def elsewhere(tmp_path_factory):
     tools.mkdir()
     (tools / "pip").write_text("#!/bin/sh\nexit 97\n")
     (tools / "pip").chmod(0o755)
-    environment = {**os.environ, "COURSE_REPO": bare.as_uri(), "GIT_ALLOW_PROTOCOL": "file", "PYTHONPATH": str(fake),
-                   "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "COURSE_DATA": str(place / "data")}
+    environment = {
+        **os.environ,
+        "COURSE_REPO": bare.as_uri(),
+        "GIT_ALLOW_PROTOCOL": "file",
+        "PYTHONPATH": str(fake),
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "COURSE_DATA": str(place / "data"),
+    }
     return place, environment
 
 
 def run(cells, folder: Path, environment) -> list:
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=300, kernel_name="python3",
-                   resources={"metadata": {"path": str(folder)}}).execute(env=environment)
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute(env=environment)
     return notebook.cells
 
 
@@ -64,7 +76,11 @@ def test_a_whole_notebook_runs_from_nothing_but_its_file(elsewhere):
 def test_setup_cell_finds_a_renamed_clone(elsewhere, start):
     place, environment = elsewhere
     renamed = place / f"Kürs {start.strip('.')}"
-    subprocess.run(["git", "clone", "--quiet", environment["COURSE_REPO"], str(renamed)], check=True, env=environment)
+    subprocess.run(
+        ["git", "clone", "--quiet", environment["COURSE_REPO"], str(renamed)],
+        check=True,
+        env=environment,
+    )
     offline = {**environment, "COURSE_REPO": ""}
     check = "import helpers.labels; print(helpers.labels.__file__)"
     cells = run([nbformat.v4.new_code_cell(s) for s in (SETUP, check)], renamed / start, offline)
@@ -72,16 +88,29 @@ def test_setup_cell_finds_a_renamed_clone(elsewhere, start):
 
 
 def test_without_an_address_the_cell_says_what_to_do(tmp_path):
-    result = subprocess.run([sys.executable, "-c", SETUP], cwd=tmp_path, capture_output=True, text=True,
-                            env={**os.environ, "COURSE_REPO": ""})
+    result = subprocess.run(
+        [sys.executable, "-c", SETUP],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COURSE_REPO": ""},
+    )
     assert result.returncode == 1 and "download or clone the whole repository" in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_missing_packages_are_named(tmp_path):
-    result = subprocess.run([sys.executable, "-S", "-c", SETUP], cwd=ROOT / "notebooks", capture_output=True, text=True,
-                            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
-    assert "not installed here: torch torchvision" in result.stdout and "%pip install -r" in result.stdout
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", SETUP],
+        cwd=ROOT / "notebooks",
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
+    assert (
+        "not installed here: torch torchvision" in result.stdout
+        and "%pip install -r" in result.stdout
+    )
 
 
 def test_address_is_written_everywhere(tmp_path):

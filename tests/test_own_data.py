@@ -1,4 +1,7 @@
-"""Own pictures and masks: class lists, kinds of masks, pairing, splits, and training that reloads its own classes."""
+"""Own pictures and masks: class lists, kinds of masks, pairing, splits, and training that reloads
+its own classes.
+"""
+
 import json
 
 import numpy as np
@@ -56,14 +59,18 @@ def test_black_and_white_masks_and_values(tmp_path):
     Image.fromarray(TRUTH == 1).save(tmp_path / "m.png")
     assert (read_mask(tmp_path / "m.png", read_classes(["rest", "cell"])) == (TRUTH == 1)).all()
     Image.fromarray(np.where(TRUTH == 1, 255, 0).astype(np.uint8)).save(tmp_path / "m.png")
-    assert (read_mask(tmp_path / "m.png", read_classes(["rest, 0", "cell, 255"])) == (TRUTH == 1)).all()
+    assert (
+        read_mask(tmp_path / "m.png", read_classes(["rest, 0", "cell, 255"])) == (TRUTH == 1)
+    ).all()
     classes = read_classes(["rest", "ignore, 255"])  # names in order, and what is left out
     assert (read_mask(tmp_path / "m.png", classes) == np.where(TRUTH == 1, 255, 0)).all()
 
 
 def test_unknown_values_are_named(tmp_path):
     save_mask(tmp_path / "m.png", "gray")
-    with pytest.raises(ValueError, match=r"1 values that are not in the class list: 3 \(\d+ pixels\)"):
+    with pytest.raises(
+        ValueError, match=r"1 values that are not in the class list: 3 \(\d+ pixels\)"
+    ):
         read_mask(tmp_path / "m.png", read_classes(["a", "b", "c"]))
     save_mask(tmp_path / "c.png", "color")
     with pytest.raises(ValueError, match=r"\(90, 90, 90\)"):
@@ -75,11 +82,20 @@ def test_unknown_values_are_named(tmp_path):
         read_mask(tmp_path / "c.jpg", read_classes(COLORS))
 
 
-@pytest.mark.parametrize(("lines", "message"), [
-    (["road, 1, 2"], 'expected "name'), (["road, x"], 'expected "name'), (["road", "road"], "twice"),
-    (["road, 3", "car, 3"], "twice"), (["road, 5", "car"], "every class"),
-    (["road, 1, 2, 3", "ignore, 0"], "every class"), (["road", "ignore, 1, 2, 3"], "every class"),
-    ([], "0 classes"), ([f"class {i}" for i in range(34)], "34 classes")])
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["road, 1, 2"], 'expected "name'),
+        (["road, x"], 'expected "name'),
+        (["road", "road"], "twice"),
+        (["road, 3", "car, 3"], "twice"),
+        (["road, 5", "car"], "every class"),
+        (["road, 1, 2, 3", "ignore, 0"], "every class"),
+        (["road", "ignore, 1, 2, 3"], "every class"),
+        ([], "0 classes"),
+        ([f"class {i}" for i in range(34)], "34 classes"),
+    ],
+)
 def test_bad_class_lists(lines, message):
     with pytest.raises(ValueError, match=message):
         read_classes(lines)
@@ -97,7 +113,9 @@ def own(tmp_path):
     for number in range(10):
         shade = np.array([[40, 90, 220], [220, 60, 60], [120, 120, 110], [0, 0, 0]])[TRUTH]
         picture = np.clip(shade + rng.integers(-20, 20, (32, 48, 3)), 0, 255).astype(np.uint8)
-        Image.fromarray(picture).save(tmp_path / "images" / f"p{number}.{'jpg' if number % 2 else 'png'}", quality=95)
+        Image.fromarray(picture).save(
+            tmp_path / "images" / f"p{number}.{'jpg' if number % 2 else 'png'}", quality=95
+        )
         save_mask(tmp_path / "masks" / f"p{number}_mask.png", "palette")
     (tmp_path / "classes.txt").write_text("# my classes\nsky\nwall\n\nground\nignore\n")
     return tmp_path
@@ -105,7 +123,11 @@ def own(tmp_path):
 
 def test_prepare_gives_a_root_for_the_course(own):
     data = prepare(own / "images", own / "masks", own / "classes.txt", own / "root", progress=False)
-    assert data.frames == {"train": 8, "val": 2} and data.label_set.names == ("sky", "wall", "ground")
+    assert data.frames == {"train": 8, "val": 2} and data.label_set.names == (
+        "sky",
+        "wall",
+        "ground",
+    )
     for split in ("train", "val"):
         write_csv(data.root, split, own / f"{split}.csv")
     assert check_csv([own / "train.csv", own / "val.csv"], data.root) == []
@@ -113,7 +135,9 @@ def test_prepare_gives_a_root_for_the_course(own):
     ids = open_label(data.root / row.label)
     assert (ids == np.where(TRUTH == 3, 0, TRUTH + 1)).all()
     assert (data.label_set.encode(ids) == np.where(TRUTH == 3, 255, TRUTH)).all()
-    dataset = CityscapesCsv(own / "val.csv", data.root, View("frame", padding="same"), data.label_set)
+    dataset = CityscapesCsv(
+        own / "val.csv", data.root, View("frame", padding="same"), data.label_set
+    )
     assert set(dataset[0][1].unique().tolist()) == {0, 1, 2, 255}
     sources = json.loads((data.root / "sources.json").read_text())
     assert sources["own_000000_000003"][0] == "p3.jpg" and len(sources) == 10
@@ -123,10 +147,19 @@ def test_prepare_gives_a_root_for_the_course(own):
 def test_prepared_again_nothing_old_is_left(own):
     prepare(own / "images", own / "masks", own / "classes.txt", own / "root", progress=False)
     (own / "images" / "p0.png").unlink()
-    data = prepare(own / "images", own / "masks", own / "classes.txt", own / "root", size=(26, 18), progress=False)
+    data = prepare(
+        own / "images",
+        own / "masks",
+        own / "classes.txt",
+        own / "root",
+        size=(26, 18),
+        progress=False,
+    )
     assert sum(data.frames.values()) == 9 == len(list(data.root.rglob("*_leftImg8bit.png")))
     ids = open_label(data.root / find_rows(data.root, "val")[0].label)
-    rows, columns = ((np.arange(n) + 0.5) * m / n for n, m in ((18, 32), (26, 48)))  # the nearest pixel, nothing mixed
+    rows, columns = (
+        (np.arange(n) + 0.5) * m / n for n, m in ((18, 32), (26, 48))
+    )  # the nearest pixel, nothing mixed
     whole = np.where(TRUTH == 3, 0, TRUTH + 1)
     assert (ids == whole[rows.astype(int)][:, columns.astype(int)]).all()
     (data.root / "sources.json").unlink()
@@ -160,18 +193,48 @@ def test_a_place_is_never_in_both_splits():
 
 
 def test_training_keeps_its_own_classes(own, monkeypatch, capsys):
-    main([str(own / "images"), str(own / "masks"), "--classes", str(own / "classes.txt"), "--root", str(own / "root")])
+    main(
+        [
+            str(own / "images"),
+            str(own / "masks"),
+            "--classes",
+            str(own / "classes.txt"),
+            "--root",
+            str(own / "root"),
+        ]
+    )
     assert "3 classes" in capsys.readouterr().out
     monkeypatch.setenv("COURSE_RUNS", str(own / "runs"))
     monkeypatch.setenv("COURSE_CACHE", str(own / "cache"))
-    config, _ = parse(["--preset", "demo", "--name", "own", "--epochs", "4", "--width", "4", "--depth", "1",
-                       "--learning-rate", "0.03", "--pictures", "1", "--root", str(own / "root"),
-                       "--label-set", str(own / "root" / "classes.json")])
+    config, _ = parse(
+        [
+            "--preset",
+            "demo",
+            "--name",
+            "own",
+            "--epochs",
+            "4",
+            "--width",
+            "4",
+            "--depth",
+            "1",
+            "--learning-rate",
+            "0.03",
+            "--pictures",
+            "1",
+            "--root",
+            str(own / "root"),
+            "--label-set",
+            str(own / "root" / "classes.json"),
+        ]
+    )
     history = train(config, progress=False)
     assert history[-1]["val_mean_iou"] > 0.6, history[-1]
     model, info = load_model(own / "runs" / "own" / "best.pt")
     assert info["label_set"].names == ("sky", "wall", "ground") and model.head.out_channels == 3
-    assert info["label_set"].colorize([[0, 255]]).tolist() == [[list(info["label_set"].colors[0]), [0, 0, 0]]]
+    assert info["label_set"].colorize([[0, 255]]).tolist() == [
+        [list(info["label_set"].colors[0]), [0, 0, 0]]
+    ]
 
 
 def test_wrong_class_sets_are_named(tmp_path):
@@ -179,17 +242,38 @@ def test_wrong_class_sets_are_named(tmp_path):
         find_label_set("mine")
     assert find_label_set("train19") is TRAIN_19 and TrainConfig().label_set == "train19"
     with pytest.raises(SystemExit):
-        main([str(tmp_path), str(tmp_path), "--classes", str(tmp_path / "none.txt"), "--root", str(tmp_path / "root")])
+        main(
+            [
+                str(tmp_path),
+                str(tmp_path),
+                "--classes",
+                str(tmp_path / "none.txt"),
+                "--root",
+                str(tmp_path / "root"),
+            ]
+        )
 
 
 def test_the_checkers_of_chapter_13_refuse_what_is_wrong():
     from extras.exercises import verdict
 
-    for answer in (lambda n: not n.startswith("/"), lambda n: ".." not in n.split("/"), lambda n: False,
-                   lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n):
+    for answer in (
+        lambda n: not n.startswith("/"),
+        lambda n: ".." not in n.split("/"),
+        lambda n: False,
+        lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n,
+    ):
         assert verdict("13.1", answer) is not None
-    for answer in (lambda names, share: {names[0]}, lambda names, share: set(), set,
-                   lambda names, share: {n for n in names if n.startswith(min(names).split("/")[0])} | {max(names)},
-                   lambda names, share: {n for n in names if n.startswith("place1")}):
+    for answer in (
+        lambda names, share: {names[0]},
+        lambda names, share: set(),
+        set,
+        lambda names, share: (
+            {n for n in names if n.startswith(min(names).split("/")[0])} | {max(names)}
+        ),
+        lambda names, share: {n for n in names if n.startswith("place1")},
+    ):
         assert verdict("13.2", answer) is not None
-    assert "a..b" in verdict("13.1", lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n)
+    assert "a..b" in verdict(
+        "13.1", lambda n: ".." not in n and n[0] != "/" and "\\" not in n and ":" not in n
+    )

@@ -1,14 +1,17 @@
-"""Figures that describe their data: whatever a reader would see changed must change the line that is compared."""
+"""Figures that describe their data: whatever a reader would see changed must change the line that
+is compared.
+"""
+
 import matplotlib
 import numpy as np
 import pytest
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
-from helpers import plots  # noqa: E402
-from helpers.figure_text import describe  # noqa: E402
-from helpers.labels import TRAIN_19  # noqa: E402
+from helpers import plots
+from helpers.figure_text import describe
+from helpers.labels import TRAIN_19
 
 MAP = np.repeat(np.arange(16, dtype=np.uint8).reshape(4, 4), 3, axis=1)
 
@@ -33,15 +36,27 @@ def test_same_data_same_words():
     assert draw() == draw() and "sidewalk #f423e8" in draw() and "ticks road car" in draw()
 
 
-@pytest.mark.parametrize("change", [
-    {"label": MAP[:, ::-1]}, {"label": MAP[::-1]}, {"label": np.where(MAP == 3, 255, MAP)}, {"title": "prediction"},
-    {"heights": (1.0, 2.1)}, {"names": ("road", "bus")}, {"color": "#996633"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label": MAP[:, ::-1]},
+        {"label": MAP[::-1]},
+        {"label": np.where(MAP == 3, 255, MAP)},
+        {"title": "prediction"},
+        {"heights": (1.0, 2.1)},
+        {"names": ("road", "bus")},
+        {"color": "#996633"},
+    ],
+)
 def test_another_picture_other_words(change):
     assert draw(**change) != draw()
 
 
 def test_void_leaves_the_frame_and_opacity_mixes():
-    frame, colors = np.full((1, 2, 3), 100, np.uint8), np.array([[[0, 0, 0], [200, 0, 0]]], np.uint8)
+    frame, colors = (
+        np.full((1, 2, 3), 100, np.uint8),
+        np.array([[[0, 0, 0], [200, 0, 0]]], np.uint8),
+    )
     assert plots.overlay(frame, colors, 0.25)[0].tolist() == [[100, 100, 100], [125, 75, 75]]
     assert plots.overlay(frame, colors)[0].tolist() == [[100, 100, 100], [150, 50, 50]]
 

@@ -1,4 +1,7 @@
-"""The reproduction, rehearsed from start to end on a small city with Cityscapes' names; augmentation; costs."""
+"""The reproduction, rehearsed from start to end on a small city with Cityscapes' names;
+augmentation; costs.
+"""
+
 import json
 import os
 from dataclasses import asdict
@@ -12,7 +15,13 @@ from torch.utils.data import DataLoader
 from extras.reproduction import certificate, reproduce
 from extras.reproduction.reproduce import Reproduction, main
 from extras.training_tools import augment, costs
-from extras.training_tools.augment import AugmentedCrops, ScratchConfig, distort, random_crop, random_scale
+from extras.training_tools.augment import (
+    AugmentedCrops,
+    ScratchConfig,
+    distort,
+    random_crop,
+    random_scale,
+)
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import find_rows, read_csv
@@ -26,20 +35,27 @@ from helpers.training import Run
 from helpers.unet import UNet
 from helpers.windows import View, reduce_image, reduce_label
 
-CITIES = {"train": ("aachen", "bochum", "zurich"), "val": ("frankfurt", "lindau", "munster"), "test": ("berlin",)}
+CITIES = {
+    "train": ("aachen", "bochum", "zurich"),
+    "val": ("frankfurt", "lindau", "munster"),
+    "test": ("berlin",),
+}
 SMALL = {"width": 2, "epochs": 2, "batch_size": 2}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Four frames of the pinned city in train, three in val, one in test, at a quarter of the size: 512x256."""
+    """Four frames of the pinned city in train, three in val, one in test, at a quarter of the size:
+    512x256.
+    """
     city, root = os.environ["CITYSCAPES_DATASET"], tmp_path_factory.mktemp("cityscapes")
     for split, count in (("train", 4), ("val", 3), ("test", 1)):
         for number, row in enumerate(find_rows(city, split)[:count]):
             name = CITIES[split][number % len(CITIES[split])]
             for kind, end, array in (
-                    ("leftImg8bit", "leftImg8bit", reduce_image(open_image(f"{city}/{row.image}"), 4)),
-                    ("gtFine", "gtFine_labelIds", reduce_label(open_label(f"{city}/{row.label}"), 4))):
+                ("leftImg8bit", "leftImg8bit", reduce_image(open_image(f"{city}/{row.image}"), 4)),
+                ("gtFine", "gtFine_labelIds", reduce_label(open_label(f"{city}/{row.label}"), 4)),
+            ):
                 folder = root / kind / split / name
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(array).save(folder / f"{name}_{number:06d}_000019_{end}.png")
@@ -67,13 +83,17 @@ def whole(root, folders):
 def test_the_rehearsal_measures_what_the_helpers_measure(root, whole):
     folder, found = whole
     assert {s: found["csv"][s]["rows"] for s in CITIES} == {"train": 4, "val": 3, "test": 1}
-    assert found["layout"]["val"] == {"frames": 3, "cities": 3} and found["files"] == {"checked": True}
+    assert found["layout"]["val"] == {"frames": 3, "cities": 3} and found["files"] == {
+        "checked": True
+    }
     assert len(found["training"]["history"]) == 2 and not found["statistics"]["equal_to_six_digits"]
     model, info = load_model(folder / "training" / "last.pt")
     crops = evaluate(model, DataLoader(dataset_for(info, root, "val"), 2), info["label_set"])
     for name in ("mean_iou", "pixel_accuracy", "loss_per_pixel", "loss_per_batch"):
         assert found["center crops"][name] == pytest.approx(getattr(crops, name), rel=1e-5)
-    assert found["center crops"]["loss_per_pixel"] != pytest.approx(found["center crops"]["loss_per_batch"], rel=1e-9)
+    assert found["center crops"]["loss_per_pixel"] != pytest.approx(
+        found["center crops"]["loss_per_batch"], rel=1e-9
+    )
     frames = ConfusionMatrix(19)
     for row in find_rows(root, "val"):
         truth = info["label_set"].encode(open_label(root / row.label))
@@ -81,27 +101,45 @@ def test_the_rehearsal_measures_what_the_helpers_measure(root, whole):
     assert found["whole frames"]["mean_iou"] == pytest.approx(frames.mean_iou(), rel=1e-12)
     assert len(found["protocols"]) == 54
     for region, scores in (("whole frame", frames.mean_iou()), ("center crop", crops.mean_iou)):
-        assert found["protocols"][f"pooled | left out | left out | {region}"] == pytest.approx(scores, rel=1e-12)
+        assert found["protocols"][f"pooled | left out | left out | {region}"] == pytest.approx(
+            scores, rel=1e-12
+        )
 
 
 def test_the_report_holds_no_pixel_and_the_pictures_lie_beside(whole):
     folder, found = whole
     page = (folder / "report.html").read_text()
-    assert "data:" not in page and "rehearsal" in page and "center crop" in page and found["digest"] in page
+    assert (
+        "data:" not in page
+        and "rehearsal" in page
+        and "center crop" in page
+        and found["digest"] in page
+    )
     assert len(found["pictures"]) == 12
     for name in found["pictures"]:
         size = Image.open(folder / name).size
-        assert f'src="{name}"' in page and size == ((3 * 388, 388) if "crop" in name else (3 * 256, 128))
+        assert f'src="{name}"' in page and size == (
+            (3 * 388, 388) if "crop" in name else (3 * 256, 128)
+        )
 
 
 def test_a_rehearsal_says_what_it_is(whole):
     found = whole[1]
     assert not found["complete"]
-    for text in ("train: 4 rows, expected 2975", "val: 3 rows, expected 500", "train: 3 cities, expected 18",
-                 "mean and deviation differ from the constants", "width: 2, standard 64", "epochs: 2, standard 30"):
+    for text in (
+        "train: 4 rows, expected 2975",
+        "val: 3 rows, expected 500",
+        "train: 3 cities, expected 18",
+        "mean and deviation differ from the constants",
+        "width: 2, standard 64",
+        "epochs: 2, standard 30",
+    ):
         assert text in found["deviations"]
     assert found["reported"]["mean_iou"] == 0.6426 and len(found["code_sha256"]) == 64
-    assert "deviation" in certificate.as_text(found) and found["machines"][0]["torch"] == torch.__version__
+    assert (
+        "deviation" in certificate.as_text(found)
+        and found["machines"][0]["torch"] == torch.__version__
+    )
 
 
 def test_a_changed_certificate_is_noticed(whole, tmp_path, capsys):
@@ -127,6 +165,7 @@ def test_interrupted_everywhere_it_ends_alike(root, folders, whole, monkeypatch,
             if place == "epoch" and len(epochs) == 2 or place == "frame" and len(frames) == 2:
                 raise KeyboardInterrupt
             return (train if place == "epoch" else pieces)(*arguments, **options)
+
         return run
 
     monkeypatch.setattr(Run, "train_epoch", break_off("epoch"))
@@ -142,7 +181,10 @@ def test_interrupted_everywhere_it_ends_alike(root, folders, whole, monkeypatch,
     found = json.loads((folder / "certificate.json").read_text())
     for step in ("layout", "csv", "statistics", "center crops", "whole frames", "protocols"):
         assert found[step] == whole[1][step], step
-    assert found["training"]["history"] == whole[1]["training"]["history"] and len(found["machines"]) == 3
+    assert (
+        found["training"]["history"] == whole[1]["training"]["history"]
+        and len(found["machines"]) == 3
+    )
     main(command)
     assert "..." not in capsys.readouterr().out.split("kind")[0]  # all steps were done before
 
@@ -174,26 +216,58 @@ def test_what_a_full_reproduction_takes(root, tmp_path):
     reproduction = Reproduction(root, folder=tmp_path, workers=8)
     reproduction.state["steps"] = {
         "layout": {s: {"cities": n} for s, n in reproduce.CITIES.items()},
-        "csv": {s: {"rows": n} for s, n in reproduce.ROWS.items()}, "statistics": {"equal_to_six_digits": True}}
+        "csv": {s: {"rows": n} for s, n in reproduce.ROWS.items()},
+        "statistics": {"equal_to_six_digits": True},
+    }
     assert reproduction.deviations() == []
     reproduction.state["steps"]["statistics"]["equal_to_six_digits"] = False
     assert reproduction.deviations() == ["mean and deviation differ from the constants"]
-    assert TrainConfig() == TrainConfig(width=64, epochs=30, learning_rate=1e-4, padding="valid", augment=False, norm=None)
+    assert TrainConfig() == TrainConfig(
+        width=64, epochs=30, learning_rate=1e-4, padding="valid", augment=False, norm=None
+    )
 
 
 def test_scratch_rehearsal(root, folders):
-    main(["--root", str(root), "--config", "scratch", "--folder", str(folders / "scratch"), "--width", "4",
-          "--limit", "3", "--epochs", "1", "--workers", "0", "--crop", "64", "128", "--quick"])
+    main(
+        [
+            "--root",
+            str(root),
+            "--config",
+            "scratch",
+            "--folder",
+            str(folders / "scratch"),
+            "--width",
+            "4",
+            "--limit",
+            "3",
+            "--epochs",
+            "1",
+            "--workers",
+            "0",
+            "--crop",
+            "64",
+            "128",
+            "--quick",
+        ]
+    )
     found = json.loads((folders / "scratch" / "certificate.json").read_text())
-    assert {"crop: (64, 128), standard (512, 1024)", "train_limit: 3, standard None",
-            "files were not opened one by one"} <= set(found["deviations"])
+    assert {
+        "crop: (64, 128), standard (512, 1024)",
+        "train_limit: 3, standard None",
+        "files were not opened one by one",
+    } <= set(found["deviations"])
     state = torch.load(folders / "scratch" / "training" / "last.pt", weights_only=True)
     group = state["optimizer"]["param_groups"][0]
-    assert group["momentum"] == 0.9 and group["weight_decay"] == 5e-4 and group["lr"] == 0.01  # one step, the first
-    assert "momentum_buffer" in state["optimizer"]["state"][0] and found["whole frames"]["frames"] == 3
+    assert (
+        group["momentum"] == 0.9 and group["weight_decay"] == 5e-4 and group["lr"] == 0.01
+    )  # one step, the first
+    assert (
+        "momentum_buffer" in state["optimizer"]["state"][0] and found["whole frames"]["frames"] == 3
+    )
 
 
-# -- augmentation -------------------------------------------------------------------------------------------------
+# -- augmentation
+# -------------------------------------------------------------------------------------------------
 
 
 def coded(height=120, width=200):
@@ -212,7 +286,9 @@ def test_scale_and_crop_keep_frame_and_label_together():
         assert window.shape == (64, 96, 3) and cut.shape == (64, 96)
         inside = cut != IGNORE
         same = np.abs(window[..., 0].astype(int) - cut * 10.0) < 6
-        assert same[inside].mean() > 0.8 and (inside.all() or big.shape[0] < 64 or big.shape[1] < 96)
+        assert same[inside].mean() > 0.8 and (
+            inside.all() or big.shape[0] < 64 or big.shape[1] < 96
+        )
 
 
 def test_flips_turn_frame_and_label_alike(monkeypatch):
@@ -233,7 +309,10 @@ def test_a_crop_of_one_class_is_drawn_again():
     image = np.zeros((100, 400, 3), np.uint8)
 
     def mixed(tries):
-        crops = [random_crop(image, target, np.random.default_rng(s), (50, 100), tries=tries)[1] for s in range(40)]
+        crops = [
+            random_crop(image, target, np.random.default_rng(s), (50, 100), tries=tries)[1]
+            for s in range(40)
+        ]
         return sum(0.25 < (crop == 0).mean() < 0.75 for crop in crops)
 
     assert mixed(10) > 2 * mixed(1)
@@ -252,28 +331,43 @@ def test_augmented_crops_depend_on_seed_epoch_and_index(root, tmp_path):
     from helpers.csv_index import write_csv
 
     write_csv(root, "train", tmp_path / "train.csv")
-    base = CityscapesDataset(read_csv(tmp_path / "train.csv"), root, View("frame", padding="same", height=1024))
+    base = CityscapesDataset(
+        read_csv(tmp_path / "train.csv"), root, View("frame", padding="same", height=1024)
+    )
     crops = AugmentedCrops(base, (64, 128), (0.5, 2.0))
     image, target = crops[0]
     assert image.shape == (3, 64, 128) and target.shape == (64, 128) and target.dtype == torch.int64
     assert torch.equal(image, crops[0][0]) and not torch.equal(image, crops[1][0])
     crops.epoch = 1
     assert not torch.equal(image, crops[0][0])
-    assert asdict(ScratchConfig())["crop"] == (512, 1024) and augment.ScratchConfig().epochs * 2975 // 4 > 159_000
+    assert (
+        asdict(ScratchConfig())["crop"] == (512, 1024)
+        and augment.ScratchConfig().epochs * 2975 // 4 > 159_000
+    )
 
 
-# -- costs --------------------------------------------------------------------------------------------------------
+# -- costs
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_costs_of_the_recipe():
     cost = costs.training_cost(572, 572)
     assert cost.parameters == 31_032_915
-    assert cost.flop * 2975 * 30 == pytest.approx(80.84e15, rel=1e-3)  # 3 x 2 x 150.97 GMAC an image
+    assert cost.flop * 2975 * 30 == pytest.approx(
+        80.84e15, rel=1e-3
+    )  # 3 x 2 x 150.97 GMAC an image
     assert cost.hours(2975, 100, 1.0) == pytest.approx(cost.flop * 2975 / 1e14 / 3600)
 
 
 def test_memory_count_equals_what_is_kept():
-    options = {"width": 8, "depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0, "num_classes": 5}
+    options = {
+        "width": 8,
+        "depth": 2,
+        "padding": "same",
+        "norm": "batch",
+        "dropout": 0.0,
+        "num_classes": 5,
+    }
     kept = {}
     model = UNet(**options).train()
     own = {t.untyped_storage().data_ptr() for t in (*model.parameters(), *model.buffers())}

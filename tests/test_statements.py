@@ -1,8 +1,11 @@
-"""Statements that are often read about U-Net, FCN and Cityscapes: where the course settles each of them.
+"""Statements that are often read about U-Net, FCN and Cityscapes: where the course settles each of
+them.
 
-One row a statement: its chapter, words of the box or text that settles it, and what the cell beside it must print or
-contain. A box must be a box, in that chapter, with a cell that was run close by. Nobody is corrected by name.
+One row a statement: its chapter, words of the box or text that settles it, and what the cell beside
+it must print or contain. A box must be a box, in that chapter, with a cell that was run close by.
+Nobody is corrected by name.
 """
+
 import re
 from pathlib import Path
 
@@ -59,14 +62,21 @@ def printed(cell) -> str:
 def test_statement_is_settled_beside_a_cell(number):
     chapter, words, evidence = STATEMENTS[number]
     here = cells(chapter)
-    paragraphs = [(i, part) for i, cell in enumerate(here) if cell.cell_type == "markdown"
-                  for part in re.split(r"\n\s*\n", cell.source) if words in part]
+    paragraphs = [
+        (i, part)
+        for i, cell in enumerate(here)
+        if cell.cell_type == "markdown"
+        for part in re.split(r"\n\s*\n", cell.source)
+        if words in part
+    ]
     assert paragraphs, f"chapter {chapter} no longer says: {words}"
     boxes = [i for i, part in paragraphs if part.lstrip().startswith("> " + MARK)]
     assert boxes or number == 25, f"chapter {chapter}: '{words}' stands in no box"
     places = boxes or [i for i, _ in paragraphs]
     near = "\n".join(printed(cell) for i in places for cell in here[max(0, i - 3) : i + 4])
-    assert near and evidence in near, f"chapter {chapter}: no cell beside '{words}' shows '{evidence}'"
+    assert near and evidence in near, (
+        f"chapter {chapter}: no cell beside '{words}' shows '{evidence}'"
+    )
 
 
 def test_every_statement_has_its_place():
@@ -75,9 +85,15 @@ def test_every_statement_has_its_place():
 
 
 def test_boxes_are_neutral():
-    texts = [cell.source for path in NOTEBOOKS.glob("*.ipynb") for cell in nbformat.read(path, as_version=4).cells
-             if cell.cell_type == "markdown" and MARK in cell.source]
+    texts = [
+        cell.source
+        for path in NOTEBOOKS.glob("*.ipynb")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown" and MARK in cell.source
+    ]
     boxes = [part for text in texts for part in re.split(r"\n\s*\n", text) if MARK in part]
     assert len(boxes) >= 20
     for box in boxes:
-        assert box.lstrip().startswith("> ") and not re.search(r"write-up|the author of|blog post by|seed", box), box
+        assert box.lstrip().startswith("> ") and not re.search(
+            r"write-up|the author of|blog post by|seed", box
+        ), box

@@ -1,4 +1,7 @@
-"""Submission files: what is written is accepted, and what the server would refuse is refused, with a reason."""
+"""Submission files: what is written is accepted, and what the server would refuse is refused, with
+a reason.
+"""
+
 import math
 import shutil
 import zipfile
@@ -26,7 +29,12 @@ from helpers.unet import UNet
 from helpers.windows import View
 from scripts.pinned import CITY
 
-INFO = {"view": View("frame", padding="same", height=64), "label_set": TRAIN_19, "mean": (0.3,) * 3, "std": (0.2,) * 3}
+INFO = {
+    "view": View("frame", padding="same", height=64),
+    "label_set": TRAIN_19,
+    "mean": (0.3,) * 3,
+    "std": (0.2,) * 3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +145,9 @@ def test_the_official_tool_gives_the_scores_of_our_own_table(folder, rows, tmp_p
     own = OfficialScores()
     for row in rows:
         instances = np.asarray(Image.open(CITY / row.label.replace("labelIds", "instanceIds")))
-        own.update(np.asarray(Image.open(folder / png_name(row))), open_label(CITY / row.label), instances)
+        own.update(
+            np.asarray(Image.open(folder / png_name(row))), open_label(CITY / row.label), instances
+        )
     for name, value in own.iou().items():
         theirs = result["classScores"][name]
         assert abs(value - theirs) <= 1e-12 or (math.isnan(value) and math.isnan(theirs))

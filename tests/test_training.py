@@ -1,4 +1,5 @@
 """Training: resumed to the last bit, stopped at nan, whole checkpoints, gradients that add up."""
+
 import os
 import pickle
 import random
@@ -62,7 +63,8 @@ def assert_same(a, b):
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
-# -- interrupted and resumed ----------------------------------------------------------------------------------
+# -- interrupted and resumed
+# ----------------------------------------------------------------------------------
 
 
 def wait_for(condition, process, seconds=500):
@@ -106,11 +108,15 @@ def test_killed_at_random_moments_it_ends_like_an_uninterrupted_run(root, tmp_pa
     process.join()
     assert process.exitcode == 0, f"killed after {delays} s"
     started = [int(line) for line in (killed / "started.txt").read_text().split()]
-    assert started[0] == 0 and len(started) == 6 and sorted(set(started)) == started, "every resumed run went on"
+    assert started[0] == 0 and len(started) == 6 and sorted(set(started)) == started, (
+        "every resumed run went on"
+    )
     assert started[1] >= 1 and started[-1] < config.epochs
     for name in ("last.pt", "best.pt"):
         assert_same(state(killed / "small", name), state(whole / "small", name))
-    assert (killed / "small" / "history.csv").read_bytes() == (whole / "small" / "history.csv").read_bytes()
+    assert (killed / "small" / "history.csv").read_bytes() == (
+        whole / "small" / "history.csv"
+    ).read_bytes()
     assert len(state(whole / "small")["info"]["history"]) == config.epochs
     assert not list((killed / "small").glob(".*.tmp"))
 
@@ -142,7 +148,11 @@ def test_more_epochs_later_equal_all_at_once(root, runs):
     once = train(replace(config, name="once", epochs=3), progress=False)
     train(replace(config, name="later", epochs=1), progress=False)
     seen = []
-    later = train(replace(config, name="later", epochs=3), progress=False, watch=lambda rows: seen.append(len(rows)))
+    later = train(
+        replace(config, name="later", epochs=3),
+        progress=False,
+        watch=lambda rows: seen.append(len(rows)),
+    )
     assert later == once and seen == [2, 3]
     assert_same(state(runs / "later")["model"], state(runs / "once")["model"])
     assert_same(state(runs / "later")["optimizer"], state(runs / "once")["optimizer"])
@@ -172,12 +182,15 @@ def test_learning_rate_finder_stops_when_the_loss_explodes(root, runs):
 
 def test_workers_give_the_same_batches(root, runs):
     config = small_config(root)
-    none, one = (list(make_run(replace(config, workers=n), progress=False).loader(3)) for n in (0, 1))
+    none, one = (
+        list(make_run(replace(config, workers=n), progress=False).loader(3)) for n in (0, 1)
+    )
     assert len(none) == 5
     assert_same(none, one)
 
 
-# -- what can go wrong ----------------------------------------------------------------------------------------
+# -- what can go wrong
+# ----------------------------------------------------------------------------------------
 
 
 def test_nan_stops_the_run_and_names_the_batch(root, runs):
@@ -189,8 +202,10 @@ def test_nan_stops_the_run_and_names_the_batch(root, runs):
     run.resume = lambda: 2
     run.history = [{"val_mean_iou": 0.0}] * 2
     batch = run.batches(2)[1]
-    run.loss = lambda logits, targets, old=run.loss, calls=[]: (  # noqa: B006
-        calls.append(1), old(logits * (float("nan") if len(calls) == 2 else 1), targets))[1]
+    run.loss = lambda logits, targets, old=run.loss, calls=[]: (
+        calls.append(1),
+        old(logits * (float("nan") if len(calls) == 2 else 1), targets),
+    )[1]
     with pytest.raises(FloatingPointError) as caught:
         run.fit()
     named = [row.image for row in run.train_set.rows if row.image in str(caught.value)]
@@ -200,7 +215,12 @@ def test_nan_stops_the_run_and_names_the_batch(root, runs):
 
 
 def test_weights_that_explode_in_the_last_step_are_not_saved(root, runs):
-    run = make_run(small_config(root, batch_size=10, accumulate=1, learning_rate=1e38, norm=None, schedule=None), progress=False)
+    run = make_run(
+        small_config(
+            root, batch_size=10, accumulate=1, learning_rate=1e38, norm=None, schedule=None
+        ),
+        progress=False,
+    )
     with pytest.raises(FloatingPointError, match="epoch 1"):
         run.fit()
     assert not (runs / "small" / "last.pt").exists()
@@ -224,7 +244,9 @@ def test_refusals_in_words(root, runs):
     config = small_config(root, epochs=1)
     train(config, progress=False)
     path = runs / "small" / "last.pt"
-    with pytest.raises(ValueError, match=r"another config: there \{'width': 4\}, here \{'width': 6\}"):
+    with pytest.raises(
+        ValueError, match=r"another config: there \{'width': 4\}, here \{'width': 6\}"
+    ):
         train(replace(config, width=6), progress=False)
     with pytest.raises(ValueError, match="epochs"):  # a schedule ends with its last epoch
         train(replace(config, epochs=2), progress=False)
@@ -252,7 +274,9 @@ class Trap:
 
 
 def test_an_unsafe_file_is_refused_and_not_executed(tmp_path):
-    for number, write in enumerate((torch.save, lambda state, path: path.write_bytes(pickle.dumps(state, 2)))):
+    for number, write in enumerate(
+        (torch.save, lambda state, path: path.write_bytes(pickle.dumps(state, 2)))
+    ):
         path, trap = tmp_path / f"{number}.pt", tmp_path / f"trap{number}"
         write({"model": Trap(trap)}, path)
         with pytest.raises(ValueError, match="not a whole, safe tensor file"):
@@ -272,9 +296,13 @@ def save_on_a_full_disk(folder):
         (folder / "message").write_text(str(error))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files, which Windows cannot")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="limits the size of files, which Windows cannot"
+)
 def test_full_disk_while_saving(tmp_path):
-    good = checkpoints.save(tmp_path / "last.pt", {"model": {"weight": torch.zeros(3)}}).read_bytes()
+    good = checkpoints.save(
+        tmp_path / "last.pt", {"model": {"weight": torch.zeros(3)}}
+    ).read_bytes()
     process = processes().Process(target=save_on_a_full_disk, args=(tmp_path,))
     process.start()
     process.join()
@@ -283,21 +311,30 @@ def test_full_disk_while_saving(tmp_path):
     assert (tmp_path / "last.pt").read_bytes() == good and len(list(tmp_path.iterdir())) == 2
 
 
-# -- what is computed -----------------------------------------------------------------------------------------
+# -- what is computed
+# -----------------------------------------------------------------------------------------
 
 
 def test_accumulated_gradients_equal_those_of_the_large_batch(root, runs):
     gradients, losses = [], []
     for size, accumulate in ((9, 1), (3, 3), (1, 9)):
-        run = make_run(small_config(root, batch_size=size, accumulate=accumulate, norm=None, dropout=0.0), progress=False)
+        run = make_run(
+            small_config(root, batch_size=size, accumulate=accumulate, norm=None, dropout=0.0),
+            progress=False,
+        )
         run.model.train()
         batches = list(run.loader(0))[:accumulate]
-        assert len({(targets != 255).sum().item() for _, targets in batches}) == accumulate, "void is uneven"
+        assert len({(targets != 255).sum().item() for _, targets in batches}) == accumulate, (
+            "void is uneven"
+        )
         losses.append(torch.stack(run.step(0, batches)).sum(0))
         gradients.append(torch.cat([p.grad.flatten() for p in run.model.parameters()]))
     for loss, gradient in zip(losses[1:], gradients[1:]):
         assert torch.allclose(loss, losses[0], rtol=1e-5)
-        assert torch.allclose(gradient, gradients[0], rtol=1e-4, atol=1e-6) and gradient.abs().max() > 1e-2
+        assert (
+            torch.allclose(gradient, gradients[0], rtol=1e-4, atol=1e-6)
+            and gradient.abs().max() > 1e-2
+        )
 
 
 def test_a_step_starts_from_no_gradient(root, runs):
@@ -308,20 +345,27 @@ def test_a_step_starts_from_no_gradient(root, runs):
     for batches in ([one], [other], [one]):
         run.step(0, batches)
         gradients.append(torch.cat([p.grad.flatten() for p in run.model.parameters()]))
-    assert torch.equal(gradients[0], gradients[2]) and not torch.allclose(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2]) and not torch.allclose(
+        gradients[0], gradients[1]
+    )
 
 
 def test_best_is_the_first_epoch_of_the_highest_score(root, runs):
     run = make_run(small_config(root, epochs=4, pictures=0), progress=False)
     scores = iter([0.1, 0.3, 0.3, 0.2])
-    run.validate = lambda *_, **__: SimpleNamespace(mean_iou=next(scores), loss_per_pixel=1.0, pixel_accuracy=0.5)
+    run.validate = lambda *_, **__: SimpleNamespace(
+        mean_iou=next(scores), loss_per_pixel=1.0, pixel_accuracy=0.5
+    )
     run.fit()
     assert state(runs / "small", "best.pt")["info"]["history"][-1]["epoch"] == 2
     assert state(runs / "small")["epochs_done"] == 4
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_pixels(root, runs):
-    run = make_run(small_config(root, batch_size=4, accumulate=1, learning_rate=0.0, norm=None, dropout=0.0), progress=False)
+    run = make_run(
+        small_config(root, batch_size=4, accumulate=1, learning_rate=0.0, norm=None, dropout=0.0),
+        progress=False,
+    )
     with torch.no_grad():
         sums = [run.loss(run.model(images), targets) for images, targets in run.loader(0)]
     expected = sum(float(s) for s, _ in sums) / sum(int(n) for _, n in sums)
@@ -343,7 +387,10 @@ def test_schedules(root, runs):
 def test_an_epoch_has_every_frame_once_in_an_order_of_its_own(root, runs):
     run = make_run(small_config(root), progress=False)
     orders = [sum(run.batches(epoch), []) for epoch in range(8)]
-    assert all(sorted(order) == list(range(10)) for order in orders) and len(set(map(tuple, orders))) == 8
+    assert (
+        all(sorted(order) == list(range(10)) for order in orders)
+        and len(set(map(tuple, orders))) == 8
+    )
     crops = []
     for epoch in (0, 1, 0):
         run.loader(epoch)
@@ -352,23 +399,37 @@ def test_an_epoch_has_every_frame_once_in_an_order_of_its_own(root, runs):
 
 
 def test_a_whole_run_learns_and_leaves_its_records(root, runs):
-    config = small_config(root, epochs=4, schedule=None, accumulate=1, learning_rate=2e-2, dropout=0.0, pictures=2, width=8,
-                          augment=False)
+    config = small_config(
+        root,
+        epochs=4,
+        schedule=None,
+        accumulate=1,
+        learning_rate=2e-2,
+        dropout=0.0,
+        pictures=2,
+        width=8,
+        augment=False,
+    )
     rows = train(config, progress=False)
-    assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"] and [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"] and [
+        row["epoch"] for row in rows
+    ] == [1, 2, 3, 4]
     folder = runs / "small"
     pictures = sorted(path.name for path in (folder / "predictions").iterdir())
     assert len(pictures) == 8 and pictures[0] == "valville_000000_000000_epoch001.png"
     assert Image.open(folder / "predictions" / pictures[0]).size == (3 * 32, 32)
     lines = (folder / "history.csv").read_text().splitlines()
-    assert lines[0] == "epoch,train_loss,val_loss,val_mean_iou,val_pixel_accuracy" and len(lines) == 5
+    assert (
+        lines[0] == "epoch,train_loss,val_loss,val_mean_iou,val_pixel_accuracy" and len(lines) == 5
+    )
     assert float(lines[4].split(",")[1]) == rows[3]["train_loss"]
     model, info = checkpoints.load_model(folder / "best.pt")
     best = max(row["val_mean_iou"] for row in rows)
     assert info["history"][-1]["val_mean_iou"] == best and not model.training
     assert info["view"] == View("crop", 32, "same", 2)
-    exported = checkpoints.save_model(folder / "half.pt", model, {**info, "view": vars(info["view"]),
-                                                                  "label_set": "train19"})
+    exported = checkpoints.save_model(
+        folder / "half.pt", model, {**info, "view": vars(info["view"]), "label_set": "train19"}
+    )
     assert exported.stat().st_size < 0.6 * (folder / "best.pt").stat().st_size
     assert checkpoints.load_model(exported)[1]["sha256"] != info["sha256"]
     assert checkpoints.load(exported)["format"] == 1
@@ -381,19 +442,37 @@ def test_command_line(monkeypatch, capsys):
     assert config == TrainConfig.demo() and export is None and "no GPU" in capsys.readouterr().out
     arguments = "--preset recipe --train-limit 4 --learning-rate .5 --compile --schedule none --size 36 --export x.pt --no-augment"
     config, export = parse(arguments.split())
-    assert config == TrainConfig(train_limit=4, learning_rate=0.5, compile=True, schedule=None, size=36) and export == "x.pt"
+    assert (
+        config
+        == TrainConfig(train_limit=4, learning_rate=0.5, compile=True, schedule=None, size=36)
+        and export == "x.pt"
+    )
 
 
-# -- batches made on the GPU (run on the CPU here) -------------------------------------------------------------
+# -- batches made on the GPU (run on the CPU here)
+# -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", [View("crop", 32, "same", 2), View("crop", 36, "valid", 2),
-                                  View("frame", padding="same", depth=2, height=32), View("crop", 164, "valid", 2)],
-                         ids=["crop", "valid", "frame", "larger than the frame"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        View("crop", 32, "same", 2),
+        View("crop", 36, "valid", 2),
+        View("frame", padding="same", depth=2, height=32),
+        View("crop", 164, "valid", 2),
+    ],
+    ids=["crop", "valid", "frame", "larger than the frame"],
+)
 @pytest.mark.parametrize("augment", [False, True])
 def test_gpu_batches_equal_the_datasets(root, runs, view, augment):
-    config = small_config(root, view=view.kind, size=view.size if view.kind == "crop" else None, padding=view.padding,
-                          height=view.height, augment=augment)
+    config = small_config(
+        root,
+        view=view.kind,
+        size=view.size if view.kind == "crop" else None,
+        padding=view.padding,
+        height=view.height,
+        augment=augment,
+    )
     run = make_run(config, progress=False)
     dataset: CityscapesDataset = run.train_set
     dataset.epoch = 5
@@ -411,10 +490,15 @@ def test_training_from_the_gpu_cache_is_the_same_training(root, runs):
     plain = train(config, progress=False)
     assert gpu_run(replace(config, name="gpu"), progress=False).fit() == plain
     with pytest.raises(ValueError, match="cache"):
-        GpuLoader(CityscapesDataset(read_csv(runs / "small" / "train.csv"), root), [[0]], torch.device("cpu"))
+        GpuLoader(
+            CityscapesDataset(read_csv(runs / "small" / "train.csv"), root),
+            [[0]],
+            torch.device("cpu"),
+        )
 
 
-# -- what is measured and drawn -------------------------------------------------------------------------------
+# -- what is measured and drawn
+# -------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without CUDA")
@@ -427,10 +511,21 @@ def test_the_parts_of_the_gpu_table_that_need_no_gpu():
     assert gpu_table.step_flops() == pytest.approx(3 * 2 * 150.97e9, rel=1e-4)
     step = gpu_table.make_step(torch.device("cpu"), 1, "bf16", compiled=False, width=4, crop=188)
     assert all(2.5 < float(step()) < 8 for _ in range(2))
-    rows = [{"batch": 4, "precision": "bf16", "compiled": True, "ms_per_step": 10.0, "images_per_second": 400.0,
-             "share_of_bf16_matmul_peak": 0.5, "peak_memory_gib": 3.25},
-            {"batch": 32, "precision": "fp32", "compiled": False, "error": "out of memory"}]
-    text = gpu_table.table({"device": "card", "torch": "2", "bf16_matmul_tflops": 700.0, "command": "c", "rows": rows})
+    rows = [
+        {
+            "batch": 4,
+            "precision": "bf16",
+            "compiled": True,
+            "ms_per_step": 10.0,
+            "images_per_second": 400.0,
+            "share_of_bf16_matmul_peak": 0.5,
+            "peak_memory_gib": 3.25,
+        },
+        {"batch": 32, "precision": "fp32", "compiled": False, "error": "out of memory"},
+    ]
+    text = gpu_table.table(
+        {"device": "card", "torch": "2", "bf16_matmul_tflops": 700.0, "command": "c", "rows": rows}
+    )
     assert "| 4 | bf16 | compiled | 10.0 | 400.0 | 50.0% | 3.2 |" in text
     assert "| 32 | fp32 | eager | out of memory |" in text
 
@@ -438,24 +533,43 @@ def test_the_parts_of_the_gpu_table_that_need_no_gpu():
 def test_the_compared_steps_compute_the_same(monkeypatch):
     monkeypatch.setattr(training_step, "CROP", 188)
     result = training_step.compare(4, 1, 2, ["recipe", "plain", "channels_last", "padded"])
-    assert result["labeled_pixels"] == {"recipe": 16, "plain": 16, "channels_last": 16, "padded": 192 * 192}
-    assert result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labeled_pixel"] > 0
+    assert result["labeled_pixels"] == {
+        "recipe": 16,
+        "plain": 16,
+        "channels_last": 16,
+        "padded": 192 * 192,
+    }
+    assert (
+        result["plain_over_recipe_wall"] == result["plain_over_recipe_wall_per_labeled_pixel"] > 0
+    )
     assert result["padded_over_recipe_cpu_per_labeled_pixel"] == pytest.approx(
-        result["padded_over_recipe_cpu"] * 16 / 192**2)
+        result["padded_over_recipe_cpu"] * 16 / 192**2
+    )
 
 
 def test_gif_of_a_training(root, runs):
     train(small_config(root, epochs=3), progress=False)
     path = gif(runs / "small", 0, runs / "training.gif")
     animation = Image.open(path)
-    assert animation.n_frames == 3 and path.stat().st_size <= LIMIT and animation.size == (1080, 386)
-    assert chosen(list(range(1, 31)), 16)[:3] == [1, 2, 3] and chosen(list(range(1, 31)), 16)[-1] == 30
+    assert (
+        animation.n_frames == 3 and path.stat().st_size <= LIMIT and animation.size == (1080, 386)
+    )
+    assert (
+        chosen(list(range(1, 31)), 16)[:3] == [1, 2, 3] and chosen(list(range(1, 31)), 16)[-1] == 30
+    )
     with pytest.raises(SystemExit, match="number 7"):
         gif(runs / "small", 7, runs / "training.gif")
 
 
-@pytest.mark.parametrize(("cuda", "mps", "wish", "found"), [
-    (True, True, "", "cuda"), (False, True, "", "mps"), (False, False, "", "cpu"), (True, True, "cpu", "cpu")])
+@pytest.mark.parametrize(
+    ("cuda", "mps", "wish", "found"),
+    [
+        (True, True, "", "cuda"),
+        (False, True, "", "mps"),
+        (False, False, "", "cpu"),
+        (True, True, "cpu", "cpu"),
+    ],
+)
 def test_the_device_is_the_fastest_or_the_one_asked_for(monkeypatch, cuda, mps, wish, found):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
@@ -464,16 +578,23 @@ def test_the_device_is_the_fastest_or_the_one_asked_for(monkeypatch, cuda, mps, 
 
 
 def test_mixed_precision_is_for_cuda(monkeypatch):
-    assert device.amp_dtype(torch.device("cpu")) is None and device.amp_dtype(torch.device("mps")) is None
+    assert (
+        device.amp_dtype(torch.device("cpu")) is None
+        and device.amp_dtype(torch.device("mps")) is None
+    )
     for native, dtype in ((True, torch.bfloat16), (False, torch.float16)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, native=native: native)
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation, native=native: native
+        )
         assert device.amp_dtype(torch.device("cuda")) == dtype
 
 
 def test_cuda_is_prepared_fast_or_repeatable(monkeypatch):
     said = []
     monkeypatch.setattr(torch, "set_float32_matmul_precision", said.append)
-    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda on, warn_only: said.append((on, warn_only)))
+    monkeypatch.setattr(
+        torch, "use_deterministic_algorithms", lambda on, warn_only: said.append((on, warn_only))
+    )
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     device.prepare(torch.device("cpu"))
@@ -486,10 +607,19 @@ def test_cuda_is_prepared_fast_or_repeatable(monkeypatch):
 
 
 def test_report_of_the_machine():
-    text = subprocess.run([sys.executable, "-m", "helpers.device"], cwd=Path(__file__).parent.parent, text=True,
-                          capture_output=True, check=True).stdout
+    text = subprocess.run(
+        [sys.executable, "-m", "helpers.device"],
+        cwd=Path(__file__).parent.parent,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
     assert f"torch        {version('torch')}" in text and "device       cpu, " in text
-    assert f"python       {sys.version.split()[0]} on " in text and "dataset root " in text and "(found)" in text
+    assert (
+        f"python       {sys.version.split()[0]} on " in text
+        and "dataset root " in text
+        and "(found)" in text
+    )
 
 
 def test_progress_is_shown_unless_asked_not_to(monkeypatch, capsys):

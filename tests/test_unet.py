@@ -1,4 +1,5 @@
 """U-Net against the numbers of the paper and a plain second implementation."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,19 +13,32 @@ def count(**arguments) -> int:
         return sum(p.numel() for p in UNet(**arguments).parameters())
 
 
-@pytest.mark.parametrize(("arguments", "expected"), [
-    ({}, 31_032_915), ({"norm": "batch"}, 31_038_803), ({"in_channels": 1, "classes": 2}, 31_030_658),
-    ({"classes": 11}, 31_032_395), ({"width": 32}, 7_760_691), ({"width": 16, "norm": "batch"}, 1_942_883)])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, 31_032_915),
+        ({"norm": "batch"}, 31_038_803),
+        ({"in_channels": 1, "classes": 2}, 31_030_658),
+        ({"classes": 11}, 31_032_395),
+        ({"width": 32}, 7_760_691),
+        ({"width": 16, "norm": "batch"}, 1_942_883),
+    ],
+)
 def test_parameters(arguments, expected):
     assert count(**arguments) == expected
 
 
 def test_twenty_three_convolutions():
     with torch.device("meta"):
-        layers = [m for m in UNet().modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.ConvTranspose2d))]
+        layers = [
+            m
+            for m in UNet().modules()
+            if isinstance(m, (torch.nn.Conv2d, torch.nn.ConvTranspose2d))
+        ]
     assert len(layers) == 23
     assert sum(m.kernel_size == (3, 3) for m in layers) == 18 and all(
-        m.padding == (0, 0) for m in layers if m.kernel_size == (3, 3))
+        m.padding == (0, 0) for m in layers if m.kernel_size == (3, 3)
+    )
 
 
 def test_paper_sizes():
@@ -37,7 +51,9 @@ def test_paper_sizes():
 
 @pytest.mark.parametrize("size", [570, 573, 576, 580, 100])
 def test_illegal_sizes_name_the_nearest(size):
-    with pytest.raises(ValueError, match=f"input size {size} is not legal.*{nearest_sizes(size)[0]}"):
+    with pytest.raises(
+        ValueError, match=f"input size {size} is not legal.*{nearest_sizes(size)[0]}"
+    ):
         UNet(width=1)(torch.zeros(1, 3, 572, size))
 
 
@@ -47,8 +63,15 @@ def test_shapes_agree_with_output_size(size):
     assert model(torch.zeros(2, 3, *size)).shape == (2, 19, *(output_size(n) for n in size))
 
 
-@pytest.mark.parametrize(("padding", "norm", "size"), [("valid", None, (60, 76)), ("same", None, (16, 24)),
-                                                       ("valid", "batch", (60, 44)), ("same", "batch", (8, 20))])
+@pytest.mark.parametrize(
+    ("padding", "norm", "size"),
+    [
+        ("valid", None, (60, 76)),
+        ("same", None, (16, 24)),
+        ("valid", "batch", (60, 44)),
+        ("same", "batch", (8, 20)),
+    ],
+)
 def test_forward_equals_a_plain_second_writing(padding, norm, size):
     torch.manual_seed(0)
     model = UNet(num_classes=5, width=3, depth=2, padding=padding, norm=norm).eval()
@@ -60,11 +83,21 @@ def test_forward_equals_a_plain_second_writing(padding, norm, size):
 
     def double(x, name):
         for i in (0, 2) if norm is None else (0, 3):
-            x = F.conv2d(x, w[f"{name}.{i}.weight"], w.get(f"{name}.{i}.bias"), padding=int(padding == "same"))
+            x = F.conv2d(
+                x,
+                w[f"{name}.{i}.weight"],
+                w.get(f"{name}.{i}.bias"),
+                padding=int(padding == "same"),
+            )
             if norm:
                 after = f"{name}.{i + 1}"
-                x = F.batch_norm(x, w[f"{after}.running_mean"], w[f"{after}.running_var"], w[f"{after}.weight"],
-                                 w[f"{after}.bias"])
+                x = F.batch_norm(
+                    x,
+                    w[f"{after}.running_mean"],
+                    w[f"{after}.running_var"],
+                    w[f"{after}.weight"],
+                    w[f"{after}.bias"],
+                )
             x = F.relu(x)
         return x
 
@@ -101,7 +134,9 @@ def test_dropout_acts_in_training_on_the_two_deepest_levels():
 
 
 def test_valid_convolutions_make_tiles_agree_with_the_whole():
-    """Sec. 2, overlap-tile: shifting the input by a multiple of 16 shifts the output by as much, exactly."""
+    """Sec. 2, overlap-tile: shifting the input by a multiple of 16 shifts the output by as much,
+    exactly.
+    """
     torch.manual_seed(0)
     model = UNet(width=2).eval()
     x = torch.randn(1, 3, 188 + 16, 188 + 16)
@@ -110,5 +145,7 @@ def test_valid_convolutions_make_tiles_agree_with_the_whole():
 
 
 def test_what_enters_the_bottom():
-    assert [bottom_size(n, 4) for n in (572, 188, 571, 570)] == [32, 8, -1, -1] and bottom_size(7, 0) == 7
+    assert [bottom_size(n, 4) for n in (572, 188, 571, 570)] == [32, 8, -1, -1] and bottom_size(
+        7, 0
+    ) == 7
     assert bottom_size(571) is not False and nearest_sizes(571) == [556, 572]

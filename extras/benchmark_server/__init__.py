@@ -1,1 +1,3 @@
-"""What Cityscapes' evaluation server wants and measures: submissions, official scores, iIoU (chapter 10)."""
+"""What Cityscapes' evaluation server wants and measures: submissions, official scores, iIoU
+(chapter 10).
+"""

@@ -1,41 +1,58 @@
-"""iIoU, the instance-weighted IoU of Cityscapes' countable classes, and every other official score beside it.
+"""iIoU, the instance-weighted IoU of Cityscapes' countable classes, and every other official score
+beside it.
 
-A large car holds as many pixels as thirty small ones, so IoU barely notices whether the small ones are found.
-iIoU weighs the found and the missed pixels of an instance by (average size of its class) / (its size), so that each
-instance counts alike. False alarms belong to no instance and keep weight 1. Cordts et al. 2016, Sec. 4.1; the
-average sizes are the constants of cityscapesscripts' evalPixelLevelSemanticLabeling.
+A large car holds as many pixels as thirty small ones, so IoU barely notices whether the small ones
+are found. iIoU weighs the found and the missed pixels of an instance by (average size of its class)
+/ (its size), so that each instance counts alike. False alarms belong to no instance and keep weight
+1. Cordts et al. 2016, Sec. 4.1; the average sizes are the constants of cityscapesscripts'
+evalPixelLevelSemanticLabeling.
 """
+
 import numpy as np
 
 from helpers.labels import CATEGORIES, LABELS
 from helpers.metrics import ConfusionMatrix
 
-AVERAGE_SIZE = {"person": 3462.4756337644, "rider": 3930.4788056518, "car": 12794.0202738185,
-                "truck": 27855.1264367816, "bus": 35732.1511111111, "train": 67583.7075812274,
-                "motorcycle": 6298.7200839748, "bicycle": 4672.3249222261}
+AVERAGE_SIZE = {
+    "person": 3462.4756337644,
+    "rider": 3930.4788056518,
+    "car": 12794.0202738185,
+    "truck": 27855.1264367816,
+    "bus": 35732.1511111111,
+    "train": 67583.7075812274,
+    "motorcycle": 6298.7200839748,
+    "bicycle": 4672.3249222261,
+}
 EVALUATED = [label for label in LABELS if not label.ignore_in_eval]
 COUNTABLE = [label for label in EVALUATED if label.has_instances]
 
 
 class OfficialScores:
-    """All scores of the official evaluation from label ids (0..33) and instance ids, frame after frame.
+    """All scores of the official evaluation from label ids (0..33) and instance ids, frame after
+    frame.
 
-    `.matrix` counts label ids, int64 [34, 34], rows truth. An ignored id that is predicted on a valid pixel is a
-    miss of the true class and a false alarm of nobody, except that caravan and trailer count as vehicles for the
-    iIoU of that category.
+    `.matrix` counts label ids, int64 [34, 34], rows truth. An ignored id that is predicted on a
+    valid pixel is a miss of the true class and a false alarm of nobody, except that caravan and
+    trailer count as vehicles for the iIoU of that category.
     """
 
     def __init__(self):
         self._confusion = ConfusionMatrix(34)
         self._found = {label.id: 0.0 for label in COUNTABLE}  # pixels of the right class, weighted
-        self._found_category = {label.id: 0.0 for label in COUNTABLE}  # pixels of the right category, weighted
+        self._found_category = {
+            label.id: 0.0 for label in COUNTABLE
+        }  # pixels of the right category, weighted
         self._all = {label.id: 0.0 for label in COUNTABLE}
 
     def update(self, prediction: np.ndarray, truth: np.ndarray, instances: np.ndarray) -> None:
-        """Add one frame: label ids predicted and true, and instance ids (label id * 1000 + number), all [H, W]."""
+        """Add one frame: label ids predicted and true, and instance ids (label id * 1000 + number),
+        all [H, W].
+        """
         if instances.shape != truth.shape:
-            raise ValueError(f"instance ids {instances.shape} and label ids {truth.shape} differ in shape: "
-                             "take the _instanceIds.png of the same frame")
+            raise ValueError(
+                f"instance ids {instances.shape} and label ids {truth.shape} differ in shape: "
+                "take the _instanceIds.png of the same frame"
+            )
         self._confusion.update(prediction, truth)
         countable = instances > 1000
         ids, index = np.unique(instances[countable], return_inverse=True)
@@ -61,14 +78,23 @@ class OfficialScores:
     def iou(self) -> dict[str, float]:
         """IoU of the 19 classes; nan for a class that is neither in the truth nor predicted."""
         valid = self.matrix[self._rows(EVALUATED)]
-        return {x.name: _divide(self.matrix[x.id, x.id], self.matrix[x.id].sum() + valid[:, x.id].sum()
-                                - self.matrix[x.id, x.id]) for x in EVALUATED}
+        return {
+            x.name: _divide(
+                self.matrix[x.id, x.id],
+                self.matrix[x.id].sum() + valid[:, x.id].sum() - self.matrix[x.id, x.id],
+            )
+            for x in EVALUATED
+        }
 
     def instance_iou(self) -> dict[str, float]:
         """iIoU of the 8 countable classes."""
         others = {x.id: self._rows(y for y in EVALUATED if y.id != x.id) for x in COUNTABLE}
-        return {x.name: _divide(self._found[x.id], self._all[x.id] + self.matrix[others[x.id], x.id].sum())
-                for x in COUNTABLE}
+        return {
+            x.name: _divide(
+                self._found[x.id], self._all[x.id] + self.matrix[others[x.id], x.id].sum()
+            )
+            for x in COUNTABLE
+        }
 
     def category_iou(self) -> dict[str, float]:
         """IoU of the 7 categories."""
@@ -76,7 +102,9 @@ class OfficialScores:
         for category in CATEGORIES:
             own = self._rows(x for x in EVALUATED if x.category == category)
             hits = self.matrix[np.ix_(own, own)].sum()
-            false = self.matrix[np.ix_(self._rows(x for x in EVALUATED if x.category != category), own)].sum()
+            false = self.matrix[
+                np.ix_(self._rows(x for x in EVALUATED if x.category != category), own)
+            ].sum()
             scores[category] = _divide(hits, self.matrix[own].sum() + false)
         return scores
 
@@ -88,8 +116,9 @@ class OfficialScores:
             columns = [x.id for x in LABELS if x.category == category and x.id >= 0]
             others = self._rows(x for x in EVALUATED if x.category != category)
             false = self.matrix[np.ix_(others, columns)].sum()
-            scores[category] = _divide(sum(self._found_category[i] for i in own),
-                                       sum(self._all[i] for i in own) + false)
+            scores[category] = _divide(
+                sum(self._found_category[i] for i in own), sum(self._all[i] for i in own) + false
+            )
         return scores
 
 

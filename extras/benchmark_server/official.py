@@ -1,10 +1,13 @@
-"""Cityscapes' own tools (the package cityscapesscripts) with today's numpy, and kept away from the data set.
+"""Cityscapes' own tools (the package cityscapesscripts) with today's numpy, and kept away from the
+data set.
 
-cityscapesscripts 2.3.0 calls `np.in1d`, which numpy 2.4 removed; `np.isin` is its successor and does the same where
-the tools use it. As a command, any of the tools (csEvalPixelLevelSemanticLabeling, csCreateTrainIdLabelImgs, ...):
+cityscapesscripts 2.3.0 calls `np.in1d`, which numpy 2.4 removed; `np.isin` is its successor and
+does the same where the tools use it. As a command, any of the tools
+(csEvalPixelLevelSemanticLabeling, csCreateTrainIdLabelImgs, ...):
 
     python -m extras.benchmark_server.official csEvalPixelLevelSemanticLabeling
 """
+
 import json
 import os
 import shutil
@@ -32,7 +35,9 @@ def installed() -> bool:
 
 @contextmanager
 def old_numpy_names():
-    """Inside `with old_numpy_names():` numpy has `in1d` again if it lacked it; afterwards all is as before."""
+    """Inside `with old_numpy_names():` numpy has `in1d` again if it lacked it; afterwards all is as
+    before.
+    """
     missing = not hasattr(np, "in1d")
     if missing:
         np.in1d = np.isin
@@ -45,7 +50,8 @@ def old_numpy_names():
 
 @contextmanager
 def old_pillow_modes():
-    """Inside, pictures of 32-bit integers (mode I) can be saved as PNG, as 16-bit ones, as pillow did up to 12.
+    """Inside, pictures of 32-bit integers (mode I) can be saved as PNG, as 16-bit ones, as pillow
+    did up to 12.
 
     csCreateTrainIdInstanceImgs saves its instance ids that way.
     """
@@ -64,33 +70,46 @@ def old_pillow_modes():
 
 
 def run_tool(name: str, arguments=(), **environment) -> str:
-    """What the official command `name` prints, run in a process of its own with `environment` added.
+    """What the official command `name` prints, run in a process of its own with `environment`
+    added.
 
-    The tools read CITYSCAPES_DATASET and CITYSCAPES_RESULTS when they are imported: hence the process. Raises
-    RuntimeError with the tool's own words if it fails or is not installed.
+    The tools read CITYSCAPES_DATASET and CITYSCAPES_RESULTS when they are imported: hence the
+    process. Raises RuntimeError with the tool's own words if it fails or is not installed.
     """
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-m", "extras.benchmark_server.official", name, *map(str, arguments)],
-                          env={**os.environ, "PYTHONPATH": path, **{k: str(v) for k, v in environment.items()}},
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "extras.benchmark_server.official", name, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": path, **{k: str(v) for k, v in environment.items()}},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise RuntimeError(f"{name} stopped: {(done.stderr or done.stdout).strip()[-800:]}")
     return done.stdout
 
 
 def official_scores(root, results) -> dict:
-    """The result of csEvalPixelLevelSemanticLabeling for the PNGs below `results` against `root`/gtFine/val.
+    """The result of csEvalPixelLevelSemanticLabeling for the PNGs below `results` against
+    `root`/gtFine/val.
 
-    The tool would write `root`/evaluationResults; here its CITYSCAPES_EXPORT_DIR is a temporary folder, so nothing
-    is written into the data set. Keys: classScores, classInstScores, categoryScores, averageScoreClasses, ...
+    The tool would write `root`/evaluationResults; here its CITYSCAPES_EXPORT_DIR is a temporary
+    folder, so nothing is written into the data set. Keys: classScores, classInstScores,
+    categoryScores, averageScoreClasses, ...
     """
     with tempfile.TemporaryDirectory() as export:
-        run_tool(EVALUATION, CITYSCAPES_DATASET=root, CITYSCAPES_RESULTS=results, CITYSCAPES_EXPORT_DIR=export)
+        run_tool(
+            EVALUATION,
+            CITYSCAPES_DATASET=root,
+            CITYSCAPES_RESULTS=results,
+            CITYSCAPES_EXPORT_DIR=export,
+        )
         return json.loads((Path(export) / "resultPixelLevelSemanticLabeling.json").read_text())
 
 
 def copy_ground_truth(root, rows, folder) -> Path:
-    """The label and instance PNGs of some rows of a CSV under `folder`/gtFine/val: what the tool evaluates against."""
+    """The label and instance PNGs of some rows of a CSV under `folder`/gtFine/val: what the tool
+    evaluates against.
+    """
     for row in rows:
         for end in ("labelIds", "instanceIds"):
             name = row.label.replace("labelIds", end)
@@ -101,7 +120,11 @@ def copy_ground_truth(root, rows, folder) -> Path:
 
 
 def main(name: str, *arguments: str) -> None:
-    found = [e for e in entry_points(group="console_scripts", name=name) if e.module.startswith("cityscapesscripts")]
+    found = [
+        e
+        for e in entry_points(group="console_scripts", name=name)
+        if e.module.startswith("cityscapesscripts")
+    ]
     if not found:
         raise SystemExit(f"{name} is no command of cityscapesscripts here; install it: {INSTALL}")
     sys.argv = [name, *arguments]

@@ -1,8 +1,11 @@
-"""Files for the Cityscapes benchmark: one PNG of label ids a frame, a zip of them, and a check before the upload.
+"""Files for the Cityscapes benchmark: one PNG of label ids a frame, a zip of them, and a check
+before the upload.
 
-The server (and csEvalPixelLevelSemanticLabeling) wants regular label ids, not train ids, in one 8-bit channel of the
-frame's size, and exactly one PNG for every frame, named <city>_<sequence>_<frame>*.png. Chapter 10 uses it.
+The server (and csEvalPixelLevelSemanticLabeling) wants regular label ids, not train ids, in one
+8-bit channel of the frame's size, and exactly one PNG for every frame, named
+<city>_<sequence>_<frame>*.png. Chapter 10 uses it.
 """
+
 import zipfile
 from fnmatch import fnmatch
 from io import BytesIO
@@ -27,14 +30,20 @@ def png_name(row: Row) -> str:
 
 
 def write_prediction(train_ids: np.ndarray, path, label_set=TRAIN_19) -> Path:
-    """Train ids [H, W] as a PNG of label ids; 255 becomes 0 (unlabeled), which counts as wrong everywhere."""
+    """Train ids [H, W] as a PNG of label ids; 255 becomes 0 (unlabeled), which counts as wrong
+    everywhere.
+    """
     return write_image(path, label_set.decode(train_ids))
 
 
-def write_submission(model, info: dict, rows, root, folder, progress: bool = True, **options) -> list[Path]:
-    """Predict every row of a CSV and write its PNG into `folder`; files that are there already are kept.
+def write_submission(
+    model, info: dict, rows, root, folder, progress: bool = True, **options
+) -> list[Path]:
+    """Predict every row of a CSV and write its PNG into `folder`; files that are there already are
+    kept.
 
-    Options as in `predict_frame` (budget, flip, scales). Interrupted, it goes on with the frames that are missing.
+    Options as in `predict_frame` (budget, flip, scales). Interrupted, it goes on with the frames
+    that are missing.
     """
     written = []
     for row in tqdm(rows, desc="submission", disable=not progress):
@@ -48,7 +57,10 @@ def write_submission(model, info: dict, rows, root, folder, progress: bool = Tru
 
 def zip_submission(folder, path) -> Path:
     """All PNGs of `folder` in one zip, sorted, without subfolders, the same bytes every time."""
-    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:  # PNGs are compressed already
+    with (
+        atomic_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):  # PNGs are compressed already
         for png in sorted(Path(folder).rglob("*.png")):
             archive.writestr(zipfile.ZipInfo(png.name), png.read_bytes())
     return Path(path)
@@ -67,27 +79,40 @@ def _pngs(source):
 
 
 def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]:
-    """Every reason to refuse a folder or zip of predictions for `rows`, as readable lines; an empty list: all is well.
+    """Every reason to refuse a folder or zip of predictions for `rows`, as readable lines; an empty
+    list: all is well.
 
-    Missing frames, two files for one frame, files of no frame, unreadable PNGs, several channels, another size than
-    the frame's, ids above 33, and ids that are never evaluated: the mark of train ids. A network that knows more
-    classes than the 19 may predict such ids; say so with `ignored_ids`.
+    Missing frames, two files for one frame, files of no frame, unreadable PNGs, several channels,
+    another size than the frame's, ids above 33, and ids that are never evaluated: the mark of train
+    ids. A network that knows more classes than the 19 may predict such ids; say so with
+    `ignored_ids`.
     """
     if not Path(source).is_dir() and not zipfile.is_zipfile(source):
-        raise FileNotFoundError(f"{source} is neither a folder nor a zip; write one with write_submission")
+        raise FileNotFoundError(
+            f"{source} is neither a folder nor a zip; write one with write_submission"
+        )
     problems, files_of = [], {row: [] for row in rows}
     for name, data in _pngs(source):
         matching = [r for r in rows if fnmatch(Path(name).name, f"{r.city}_{r.frame}*.png")]
         if not matching:
-            problems.append(f"{name}: belongs to no frame of this split; expected <city>_<sequence>_<frame>*.png")
+            problems.append(
+                f"{name}: belongs to no frame of this split; expected "
+                "<city>_<sequence>_<frame>*.png"
+            )
             continue
         files_of[matching[0]].append(name)
         with Image.open(f"{root}/{matching[0].image}") as frame:
             problems.extend(f"{name}: {p}" for p in _problems(data, frame.size, ignored_ids))
     for row, names in files_of.items():
         if len(names) != 1:
-            problems.append(f"{row.city}_{row.frame}: " + (f"{len(names)} files ({', '.join(names)}), expected one"
-                                                           if names else "no prediction"))
+            problems.append(
+                f"{row.city}_{row.frame}: "
+                + (
+                    f"{len(names)} files ({', '.join(names)}), expected one"
+                    if names
+                    else "no prediction"
+                )
+            )
     return problems
 
 
@@ -100,15 +125,22 @@ def _problems(data: bytes, size: tuple[int, int], ignored_ids: bool) -> list[str
         return [f"cannot be read ({error}); write it again"]
     found = []
     if picture.mode != "L":
-        found.append(f"mode {picture.mode}, expected one 8-bit channel (L): colors and palettes are no label ids")
+        found.append(
+            f"mode {picture.mode}, expected one 8-bit channel (L): colors and palettes are no "
+            "label ids"
+        )
     if picture.size != size:
-        found.append(f"{picture.size[0]}x{picture.size[1]}, expected the frame's {size[0]}x{size[1]}")
+        found.append(
+            f"{picture.size[0]}x{picture.size[1]}, expected the frame's {size[0]}x{size[1]}"
+        )
     ids = set(np.unique(array).tolist()) if picture.mode == "L" else set()
     unknown = sorted(i for i in ids if i > 33)
     ignored = sorted(ids - set(EVALUATED) - set(unknown))
     if unknown:
         found.append(f"ids {unknown} are no label ids (0 to 33)")
     if ignored and not ignored_ids:
-        found.append(f"ids {ignored} are never evaluated: were train ids written instead of label ids? "
-                     "LabelSet.decode turns them into label ids")
+        found.append(
+            f"ids {ignored} are never evaluated: were train ids written instead of label ids? "
+            "LabelSet.decode turns them into label ids"
+        )
     return found

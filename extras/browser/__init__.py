@@ -1,1 +1,3 @@
-"""Look at any frame beside its truth and a network's prediction: the widget of chapter 09, and its one-page export."""
+"""Look at any frame beside its truth and a network's prediction: the widget of chapter 09, and its
+one-page export.
+"""

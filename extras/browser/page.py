@@ -1,8 +1,11 @@
-"""The prediction browser as one HTML file: frames, label maps and chances inside, no kernel and no network needed.
+"""The prediction browser as one HTML file: frames, label maps and chances inside, no kernel and no
+network needed.
 
-The pictures are JPEG; the maps of bytes are deflated, and the page inflates them with the browser's own
-DecompressionStream (every browser since 2023), so that the ids are exact and nothing is read back from a canvas.
+The pictures are JPEG; the maps of bytes are deflated, and the page inflates them with the browser's
+own DecompressionStream (every browser since 2023), so that the ids are exact and nothing is read
+back from a canvas.
 """
+
 import base64
 import json
 import math
@@ -23,21 +26,37 @@ WIDTH = 512  # frames that are wider are reduced by a whole factor
 STEP = 4  # chances are stored in steps of 4/255: three times smaller, and exact to 0.01
 
 
-def write_page(path, predictions, state, frames: int = 12, title: str = "Prediction browser") -> Path:
-    """Write the page with the first `frames` frames of the chosen order; returns its path. OSError names the file."""
+def write_page(
+    path, predictions, state, frames: int = 12, title: str = "Prediction browser"
+) -> Path:
+    """Write the page with the first `frames` frames of the chosen order; returns its path. OSError
+    names the file.
+    """
     order = views.sequence(predictions, state)[:frames]
     first = predictions[0]
     data = {
-        "names": first.label_set.names, "colors": first.label_set.colors, "wrong": views.WRONG, "step": STEP,
-        "confidence": views.CONFIDENCE[::STEP].tolist(), "checkpoints": [p.name for p in predictions],
-        "orders": ORDERS, "order": ORDERS.index(state.order), "focus": state.focus, "opacity": state.opacity,
+        "names": first.label_set.names,
+        "colors": first.label_set.colors,
+        "wrong": views.WRONG,
+        "step": STEP,
+        "confidence": views.CONFIDENCE[::STEP].tolist(),
+        "checkpoints": [p.name for p in predictions],
+        "orders": ORDERS,
+        "order": ORDERS.index(state.order),
+        "focus": state.focus,
+        "opacity": state.opacity,
         "iou": [_numbers(p.total().iou()) for p in predictions],
-        "miou": [_number(p.total().mean_iou()) for p in predictions], "split": len(first.scores),
-        "frames": [_frame(predictions, index) for index in order]}
+        "miou": [_number(p.total().mean_iou()) for p in predictions],
+        "split": len(first.scores),
+        "frames": [_frame(predictions, index) for index in order],
+    }
     sheet = base64.b64encode(views.contact_sheet(predictions, replace(state, view="row"))).decode()
     text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
-    text = (text.replace("{{title}}", escape(title)).replace("{{sheet}}", sheet)
-            .replace("{{data}}", json.dumps(data, separators=(",", ":")).replace("</", "<\\/")))
+    text = (
+        text.replace("{{title}}", escape(title))
+        .replace("{{sheet}}", sheet)
+        .replace("{{data}}", json.dumps(data, separators=(",", ":")).replace("</", "<\\/"))
+    )
     return write_text(path, text)
 
 
@@ -49,19 +68,28 @@ def _frame(predictions, index: int) -> dict:
     image = reduce_image(np.ascontiguousarray(one.image), factor)
     truth = reduce_label(one.truth, factor)
     return {
-        "title": first.title(index), "index": index, "height": truth.shape[0], "width": truth.shape[1],
+        "title": first.title(index),
+        "index": index,
+        "height": truth.shape[0],
+        "width": truth.shape[1],
         "image": base64.b64encode(views.encode(image, quality=82)).decode(),
         "truth": _packed(truth) if np.any(truth != IGNORE) else None,
-        "pixels": first.pixels[index].tolist(), "doubt": round(first.doubt[index], 4),
-        "predictions": [_prediction(p, index, factor) for p in predictions]}
+        "pixels": first.pixels[index].tolist(),
+        "doubt": round(first.doubt[index], 4),
+        "predictions": [_prediction(p, index, factor) for p in predictions],
+    }
 
 
 def _prediction(one, index: int, factor: int) -> dict:
     frame, score = one.load(index), one.scores[index]
-    return {"classes": [_packed(reduce_label(c, factor)) for c in frame.classes],
-            "chances": [_packed(reduce_label(c, factor) // STEP) for c in frame.chances],
-            "miou": _number(score.mean_iou()), "accuracy": _number(score.pixel_accuracy()),
-            "iou": _numbers(score.iou()), "sure": round(1 - one.doubt[index], 4)}
+    return {
+        "classes": [_packed(reduce_label(c, factor)) for c in frame.classes],
+        "chances": [_packed(reduce_label(c, factor) // STEP) for c in frame.chances],
+        "miou": _number(score.mean_iou()),
+        "accuracy": _number(score.pixel_accuracy()),
+        "iou": _numbers(score.iou()),
+        "sure": round(1 - one.doubt[index], 4),
+    }
 
 
 def _packed(array: np.ndarray) -> str:

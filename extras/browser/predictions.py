@@ -1,4 +1,7 @@
-"""What a checkpoint predicts for a split, kept on disk and sorted: the model behind the widget (chapter 09)."""
+"""What a checkpoint predicts for a split, kept on disk and sorted: the model behind the widget
+(chapter 09).
+"""
+
 import hashlib
 import json
 import os
@@ -27,7 +30,9 @@ ORDERS = ("as listed", "worst first", "most uncertain first", "most of a class")
 
 
 class Frame(NamedTuple):
-    """Arrays of uint8: image [h, w, 3]; truth, train ids [h, w]; best three classes and their chances in 255ths."""
+    """Arrays of uint8: image [h, w, 3]; truth, train ids [h, w]; best three classes and their
+    chances in 255ths.
+    """
 
     image: np.ndarray
     truth: np.ndarray
@@ -36,15 +41,26 @@ class Frame(NamedTuple):
 
 
 class Predictions:
-    """What one checkpoint predicts for the frames of a split (or for `photos`, a list of paths), predicted once.
+    """What one checkpoint predicts for the frames of a split (or for `photos`, a list of paths),
+    predicted once.
 
-    Crops or reduced frames, as the checkpoint's view says; `whole=True` shows all of a frame to a network of crops.
-    A frame is kept on disk as uint8 [10, h, w], keyed by the checkpoint's hash and the sources; only eight stay in
-    memory. Frames that cannot be read are left out and named in `.problems`.
+    Crops or reduced frames, as the checkpoint's view says; `whole=True` shows all of a frame to a
+    network of crops. A frame is kept on disk as uint8 [10, h, w], keyed by the checkpoint's hash
+    and the sources; only eight stay in memory. Frames that cannot be read are left out and named in
+    `.problems`.
     """
 
-    def __init__(self, checkpoint, root=None, split="val", csv=None, photos=None, whole=False, limit=None,
-                 progress=True):
+    def __init__(
+        self,
+        checkpoint,
+        root=None,
+        split="val",
+        csv=None,
+        photos=None,
+        whole=False,
+        limit=None,
+        progress=True,
+    ):
         self.model, self.info = load_model(checkpoint, find_device())
         self.name, self.whole, self.label_set = Path(checkpoint).stem, whole, self.info["label_set"]
         self.photos, self.root = photos is not None, "" if photos is not None else find_root(root)
@@ -66,9 +82,11 @@ class Predictions:
             self.scores[index].update(frame.classes[0], frame.truth)
             self.doubt[index] = 1 - float(frame.chances[0].mean()) / 255
             seen = frame.truth if np.any(frame.truth != IGNORE) else frame.classes[0]
-            self.pixels[index] = np.bincount(seen.ravel(), minlength=256)[:len(self.label_set)]
+            self.pixels[index] = np.bincount(seen.ravel(), minlength=256)[: len(self.label_set)]
         if not self.scores:
-            raise ValueError("there is no frame to show:\n  " + "\n  ".join([*self.problems.values()][:5]))
+            raise ValueError(
+                "there is no frame to show:\n  " + "\n  ".join([*self.problems.values()][:5])
+            )
 
     def title(self, index: int) -> str:
         return f"{self.rows[index].city} {self.rows[index].frame}"
@@ -80,11 +98,15 @@ class Predictions:
         return result
 
     def sequence(self, order: str = ORDERS[0], focus: int = 0) -> list[int]:
-        """Row numbers in one of ORDERS; `focus` is the train id for "most of a class". Frames without truth go last."""
-        keys = {"as listed": lambda i: i,
-                "worst first": lambda i: np.nan_to_num(self.scores[i].mean_iou(), nan=2.0),
-                "most uncertain first": lambda i: -self.doubt[i],
-                "most of a class": lambda i: -self.pixels[i][focus]}
+        """Row numbers in one of ORDERS; `focus` is the train id for "most of a class". Frames
+        without truth go last.
+        """
+        keys = {
+            "as listed": lambda i: i,
+            "worst first": lambda i: np.nan_to_num(self.scores[i].mean_iou(), nan=2.0),
+            "most uncertain first": lambda i: -self.doubt[i],
+            "most of a class": lambda i: -self.pixels[i][focus],
+        }
         return sorted(self.scores, key=keys[order])
 
     def _read(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
@@ -95,13 +117,25 @@ class Predictions:
         return image, np.zeros(image.shape[:2], np.uint8)
 
     def _load(self, index: int) -> Frame:
-        """The frame of a row, from the disk or by predicting it; raises OSError or ValueError naming a bad source."""
+        """The frame of a row, from the disk or by predicting it; raises OSError or ValueError
+        naming a bad source.
+        """
         row = self.rows[index]
         sources = [Path(self.root, name) for name in (row.image, row.label) if name]
-        plan = [self.info["sha256"], asdict(self.info["view"]), self.whole, [str(p) for p in sources],
-                [[(s := os.stat(p)).st_size, s.st_mtime_ns] for p in sources]]
+        plan = [
+            self.info["sha256"],
+            asdict(self.info["view"]),
+            self.whole,
+            [str(p) for p in sources],
+            [[(s := os.stat(p)).st_size, s.st_mtime_ns] for p in sources],
+        ]
         key = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
-        path = cache_dir() / "predictions" / f"{self.name}-{self.info['sha256'][:8]}" / f"{key[:24]}.npy"
+        path = (
+            cache_dir()
+            / "predictions"
+            / f"{self.name}-{self.info['sha256'][:8]}"
+            / f"{key[:24]}.npy"
+        )
         if not path.is_file():
             stack = self._predict(row)
             with atomic_file(path) as temporary, open(temporary, "wb") as file:
@@ -118,15 +152,25 @@ class Predictions:
             truth = self.label_set.encode(label)
         else:
             window, label = view.pair(image, label)
-            truth = np.where(label == IGNORE, IGNORE, self.label_set.encode(np.where(label == IGNORE, 0, label)))
+            truth = np.where(
+                label == IGNORE, IGNORE, self.label_set.encode(np.where(label == IGNORE, 0, label))
+            )
             device = next(self.model.parameters()).device
-            with torch.autocast(device.type, amp_dtype(device), enabled=amp_dtype(device) is not None):
-                logits = self.model(normalize(window, self.info["mean"], self.info["std"])[None].to(device))[0].float()
-            image = window[view.margin:, view.margin:][: len(truth), : len(truth)]
+            with torch.autocast(
+                device.type, amp_dtype(device), enabled=amp_dtype(device) is not None
+            ):
+                logits = self.model(
+                    normalize(window, self.info["mean"], self.info["std"])[None].to(device)
+                )[0].float()
+            image = window[view.margin :, view.margin :][: len(truth), : len(truth)]
         total, classes, chances = logits.logsumexp(0, keepdim=True), [], []
         for _ in range(3):  # by argmax, as evaluation does; topk breaks ties otherwise
             classes.append(logits.argmax(0, keepdim=True))
             chances.append((logits.gather(0, classes[-1]) - total).exp().mul(255).round())
             logits = logits.scatter(0, classes[-1], -torch.inf)
-        stack = [image.transpose(2, 0, 1), truth[None], *(t.cpu().numpy() for t in classes + chances)]
+        stack = [
+            image.transpose(2, 0, 1),
+            truth[None],
+            *(t.cpu().numpy() for t in classes + chances),
+        ]
         return np.concatenate(stack).astype(np.uint8)

@@ -1,7 +1,9 @@
-"""What the prediction browser shows, as arrays and words: no front end, no state of its own. Used by the widget.
+"""What the prediction browser shows, as arrays and words: no front end, no state of its own. Used
+by the widget.
 
 Every function takes the `Predictions` of one or two checkpoints and a `State`.
 """
+
 import io
 from dataclasses import dataclass, replace
 
@@ -12,18 +14,30 @@ from PIL import Image, ImageDraw, ImageFont
 from helpers.labels import IGNORE
 from helpers.windows import reduce_image, reduce_label
 
-VIEWS = {"side by side": ("frame", "truth", "prediction", "difference"), "frame": ("frame",), "truth": ("truth",),
-         "prediction": ("prediction",), "difference": ("difference",), "confidence": ("confidence",),
-         "compare": ("prediction", "prediction of the other", "difference", "difference of the other"),
-         "row": ("frame", "truth", "prediction")}
-WRONG = (213, 94, 0)  # vermilion of the Okabe-Ito palette: told apart from gray by color-blind readers too
+VIEWS = {
+    "side by side": ("frame", "truth", "prediction", "difference"),
+    "frame": ("frame",),
+    "truth": ("truth",),
+    "prediction": ("prediction",),
+    "difference": ("difference",),
+    "confidence": ("confidence",),
+    "compare": ("prediction", "prediction of the other", "difference", "difference of the other"),
+    "row": ("frame", "truth", "prediction"),
+}
+WRONG = (
+    213,
+    94,
+    0,
+)  # vermilion of the Okabe-Ito palette: told apart from gray by color-blind readers too
 CONFIDENCE = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 TITLE = 22  # pixels of the strip with a panel's name
 
 
 @dataclass(frozen=True)
 class State:
-    """All that decides what is shown. `hidden` holds the train ids that are switched off; `checkpoint` is 0 or 1."""
+    """All that decides what is shown. `hidden` holds the train ids that are switched off;
+    `checkpoint` is 0 or 1.
+    """
 
     position: int = 0
     order: str = "as listed"
@@ -60,10 +74,16 @@ def index_of(predictions, state) -> int:
 
 
 def window(shape, state) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the part that the zoom shows: around the chosen point, inside the frame."""
+    """(top, left, height, width) of the part that the zoom shows: around the chosen point, inside
+    the frame.
+    """
     height, width = shape[0] // state.zoom, shape[1] // state.zoom
-    return (int(np.clip(state.row - height // 2, 0, shape[0] - height)),
-            int(np.clip(state.column - width // 2, 0, shape[1] - width)), height, width)
+    return (
+        int(np.clip(state.row - height // 2, 0, shape[0] - height)),
+        int(np.clip(state.column - width // 2, 0, shape[1] - width)),
+        height,
+        width,
+    )
 
 
 def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
@@ -87,7 +107,10 @@ def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
     elif panel == "difference":
         gray = image.mean(-1, keepdims=True).astype(np.uint8) // 2 + 64
         image = np.where((truth == IGNORE)[..., None], gray // 3, gray).repeat(3, -1)
-        colors, lit = np.array(WRONG, np.uint8), (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids])
+        colors, lit = (
+            np.array(WRONG, np.uint8),
+            (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids]),
+        )
     else:
         edges = truth if panel == "truth" else ids
         colors, lit = label_set.colorize(edges), on[edges]
@@ -114,9 +137,13 @@ def _marked(image: np.ndarray, state, top: int, left: int, scale: float) -> np.n
 
 
 def picture(predictions, state, size: int | None = None) -> np.ndarray:
-    """The view that `state` asks for, uint8 RGB: panels under their names, in rows of two if the frames are wide."""
+    """The view that `state` asks for, uint8 RGB: panels under their names, in rows of two if the
+    frames are wide.
+    """
     index, names = index_of(predictions, state), panels(predictions, state)
-    frames = [p.load(index) for p in (predictions[state.checkpoint], predictions[state.checkpoint - 1])]
+    frames = [
+        p.load(index) for p in (predictions[state.checkpoint], predictions[state.checkpoint - 1])
+    ]
     who = [p.name for p in predictions]
     size = size or (1024 if len(names) == 1 else 512)
     done = []
@@ -128,10 +155,18 @@ def picture(predictions, state, size: int | None = None) -> np.ndarray:
         text = f"{kind}, {who[number]}" if len(who) > 1 and kind not in ("frame", "truth") else kind
         done.append(np.concatenate([_strip(text, panel.shape[1]), panel]))
     wide = done[0].shape[1] > 1.4 * done[0].shape[0]
-    columns = len(done) if state.view == "row" or not wide and len(done) < 4 else 2 if len(done) > 1 else 1
+    columns = (
+        len(done)
+        if state.view == "row" or not wide and len(done) < 4
+        else 2
+        if len(done) > 1
+        else 1
+    )
     blank = np.full_like(done[0], 34)
     rows = [done[i : i + columns] for i in range(0, len(done), columns)]
-    return np.concatenate([np.concatenate(_spaced(row + [blank] * (columns - len(row))), 1) for row in rows])
+    return np.concatenate(
+        [np.concatenate(_spaced(row + [blank] * (columns - len(row))), 1) for row in rows]
+    )
 
 
 def _spaced(row: list[np.ndarray]) -> list[np.ndarray]:
@@ -149,7 +184,9 @@ def _strip(text: str, width: int) -> np.ndarray:
 def encode(image: np.ndarray, kind: str = "jpeg", quality: int = 92) -> bytes:
     """The bytes of a JPEG (colors at full resolution) or PNG file."""
     file = io.BytesIO()
-    Image.fromarray(image).save(file, kind, **({"quality": quality, "subsampling": 0} if kind == "jpeg" else {}))
+    Image.fromarray(image).save(
+        file, kind, **({"quality": quality, "subsampling": 0} if kind == "jpeg" else {})
+    )
     return file.getvalue()
 
 
@@ -158,20 +195,31 @@ def caption(predictions, state) -> str:
     one, order = predictions[state.checkpoint], sequence(predictions, state)
     index = order[state.position]
     score, total = one.scores[index], one.total()
-    how = f"most {one.label_set.names[state.focus]} first" if state.order == "most of a class" else state.order
+    how = (
+        f"most {one.label_set.names[state.focus]} first"
+        if state.order == "most of a class"
+        else state.order
+    )
     if score.counts.any():
-        quality = (f"mIoU {score.mean_iou():.3f}, accuracy {score.pixel_accuracy():.3f} "
-                   f"(mIoU of all: {total.mean_iou():.3f})")
+        quality = (
+            f"mIoU {score.mean_iou():.3f}, accuracy {score.pixel_accuracy():.3f} "
+            f"(mIoU of all: {total.mean_iou():.3f})"
+        )
     else:
         quality = "no truth for this frame"
     shown = f"{', '.join(panels(predictions, state))}"
     if set(panels(predictions, state)) != {"frame"}:
         shown += f" with opacity {state.opacity:.0%}"
     classes = len(one.label_set) - len(state.hidden)
-    extra = [f"{classes} of {len(one.label_set)} classes"] * bool(state.hidden) + ["outlined"] * state.outlines + [
-        f"zoom {state.zoom}"] * (state.zoom > 1)
-    return (f"{state.position + 1} of {len(order)}, {how}: {one.title(index)}, {quality}. {one.name} is "
-            f"{1 - one.doubt[index]:.0%} sure on average. Shown: {', '.join([shown, *extra])}.")
+    extra = (
+        [f"{classes} of {len(one.label_set)} classes"] * bool(state.hidden)
+        + ["outlined"] * state.outlines
+        + [f"zoom {state.zoom}"] * (state.zoom > 1)
+    )
+    return (
+        f"{state.position + 1} of {len(order)}, {how}: {one.title(index)}, {quality}. {one.name} "
+        f"is {1 - one.doubt[index]:.0%} sure on average. Shown: {', '.join([shown, *extra])}."
+    )
 
 
 def readout(predictions, state) -> str:
@@ -180,7 +228,9 @@ def readout(predictions, state) -> str:
     frame, names = one.load(index_of(predictions, state)), one.label_set.names
     at = min(state.row, frame.truth.shape[0] - 1), min(state.column, frame.truth.shape[1] - 1)
     truth, every = frame.truth[at], (slice(None), *at)
-    best = ", ".join(f"{names[c]} {p / 255:.2f}" for c, p in zip(frame.classes[every], frame.chances[every]))
+    best = ", ".join(
+        f"{names[c]} {p / 255:.2f}" for c, p in zip(frame.classes[every], frame.chances[every])
+    )
     return f"row {at[0]}, column {at[1]}: truth {'ignored' if truth == IGNORE else names[truth]}; predicted {best}"
 
 
@@ -188,12 +238,20 @@ def legend(predictions, state) -> list[tuple[str, str, str]]:
     """For each class: name, color as #rrggbb, "IoU of this frame / IoU of all frames"."""
     one = predictions[state.checkpoint]
     ious = one.scores[index_of(predictions, state)].iou(), one.total().iou()
-    return [(name, "#{:02x}{:02x}{:02x}".format(*color), " / ".join("–" if np.isnan(v) else f"{v:.2f}" for v in pair))
-            for name, color, pair in zip(one.label_set.names, one.label_set.colors, zip(*ious))]
+    return [
+        (
+            name,
+            "#{:02x}{:02x}{:02x}".format(*color),
+            " / ".join("–" if np.isnan(v) else f"{v:.2f}" for v in pair),
+        )
+        for name, color, pair in zip(one.label_set.names, one.label_set.colors, zip(*ious))
+    ]
 
 
 def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes:
-    """PNG bytes: the first frames of the chosen order as frame, truth and prediction, for pages without a kernel."""
+    """PNG bytes: the first frames of the chosen order as frame, truth and prediction, for pages
+    without a kernel.
+    """
     one, rows = predictions[0], []
     for position in range(min(frames, len(sequence(predictions, state)))):
         each = replace(state, position=position, view="row", zoom=1, mark=False, outlines=False)
@@ -205,5 +263,7 @@ def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes
         rows += [_strip(text, view.shape[1]), view]
     file = io.BytesIO()
     sheet = Image.fromarray(np.concatenate([row[:, : rows[0].shape[1]] for row in rows]))
-    sheet.quantize(128, dither=Image.Dither.NONE).save(file, "png", optimize=True)  # a third of the size
+    sheet.quantize(128, dither=Image.Dither.NONE).save(
+        file, "png", optimize=True
+    )  # a third of the size
     return file.getvalue()

@@ -1,8 +1,11 @@
-"""The prediction browser: any frame beside its truth and what a network makes of it. Chapter 09 uses it.
+"""The prediction browser: any frame beside its truth and what a network makes of it. Chapter 09
+uses it.
 
-The widget stands here. What it shows is plain Python without a front end: `predictions` predicts a split once, keeps it
-on disk and sorts the frames; `views` paints; `page` writes it as one HTML page.
+The widget stands here. What it shows is plain Python without a front end: `predictions` predicts a
+split once, keeps it on disk and sorts the frames; `views` paints; `page` writes it as one HTML
+page.
 """
+
 import base64
 from html import escape
 from pathlib import Path
@@ -18,27 +21,42 @@ from helpers.paths import runs_dir, shown
 
 def _control(name: str) -> property:
     """Reading and setting `browser.order` reads and moves the control itself, so its callback runs."""
-    return property(lambda self: self.controls[name].value,
-                    lambda self, value: setattr(self.controls[name], "value", value))
+    return property(
+        lambda self: self.controls[name].value,
+        lambda self, value: setattr(self.controls[name], "value", value),
+    )
 
 
 class PredictionBrowser(widgets.VBox):
-    """Sliders and menus in front of `Predictions`; pictures change by `Image.value`, so every front end shows them.
+    """Sliders and menus in front of `Predictions`; pictures change by `Image.value`, so every front
+    end shows them.
 
-    `compare` is a second checkpoint with the same view and classes; the other options are those of Predictions. What
-    the controls do, code does too: `browser.order = "worst first"`, `browser.position = 3`, `browser.opacity = 0.3`.
+    `compare` is a second checkpoint with the same view and classes; the other options are those of
+    Predictions. What the controls do, code does too: `browser.order = "worst first"`,
+    `browser.position = 3`, `browser.opacity = 0.3`.
     """
 
-    position, order, focus, view, checkpoint = map(_control, ("position", "order", "focus", "view", "checkpoint"))
-    opacity, outlines, zoom, row, column, mark = map(_control, ("opacity", "outlines", "zoom", "row", "column", "mark"))
-    _ipython_display_ = None  # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks
+    position, order, focus, view, checkpoint = map(
+        _control, ("position", "order", "focus", "view", "checkpoint")
+    )
+    opacity, outlines, zoom, row, column, mark = map(
+        _control, ("opacity", "outlines", "zoom", "row", "column", "mark")
+    )
+    _ipython_display_ = (
+        None  # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks
+    )
 
     def __init__(self, checkpoint, root=None, split="val", compare=None, **options):
-        self.predictions = [Predictions(c, root, split, **options) for c in (checkpoint, compare) if c]
+        self.predictions = [
+            Predictions(c, root, split, **options) for c in (checkpoint, compare) if c
+        ]
         first, last = self.predictions[0], self.predictions[-1]
         if first.label_set != last.label_set or first.info["view"] != last.info["view"]:
-            raise ValueError(f"{compare} has {last.info['view']} and {len(last.label_set)} classes, {checkpoint} has "
-                             f"{first.info['view']} and {len(first.label_set)}: only like can be compared with like")
+            raise ValueError(
+                f"{compare} has {last.info['view']} and {len(last.label_set)} classes, "
+                f"{checkpoint} has {first.info['view']} and {len(first.label_set)}: only like can "
+                "be compared with like"
+            )
         self.image, self.caption, self.readout, self.notice = controls.outputs()
         self.controls, self.switches, self.numbers = controls.inputs(self.predictions)
         self.slider, self._quiet = self.controls["position"], False
@@ -51,7 +69,9 @@ class PredictionBrowser(widgets.VBox):
     def state(self):
         """What is to be shown, a views.State read off the controls."""
         hidden = frozenset(i for i, switch in enumerate(self.switches) if not switch.value)
-        return views.State(hidden=hidden, **{name: control.value for name, control in self.controls.items()})
+        return views.State(
+            hidden=hidden, **{name: control.value for name, control in self.controls.items()}
+        )
 
     def switch(self, names) -> None:
         """Show only the classes in `names`."""
@@ -62,8 +82,12 @@ class PredictionBrowser(widgets.VBox):
         self._draw()
 
     def save(self, path=None) -> Path:
-        """Write the picture as it is shown, as PNG, and return its path (in runs/views/ unless given)."""
-        title = f"{self.predictions[0].title(views.index_of(self.predictions, self.state))} {self.view}"
+        """Write the picture as it is shown, as PNG, and return its path (in runs/views/ unless
+        given).
+        """
+        title = (
+            f"{self.predictions[0].title(views.index_of(self.predictions, self.state))} {self.view}"
+        )
         path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
         data = views.encode(views.picture(self.predictions, self.state), "png")
         write_bytes(path, data)
@@ -71,7 +95,9 @@ class PredictionBrowser(widgets.VBox):
         return path
 
     def to_html(self, path, frames: int = 12) -> Path:
-        """Write one self-contained page with the first `frames` frames of the chosen order; no kernel, no network."""
+        """Write one self-contained page with the first `frames` frames of the chosen order; no
+        kernel, no network.
+        """
         return write_page(path, self.predictions, self.state, frames)
 
     def _changed(self, change) -> None:
@@ -90,7 +116,9 @@ class PredictionBrowser(widgets.VBox):
         state = self.state
         self.image.value = views.encode(views.picture(self.predictions, state))
         caption = escape(views.caption(self.predictions, state))
-        self.caption.value = f'<div role="status" aria-live="polite" style="line-height:1.4">{caption}</div>'
+        self.caption.value = (
+            f'<div role="status" aria-live="polite" style="line-height:1.4">{caption}</div>'
+        )
         self.readout.value = escape(views.readout(self.predictions, state))
         for number, (_, color, ious) in zip(self.numbers, views.legend(self.predictions, state)):
             number.value = f'<span style="border:1px solid;background:{color}">&emsp;</span> {ious}'
@@ -103,4 +131,8 @@ class PredictionBrowser(widgets.VBox):
         """The live widget, and a contact sheet for pages without a kernel."""
         sheet = base64.b64encode(views.contact_sheet(self.predictions, self.state)).decode()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"text/plain": repr(self), "image/png": sheet, "application/vnd.jupyter.widget-view+json": view}
+        return {
+            "text/plain": repr(self),
+            "image/png": sheet,
+            "application/vnd.jupyter.widget-view+json": view,
+        }

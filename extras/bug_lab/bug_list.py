@@ -1,16 +1,25 @@
-"""The catalog of extras.bug_lab.bugs: each bug is one small change of a helper, and all that is to be said of it.
+"""The catalog of extras.bug_lab.bugs: each bug is one small change of a helper, and all that is to
+be said of it.
 
-`module`, `old` and `new` are the change; `check` is the test that notices it (module and function below tests/).
+`module`, `old` and `new` are the change; `check` is the test that notices it (module and function
+below tests/).
 """
+
 from typing import NamedTuple
 
 ERROR, LOSS, SCORE, PICTURE, RUN = (
-    "The program stops with an error", "The loss looks wrong", "The score looks wrong", "A picture looks wrong",
-    "One run is not like the next")
+    "The program stops with an error",
+    "The loss looks wrong",
+    "The score looks wrong",
+    "A picture looks wrong",
+    "One run is not like the next",
+)
 
 
 class Bug(NamedTuple):
-    """One bug. `symptom` is what one sees first; `hint` says where to look; `chapter` is the notebook's number."""
+    """One bug. `symptom` is what one sees first; `hint` says where to look; `chapter` is the
+    notebook's number.
+    """
 
     name: str
     group: str
@@ -26,213 +35,407 @@ class Bug(NamedTuple):
 
 
 BUGS = (
-    Bug("void-as-class", ERROR,
-        "`IndexError: Target 255 is out of bounds.` On a GPU: `CUDA error: device-side assert triggered`, at a line "
-        "that has nothing to do with it.",
-        "Which values does the target have, and how many classes does the network? Run one batch on the CPU.",
-        "255 stands for \"ignored\" and is no class, but the loss was not told so.",
-        "`F.cross_entropy(..., ignore_index=255)`, and the same 255 left out of the confusion matrix.",
-        "07", "evaluate", "ignore_index=IGNORE, ", "", "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels"),
-    Bug("ids-for-train-ids", ERROR,
-        "`IndexError: Target 26 is out of bounds.`, or with 34 outputs no error at all and an official mIoU near 0.",
+    Bug(
+        "void-as-class",
+        ERROR,
+        "`IndexError: Target 255 is out of bounds.` On a GPU: `CUDA error: device-side assert "
+        "triggered`, at a line that has nothing to do with it.",
+        "Which values does the target have, and how many classes does the network? Run one batch "
+        "on the CPU.",
+        '255 stands for "ignored" and is no class, but the loss was not told so.',
+        "`F.cross_entropy(..., ignore_index=255)`, and the same 255 left out of the confusion "
+        "matrix.",
+        "07",
+        "evaluate",
+        "ignore_index=IGNORE, ",
+        "",
+        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+    ),
+    Bug(
+        "ids-for-train-ids",
+        ERROR,
+        "`IndexError: Target 26 is out of bounds.`, or with 34 outputs no error at all and an "
+        "official mIoU near 0.",
         "Print the unique values of a target. Is the road 7 or 0?",
-        "The label file's ids (0 to 33) were trained on, or submitted, where train ids (0 to 18) belong, or the other "
-        "way round.",
+        "The label file's ids (0 to 33) were trained on, or submitted, where train ids (0 to 18) "
+        "belong, or the other way round.",
         "`TRAIN_19.encode` on the way in, `TRAIN_19.decode` before a submission.",
-        "03", "dataset", "target = self.table[label]", "target = np.array(label)",
-        "test_data.test_center_crop_is_aligned_to_the_pixel"),
-    Bug("argmax-over-the-wrong-axis", ERROR,
+        "03",
+        "dataset",
+        "target = self.table[label]",
+        "target = np.array(label)",
+        "test_data.test_center_crop_is_aligned_to_the_pixel",
+    ),
+    Bug(
+        "argmax-over-the-wrong-axis",
+        ERROR,
         "`prediction (19, 256) and truth (256, 512) differ in shape`, or predictions in stripes.",
-        "Name the axes of the logits: [N, classes, H, W]. Over which one should the largest be taken?",
+        "Name the axes of the logits: [N, classes, H, W]. Over which one should the largest be "
+        "taken?",
         "`argmax` ran over the columns of the picture, not over the classes.",
-        "`logits.argmax(1)`: axis 1 is the classes, also when there is only one picture in the batch.",
-        "08", "evaluate", "logits.argmax(1).cpu()", "logits.argmax(-1).cpu()",
-        "test_bug_lab.test_scores_come_in_the_order_of_the_frames"),
-    Bug("softmax-twice", LOSS,
-        "The loss falls a little and then stays near 2, however long the training; the predictions look reasonable.",
-        "What is the smallest loss that the network could reach if it were always right and certain?",
-        "The network's output went through softmax before `cross_entropy`, which has a softmax of its own. "
-        "Probabilities are at most 1, so the second softmax can never be certain.",
+        "`logits.argmax(1)`: axis 1 is the classes, also when there is only one picture in the "
+        "batch.",
+        "08",
+        "evaluate",
+        "logits.argmax(1).cpu()",
+        "logits.argmax(-1).cpu()",
+        "test_bug_lab.test_scores_come_in_the_order_of_the_frames",
+    ),
+    Bug(
+        "softmax-twice",
+        LOSS,
+        "The loss falls a little and then stays near 2, however long the training; the "
+        "predictions look reasonable.",
+        "What is the smallest loss that the network could reach if it were always right and "
+        "certain?",
+        "The network's output went through softmax before `cross_entropy`, which has a softmax "
+        "of its own. Probabilities are at most 1, so the second softmax can never be certain.",
         "Give `cross_entropy` the raw logits; use softmax only to show probabilities.",
-        "07", "evaluate", "logits.float(), target", "logits.float().softmax(1), target",
-        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels"),
-    Bug("gradients-pile-up", LOSS,
-        "The loss falls more slowly than it should and jumps up now and then, although each step alone looks right.",
+        "07",
+        "evaluate",
+        "logits.float(), target",
+        "logits.float().softmax(1), target",
+        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+    ),
+    Bug(
+        "gradients-pile-up",
+        LOSS,
+        "The loss falls more slowly than it should and jumps up now and then, although each step "
+        "alone looks right.",
         "What is in `.grad` when a step begins?",
         "`zero_grad` is missing: every step also uses the gradients of all steps before.",
-        "`optimizer.zero_grad(set_to_none=True)` before each step (once for several batches only if their gradients "
-        "are to be added up on purpose).",
-        "07", "training", "self.optimizer.zero_grad(set_to_none=True)", "pass",
-        "test_bug_lab.test_a_step_uses_its_own_gradient"),
-    Bug("learning-rate-too-high", LOSS,
-        "The loss jumps up in the first steps, then lies on a plateau; the prediction is the same for every picture.",
-        "Which loss has a network that knows how frequent each class is, and nothing else? Is this one better?",
-        "The learning rate is a hundred times too high: the first steps threw the weights far away, and dead ReLUs do "
-        "not come back.",
-        "Find the range with a short sweep (chapter 07), then start at a third of where the loss explodes.",
-        "07", "training", "return self.config.lr * factor", "return 100 * self.config.lr * factor",
-        "test_training.test_schedules"),
-    Bug("labels-scaled", LOSS,
+        "`optimizer.zero_grad(set_to_none=True)` before each step (once for several batches only "
+        "if their gradients are to be added up on purpose).",
+        "07",
+        "training",
+        "self.optimizer.zero_grad(set_to_none=True)",
+        "pass",
+        "test_bug_lab.test_a_step_uses_its_own_gradient",
+    ),
+    Bug(
+        "learning-rate-too-high",
+        LOSS,
+        "The loss jumps up in the first steps, then lies on a plateau; the prediction is the "
+        "same for every picture.",
+        "Which loss has a network that knows how frequent each class is, and nothing else? Is "
+        "this one better?",
+        "The learning rate is a hundred times too high: the first steps threw the weights far "
+        "away, and dead ReLUs do not come back.",
+        "Find the range with a short sweep (chapter 07), then start at a third of where the loss "
+        "explodes.",
+        "07",
+        "training",
+        "return self.config.lr * factor",
+        "return 100 * self.config.lr * factor",
+        "test_training.test_schedules",
+    ),
+    Bug(
+        "labels-scaled",
+        LOSS,
         "The loss is almost 0 after a few steps, and the prediction is road everywhere.",
         "Print the unique values of a target. A loss that is too good is a symptom like any other.",
-        "`ToTensor` was used on the label: it divides by 255, and rounded to integers every class is 0.",
+        "`ToTensor` was used on the label: it divides by 255, and rounded to integers every "
+        "class is 0.",
         "Turn labels into tensors without scaling: `torch.from_numpy(label.astype(np.int64))`.",
-        "05", "dataset", "torch.from_numpy(target.astype(np.int64))",
-        "(torch.from_numpy(target.copy()) / 255).long()", "test_data.test_center_crop_is_aligned_to_the_pixel"),
-    Bug("nothing-but-void", LOSS,
-        "The loss is nan from some step on, at another step with every seed. The data and the learning rate are fine.",
+        "05",
+        "dataset",
+        "torch.from_numpy(target.astype(np.int64))",
+        "(torch.from_numpy(target.copy()) / 255).long()",
+        "test_data.test_center_crop_is_aligned_to_the_pixel",
+    ),
+    Bug(
+        "nothing-but-void",
+        LOSS,
+        "The loss is nan from some step on, at another step with every seed. The data and the "
+        "learning rate are fine.",
         "Which batch was it? Count its labeled pixels.",
-        "A batch without one labeled pixel: the mean over no pixels is 0 / 0, and one nan step spoils every weight.",
-        "Add the losses up, count the labeled pixels, divide by `pixels.clamp(min=1)`; or leave such crops out.",
-        "07", "evaluate", "reduction=how).sum()", 'reduction="mean") * (target != IGNORE).sum()',
-        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels"),
-    Bug("variance-for-deviation", SCORE,
+        "A batch without one labeled pixel: the mean over no pixels is 0 / 0, and one nan step "
+        "spoils every weight.",
+        "Add the losses up, count the labeled pixels, divide by `pixels.clamp(min=1)`; or leave "
+        "such crops out.",
+        "07",
+        "evaluate",
+        "reduction=how).sum()",
+        'reduction="mean") * (target != IGNORE).sum()',
+        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+    ),
+    Bug(
+        "variance-for-deviation",
+        SCORE,
         "Training is slow and jumpy; the inputs have values of 5 and -5 and more.",
-        "Normalize a few frames and compute mean and standard deviation: they should be near 0 and 1.",
+        "Normalize a few frames and compute mean and standard deviation: they should be near 0 "
+        "and 1.",
         "Divided by the variance, not by its square root.",
         "`std = sqrt(E[x²] - E[x]²)`, pooled over all pixels of the training frames.",
-        "04", "normalization", "sqrt(Fraction(", "float(Fraction(", "test_bug_lab.test_deviation_is_the_root"),
-    Bug("normalized-otherwise", SCORE,
-        "The checkpoint scored well when it was trained and scores clearly less when it is evaluated elsewhere.",
+        "04",
+        "normalization",
+        "sqrt(Fraction(",
+        "float(Fraction(",
+        "test_bug_lab.test_deviation_is_the_root",
+    ),
+    Bug(
+        "normalized-otherwise",
+        SCORE,
+        "The checkpoint scored well when it was trained and scores clearly less when it is "
+        "evaluated elsewhere.",
         "Which mean and std did the training use, and which does the evaluation?",
         "The input is normalized with other constants than those of the training.",
         "Keep mean and std in the checkpoint and read them from there.",
-        "08", "evaluate", 'info["label_set"], info["mean"], info["std"], limit', 'info["label_set"], limit',
-        "test_bug_lab.test_the_checkpoint_says_how_to_normalize"),
-    Bug("eval-forgotten", SCORE,
+        "08",
+        "evaluate",
+        'info["label_set"], info["mean"], info["std"], limit',
+        'info["label_set"], limit',
+        "test_bug_lab.test_the_checkpoint_says_how_to_normalize",
+    ),
+    Bug(
+        "eval-forgotten",
+        SCORE,
         "Scores differ from call to call, or with the batch size, although nothing is trained.",
         "Which layers behave differently while training?",
-        "`model.eval()` is missing: dropout still drops, and batch norm uses the statistics of this batch (and "
-        "changes its running ones).",
+        "`model.eval()` is missing: dropout still drops, and batch norm uses the statistics of "
+        "this batch (and changes its running ones).",
         "`model.eval()` and `torch.no_grad()` around every evaluation, `model.train()` after it.",
-        "08", "evaluate", "    model.eval()\n", "", "test_bug_lab.test_scores_do_not_depend_on_the_batch_size"),
-    Bug("weights-not-restored", SCORE,
+        "08",
+        "evaluate",
+        "    model.eval()\n",
+        "",
+        "test_bug_lab.test_scores_do_not_depend_on_the_batch_size",
+    ),
+    Bug(
+        "weights-not-restored",
+        SCORE,
         "The loaded model scores like a coin, and differently each time it is loaded.",
         "Compare one weight of the model with the one in the file.",
-        "The network was built and the file was read, but `load_state_dict` was never called (or was called with "
-        "`strict=False`, and no name fitted).",
+        "The network was built and the file was read, but `load_state_dict` was never called (or "
+        "was called with `strict=False`, and no name fitted).",
         "`model.load_state_dict(weights)`, strict, and a test that a saved model comes back equal.",
-        "08", "checkpoints", "    model.load_state_dict(weights)\n", "",
-        "test_bug_lab.test_a_saved_model_comes_back"),
-    Bug("one-pixel-off", SCORE,
-        "Everything works, the large classes are fine, and thin ones (pole, sign) are a few points lower than they "
-        "should be.",
+        "08",
+        "checkpoints",
+        "    model.load_state_dict(weights)\n",
+        "",
+        "test_bug_lab.test_a_saved_model_comes_back",
+    ),
+    Bug(
+        "one-pixel-off",
+        SCORE,
+        "Everything works, the large classes are fine, and thin ones (pole, sign) are a few "
+        "points lower than they should be.",
         "Draw the outline of the label over the frame, enlarged, at a pole.",
         "Frame and label are cropped at different places: an off-by-one in one of the two windows.",
-        "Compute both windows from one number; test with a frame whose pixels know their own position.",
-        "05", "windows", "cut(label, top, left, height, width, fill=IGNORE)",
+        "Compute both windows from one number; test with a frame whose pixels know their own "
+        "position.",
+        "05",
+        "windows",
+        "cut(label, top, left, height, width, fill=IGNORE)",
         "cut(label, top + 1, left + 1, height, width, fill=IGNORE)",
-        "test_data.test_center_crop_is_aligned_to_the_pixel"),
-    Bug("mean-of-means", SCORE,
+        "test_data.test_center_crop_is_aligned_to_the_pixel",
+    ),
+    Bug(
+        "mean-of-means",
+        SCORE,
         "Your mIoU and somebody else's differ a lot on the same predictions.",
         "Is IoU computed once from all pixels, or for each frame and then averaged?",
-        "The mean over the frames' mIoUs is another quantity than the pooled one: in it, a class that is absent from "
-        "a frame, or covers ten pixels, counts as much as a street.",
-        "One confusion matrix over the whole split, divided once at the end, as the official script does.",
-        "08", "evaluate", "mean_iou = property(lambda self: self.confusion.mean_iou())",
-        "mean_iou = property(lambda self: float(np.mean([frame.mean_iou() for frame in self.per_frame])))",
-        "test_bug_lab.test_mean_iou_is_pooled"),
-    Bug("void-counted", SCORE,
-        "Pixel accuracy is lower than it should be by about the share of void pixels; mIoU is as expected.",
+        "The mean over the frames' mIoUs is another quantity than the pooled one: in it, a class "
+        "that is absent from a frame, or covers ten pixels, counts as much as a street.",
+        "One confusion matrix over the whole split, divided once at the end, as the official "
+        "script does.",
+        "08",
+        "evaluate",
+        "mean_iou = property(lambda self: self.confusion.mean_iou())",
+        "mean_iou = property(lambda self: float(np.mean([frame.mean_iou() for frame in "
+        "self.per_frame])))",
+        "test_bug_lab.test_mean_iou_is_pooled",
+    ),
+    Bug(
+        "void-counted",
+        SCORE,
+        "Pixel accuracy is lower than it should be by about the share of void pixels; mIoU is as "
+        "expected.",
         "Add up the confusion matrix. Does it have as many entries as there are labeled pixels?",
         "Pixels whose truth is 255 were counted as mistakes.",
         "Count only where the truth is a class; what is predicted on void does not matter.",
-        "08", "metrics", "table[k, :] = 0  #", "pass  #", "test_metrics.test_void_predictions_do_not_matter"),
-    Bug("matrix-transposed", SCORE,
-        "mIoU is right (or nearly), but the class accuracies look strange: rare classes are \"found\" almost always.",
+        "08",
+        "metrics",
+        "table[k, :] = 0  #",
+        "pass  #",
+        "test_metrics.test_void_predictions_do_not_matter",
+    ),
+    Bug(
+        "matrix-transposed",
+        SCORE,
+        "mIoU is right (or nearly), but the class accuracies look strange: rare classes are "
+        '"found" almost always.',
         "Rows are the truth here. Take an example with three pixels and fill the matrix by hand.",
-        "Truth and prediction changed places. IoU does not notice, recall and precision do, and so does void.",
+        "Truth and prediction changed places. IoU does not notice, recall and precision do, and "
+        "so does void.",
         "Rows truth, columns prediction; test with an example that is not symmetric.",
-        "08", "metrics", "(target.astype(np.uint16) << 8) | prediction.astype(np.uint16)",
-        "(prediction.astype(np.uint16) << 8) | target.astype(np.uint16)", "test_metrics.test_scores_by_hand"),
-    Bug("running-statistics-of-one-batch", SCORE,
-        "The training loss falls smoothly, the validation score jumps from epoch to epoch, worst with batches of one "
-        "or two frames.",
+        "08",
+        "metrics",
+        "(target.astype(np.uint16) << 8) | prediction.astype(np.uint16)",
+        "(prediction.astype(np.uint16) << 8) | target.astype(np.uint16)",
+        "test_metrics.test_scores_by_hand",
+    ),
+    Bug(
+        "running-statistics-of-one-batch",
+        SCORE,
+        "The training loss falls smoothly, the validation score jumps from epoch to epoch, worst "
+        "with batches of one or two frames.",
         "Evaluate the same weights once with batch statistics and once with running ones.",
-        "Batch norm's running mean and variance come from the last batch alone (a momentum of 1), or from batches too "
-        "small to say anything.",
-        "PyTorch's `momentum` is the share of the new batch: 0.1. With very small batches use another norm.",
-        "06", "unet", "nn.BatchNorm2d(out_channels)", "nn.BatchNorm2d(out_channels, momentum=1.0)",
-        "test_bug_lab.test_running_statistics_remember"),
-    Bug("masks-averaged", PICTURE,
-        "Thin lines of classes that are not in the scene run along every outline; an id that no file has turns up.",
-        "Which interpolation did the resizing of the label use? What is halfway between road (7) and car (26)?",
-        "The label was resized bilinearly. Ids are names, and the mean of two names is a third one.",
+        "Batch norm's running mean and variance come from the last batch alone (a momentum of "
+        "1), or from batches too small to say anything.",
+        "PyTorch's `momentum` is the share of the new batch: 0.1. With very small batches use "
+        "another norm.",
+        "06",
+        "unet",
+        "nn.BatchNorm2d(out_channels)",
+        "nn.BatchNorm2d(out_channels, momentum=1.0)",
+        "test_bug_lab.test_running_statistics_remember",
+    ),
+    Bug(
+        "masks-averaged",
+        PICTURE,
+        "Thin lines of classes that are not in the scene run along every outline; an id that no "
+        "file has turns up.",
+        "Which interpolation did the resizing of the label use? What is halfway between road (7) "
+        "and car (26)?",
+        "The label was resized bilinearly. Ids are names, and the mean of two names is a third "
+        "one.",
         "Nearest neighbor for labels, averaging for frames.",
-        "05", "windows", "return label[rows][:, columns]",
+        "05",
+        "windows",
+        "return label[rows][:, columns]",
         "return np.asarray(Image.fromarray(label).resize(size, Image.Resampling.BILINEAR))",
-        "test_data.test_reduce_takes_the_right_pixels"),
-    Bug("flipped-alone", PICTURE,
-        "Half of the training pairs do not fit: overlays show a mirrored label. Training works, but the score stays "
-        "low and everything left and right is confused.",
-        "Overlay frame and label as the training sees them, after augmentation, for several epochs.",
+        "test_data.test_reduce_takes_the_right_pixels",
+    ),
+    Bug(
+        "flipped-alone",
+        PICTURE,
+        "Half of the training pairs do not fit: overlays show a mirrored label. Training works, "
+        "but the score stays low and everything left and right is confused.",
+        "Overlay frame and label as the training sees them, after augmentation, for several "
+        "epochs.",
         "The frame was flipped and the label was not.",
         "One random decision for the pair; transform both in one function.",
-        "05", "dataset", "image, target = image[:, ::-1], target[:, ::-1]", "image = image[:, ::-1]",
-        "test_data.test_random_crop_and_flip_move_both_alike"),
-    Bug("blue-and-red-exchanged", PICTURE,
-        "Frames have a blue cast, brake lights are blue; a checkpoint of others scores lower than it should.",
-        "Show the tensor that the network gets as a picture, and look at something whose color you know.",
+        "05",
+        "dataset",
+        "image, target = image[:, ::-1], target[:, ::-1]",
+        "image = image[:, ::-1]",
+        "test_data.test_random_crop_and_flip_move_both_alike",
+    ),
+    Bug(
+        "blue-and-red-exchanged",
+        PICTURE,
+        "Frames have a blue cast, brake lights are blue; a checkpoint of others scores lower "
+        "than it should.",
+        "Show the tensor that the network gets as a picture, and look at something whose color "
+        "you know.",
         "OpenCV reads BGR; the network was trained on RGB.",
         "Read with pillow, or `image[..., ::-1].copy()` right after `cv2.imread`.",
-        "05", "dataset", 'image = open_image(f"{root}/{row.image}")',
-        'image = open_image(f"{root}/{row.image}")[..., ::-1]', "test_data.test_center_crop_is_aligned_to_the_pixel"),
-    Bug("validation-shuffled", PICTURE,
-        "The list \"worst frames first\" shows good frames; scores and pictures do not belong together. The total is "
-        "right.",
+        "05",
+        "dataset",
+        'image = open_image(f"{root}/{row.image}")',
+        'image = open_image(f"{root}/{row.image}")[..., ::-1]',
+        "test_data.test_center_crop_is_aligned_to_the_pixel",
+    ),
+    Bug(
+        "validation-shuffled",
+        PICTURE,
+        'The list "worst frames first" shows good frames; scores and pictures do not belong '
+        "together. The total is right.",
         "Is the n-th score the score of the n-th frame?",
         "The validation loader shuffles.",
         "Shuffle training only. Evaluation walks through the CSV in its order.",
-        "09", "evaluate", "DataLoader(dataset, batch_size)", "DataLoader(dataset, batch_size, shuffle=True)",
-        "test_bug_lab.test_scores_come_in_the_order_of_the_frames"),
-    Bug("optimizer-not-restored", RUN,
-        "After every interruption the loss makes a jump, and a resumed run ends elsewhere than an uninterrupted one.",
+        "09",
+        "evaluate",
+        "DataLoader(dataset, batch_size)",
+        "DataLoader(dataset, batch_size, shuffle=True)",
+        "test_bug_lab.test_scores_come_in_the_order_of_the_frames",
+    ),
+    Bug(
+        "optimizer-not-restored",
+        RUN,
+        "After every interruption the loss makes a jump, and a resumed run ends elsewhere than "
+        "an uninterrupted one.",
         "What does Adam know besides the weights?",
         "Only the weights were restored; the optimizer's running means began again at zero.",
         "Keep `optimizer.state_dict()` in the checkpoint, and load it.",
-        "07", "training", 'self.optimizer.load_state_dict(state["optimizer"])', "pass",
-        "test_training.test_more_epochs_later_equal_all_at_once"),
-    Bug("every-epoch-alike", RUN,
+        "07",
+        "training",
+        'self.optimizer.load_state_dict(state["optimizer"])',
+        "pass",
+        "test_training.test_more_epochs_later_equal_all_at_once",
+    ),
+    Bug(
+        "every-epoch-alike",
+        RUN,
         "Each epoch has the same batches in the same order; augmentation repeats itself.",
         "Print the order of the frames in the first two epochs.",
         "The random generator is seeded with the run's seed alone, anew in every epoch.",
         "Seed with (seed, epoch), which is as repeatable and not the same each time.",
-        "07", "training", "manual_seed(self.config.seed * 100_003 + epoch)\n        order",
+        "07",
+        "training",
+        "manual_seed(self.config.seed * 100_003 + epoch)\n        order",
         "manual_seed(self.config.seed * 100_003)\n        order",
-        "test_training.test_an_epoch_has_every_frame_once_in_an_order_of_its_own"),
-    Bug("validation-augmented", RUN,
-        "The score that a training prints and the one that a later evaluation of the same checkpoint finds differ.",
+        "test_training.test_an_epoch_has_every_frame_once_in_an_order_of_its_own",
+    ),
+    Bug(
+        "validation-augmented",
+        RUN,
+        "The score that a training prints and the one that a later evaluation of the same "
+        "checkpoint finds differ.",
         "Compare a validation pair of the training with the same frame read afresh.",
         "Random crops and flips are on for the validation split too.",
         "Augment training only.",
-        "07", "training", 'augment=config.augment and split == "train"', "augment=config.augment",
-        "test_bug_lab.test_only_training_is_augmented"),
+        "07",
+        "training",
+        'augment=config.augment and split == "train"',
+        "augment=config.augment",
+        "test_bug_lab.test_only_training_is_augmented",
+    ),
 )
 
 # Not bugs of anybody's code, but what readers meet most: (symptom, cause, fix).
 MACHINE = (
-    ("`operator torchvision::nms does not exist` when torchvision is imported",
-     "torch and torchvision come from different builds (one for the CPU, one for CUDA).",
-     "Install both in one command from one index."),
-    ("`module 'numpy' has no attribute 'in1d'` in cityscapesscripts",
-     "The official evaluator calls a function that numpy 2.4 removed.",
-     "`np.in1d = np.isin` before it is imported, or numpy below 2.4."),
-    ("`CUDA out of memory`",
-     "Activations grow with batch size, crop size and width; the weights are the small part.",
-     "Smaller batches with `accumulate`, a smaller crop (of a legal size), a smaller width, in this order."),
-    ("`Sizes of tensors must match except in dimension 1` in `torch.cat`",
-     "The input size is not legal: a pooling met an odd size, and the skip is one pixel larger.",
-     "Ask `valid_size` and `nearest_sizes` (chapter 02); this course's U-Net refuses such sizes in words."),
-    ("A prediction saved as PNG is black",
-     "Class numbers 0 to 18 are all nearly black as gray values. The file is fine.",
-     "`TRAIN_19.colorize` before saving; `TRAIN_19.decode` for a submission."),
-    ("Images without labels, or an empty split",
-     "Only one of Cityscapes' two archives was unpacked, or into different folders.",
-     "Unpack leftImg8bit and gtFine into the same root; `check_csv` lists what is missing."),
-    ("A notebook hangs or complains about pickling when workers are used (Windows, macOS)",
-     "Worker processes start from nothing there and cannot see classes defined in a notebook.",
-     "Keep the dataset in a module (as helpers/dataset.py), or `workers=0`."),
-    ("Seams at the borders of tiles",
-     "The tiles' distance is no multiple of 16, so the poolings of neighbors fall differently.",
-     "Steps of 384 for tiles of 388 pixels (chapter 10)."),
+    (
+        "`operator torchvision::nms does not exist` when torchvision is imported",
+        "torch and torchvision come from different builds (one for the CPU, one for CUDA).",
+        "Install both in one command from one index.",
+    ),
+    (
+        "`module 'numpy' has no attribute 'in1d'` in cityscapesscripts",
+        "The official evaluator calls a function that numpy 2.4 removed.",
+        "`np.in1d = np.isin` before it is imported, or numpy below 2.4.",
+    ),
+    (
+        "`CUDA out of memory`",
+        "Activations grow with batch size, crop size and width; the weights are the small part.",
+        "Smaller batches with `accumulate`, a smaller crop (of a legal size), a smaller width, "
+        "in this order.",
+    ),
+    (
+        "`Sizes of tensors must match except in dimension 1` in `torch.cat`",
+        "The input size is not legal: a pooling met an odd size, and the skip is one pixel larger.",
+        "Ask `valid_size` and `nearest_sizes` (chapter 02); this course's U-Net refuses such "
+        "sizes in words.",
+    ),
+    (
+        "A prediction saved as PNG is black",
+        "Class numbers 0 to 18 are all nearly black as gray values. The file is fine.",
+        "`TRAIN_19.colorize` before saving; `TRAIN_19.decode` for a submission.",
+    ),
+    (
+        "Images without labels, or an empty split",
+        "Only one of Cityscapes' two archives was unpacked, or into different folders.",
+        "Unpack leftImg8bit and gtFine into the same root; `check_csv` lists what is missing.",
+    ),
+    (
+        "A notebook hangs or complains about pickling when workers are used (Windows, macOS)",
+        "Worker processes start from nothing there and cannot see classes defined in a notebook.",
+        "Keep the dataset in a module (as helpers/dataset.py), or `workers=0`.",
+    ),
+    (
+        "Seams at the borders of tiles",
+        "The tiles' distance is no multiple of 16, so the poolings of neighbors fall differently.",
+        "Steps of 384 for tiles of 388 pixels (chapter 10).",
+    ),
 )

@@ -1,4 +1,5 @@
-"""A catalog of real bugs, and a way to have them: each can be planted into the running helpers for a while.
+"""A catalog of real bugs, and a way to have them: each can be planted into the running helpers for
+a while.
 
     from extras.bug_lab.bugs import planted
     with planted("flipped-alone"):
@@ -8,8 +9,10 @@
     python -m extras.bug_lab.bugs --show flipped-alone    # one of them, with its line of code
     python -m extras.bug_lab.bugs --markdown              # writes TROUBLESHOOTING.md
 
-Chapter 11 shows the symptoms, tests/test_bug_lab.py plants every one of them and wants a test to notice.
+Chapter 11 shows the symptoms, tests/test_bug_lab.py plants every one of them and wants a test to
+notice.
 """
+
 import argparse
 import importlib
 import inspect
@@ -26,7 +29,9 @@ PAGE = ROOT / "TROUBLESHOOTING.md"
 
 
 def find_bug(name: str) -> Bug:
-    """The bug called `name`, or the n-th of the catalog for "case n"; KeyError that lists the names."""
+    """The bug called `name`, or the n-th of the catalog for "case n"; KeyError that lists the
+    names.
+    """
     for number, bug in enumerate(BUGS, 1):
         if name in (bug.name, f"case {number}"):
             return bug
@@ -37,19 +42,26 @@ def _source(bug: Bug) -> tuple[ModuleType, str]:
     module = importlib.import_module(f"helpers.{bug.module}")
     source = Path(module.__file__).read_text(encoding="utf-8")
     if source.count(bug.old) != 1:
-        raise ValueError(f"helpers/{bug.module}.py has {source.count(bug.old)} places {bug.old!r}, expected one: the "
-                         f"helper was changed, or the bug {bug.name} is in it already; mend extras/bug_lab/bug_list.py")
+        raise ValueError(
+            f"helpers/{bug.module}.py has {source.count(bug.old)} places {bug.old!r}, expected "
+            f"one: the helper was changed, or the bug {bug.name} is in it already; mend "
+            "extras/bug_lab/bug_list.py"
+        )
     return module, source
 
 
 def _functions(names: dict, module: str, path: str = "") -> dict[str, FunctionType]:
-    """Every function of a module's namespace by name: also methods, properties, and what decorators wrap."""
+    """Every function of a module's namespace by name: also methods, properties, and what decorators
+    wrap.
+    """
     found = {}
     for name, item in names.items():
         if inspect.isclass(item) and item.__module__ == module and not path:
             found |= _functions(vars(item), module, f"{name}.")
         item = getattr(item, "__func__", None) or getattr(item, "fget", None) or item
-        while isinstance(item, FunctionType) and hasattr(item, "__wrapped__"):  # torch.no_grad() and the like
+        while isinstance(item, FunctionType) and hasattr(
+            item, "__wrapped__"
+        ):  # torch.no_grad() and the like
             item = item.__wrapped__
         if isinstance(item, FunctionType) and item.__module__ == module:
             found[path + name] = item
@@ -59,19 +71,29 @@ def _functions(names: dict, module: str, path: str = "") -> dict[str, FunctionTy
 def _says(function: FunctionType) -> tuple:
     """What a function's code does, apart from where it stands in its file."""
     code = function.__code__
-    return code.co_code, code.co_names, [getattr(const, "co_code", const) for const in code.co_consts]
+    return (
+        code.co_code,
+        code.co_names,
+        [getattr(const, "co_code", const) for const in code.co_consts],
+    )
 
 
 @contextmanager
 def planted(name: str):
-    """While this context is open, the helpers have the bug `name`: the code of their functions is exchanged in place.
+    """While this context is open, the helpers have the bug `name`: the code of their functions is
+    exchanged in place.
 
     So it acts wherever the function is already imported. Only this process is changed, and no file.
     """
     bug = find_bug(name)
     module, source = _source(bug)
     names = {"__name__": module.__name__, "__file__": module.__file__}
-    exec(compile(source.replace(bug.old, bug.new), f"helpers/{bug.module}.py with {bug.name}", "exec"), names)
+    exec(
+        compile(
+            source.replace(bug.old, bug.new), f"helpers/{bug.module}.py with {bug.name}", "exec"
+        ),
+        names,
+    )
     healthy, sick = (_functions(n, module.__name__) for n in (vars(module), names))
     kept: list[tuple[FunctionType, CodeType]] = []
     try:
@@ -102,27 +124,53 @@ def difference(name: str) -> str:
 
 def markdown() -> str:
     """TROUBLESHOOTING.md: every bug under its symptom."""
-    chapters = {path.name[:2]: path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")}
-    lines = ["# Troubleshooting, by symptom", "",
-             "Find what you see, look where the hint says, then compare with the cause. Every entry of the first five "
-             "sections is a bug that this project can plant into its own code: chapter 11, the bug lab, shows them at "
-             "work, and the tests make sure that each is noticed. (Written by `python -m extras.bug_lab.bugs "
-             "--markdown`.)"]
+    chapters = {
+        path.name[:2]: path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    }
+    lines = [
+        "# Troubleshooting, by symptom",
+        "",
+        "Find what you see, look where the hint says, then compare with the cause. Every entry "
+        "of the first five sections is a bug that this project can plant into its own code: "
+        "chapter 11, the bug lab, shows them at work, and the tests make sure that each is "
+        "noticed. (Written by `python -m extras.bug_lab.bugs --markdown`.)",
+    ]
     for group in GROUPS:
         lines += ["", f"## {group}"]
         for bug in (b for b in BUGS if b.group == group):
             chapter = chapters.get(bug.chapter)
-            link = f"[Chapter {bug.chapter}](notebooks/{chapter})" if chapter else f"Chapter {bug.chapter}"
-            lines += ["", f"### {bug.name.replace('-', ' ').capitalize()}", "", bug.symptom, "",
-                      f"- **Look here:** {bug.hint}", f"- **Cause:** {bug.cause}", f"- **Fix:** {bug.fix}",
-                      f"- {link}. The line that does it: `python -m extras.bug_lab.bugs --show {bug.name}`"]
-    lines += ["", "## Installation, data and machine", "", "| What you see | Why | What to do |", "|---|---|---|"]
+            link = (
+                f"[Chapter {bug.chapter}](notebooks/{chapter})"
+                if chapter
+                else f"Chapter {bug.chapter}"
+            )
+            lines += [
+                "",
+                f"### {bug.name.replace('-', ' ').capitalize()}",
+                "",
+                bug.symptom,
+                "",
+                f"- **Look here:** {bug.hint}",
+                f"- **Cause:** {bug.cause}",
+                f"- **Fix:** {bug.fix}",
+                f"- {link}. The line that does it: `python -m extras.bug_lab.bugs --show "
+                f"{bug.name}`",
+            ]
+    lines += [
+        "",
+        "## Installation, data and machine",
+        "",
+        "| What you see | Why | What to do |",
+        "|---|---|---|",
+    ]
     lines += [f"| {symptom} | {cause} | {fix} |" for symptom, cause, fix in MACHINE]
     return "\n".join(lines) + "\n"
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m extras.bug_lab.bugs", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m extras.bug_lab.bugs", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--show", metavar="NAME", help="one bug with its line of code")
     parser.add_argument("--markdown", action="store_true", help="write TROUBLESHOOTING.md")
     args = parser.parse_args(arguments)
@@ -131,7 +179,10 @@ def main(arguments=None) -> None:
         print(f"wrote {PAGE.name}: {len(BUGS)} bugs")
     elif args.show:
         bug = find_bug(args.show)
-        print(f"{bug.symptom}\n\nHint:  {bug.hint}\nCause: {bug.cause}\nFix:   {bug.fix}\n\n{difference(args.show)}")
+        print(
+            f"{bug.symptom}\n\nHint:  {bug.hint}\nCause: {bug.cause}\nFix:   "
+            f"{bug.fix}\n\n{difference(args.show)}"
+        )
     else:
         for number, bug in enumerate(BUGS, 1):
             print(f"{number:3} {bug.name:32} {bug.group}")

@@ -1,4 +1,7 @@
-"""Exercises of chapter 01: a linear layer as a convolution, transposed convolution by hand, the offset of a crop."""
+"""Exercises of chapter 01: a linear layer as a convolution, transposed convolution by hand, the
+offset of a crop.
+"""
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,34 +21,56 @@ def exercise_1(as_convolution) -> None:
     if not isinstance(conv, nn.Conv2d):
         raise Wrong(f"expected a layer nn.Conv2d, found {type(conv).__name__}")
     if tuple(conv.weight.shape) != (4, 3, 2, 5):
-        raise Wrong(f"the kernel must be [4 outputs, 3 channels, 2 rows, 5 columns], it is {tuple(conv.weight.shape)}")
+        raise Wrong(
+            "the kernel must be [4 outputs, 3 channels, 2 rows, 5 columns], it is "
+            f"{tuple(conv.weight.shape)}"
+        )
     maps = torch.randn(2, 3, 2, 5, generator=generator)
     found, expected = conv(maps), linear(maps.flatten(1))
     if tuple(found.shape) != (2, 4, 1, 1):
-        raise Wrong(f"on one map of 2x5 the result must have one position, it has {tuple(found.shape)}")
+        raise Wrong(
+            f"on one map of 2x5 the result must have one position, it has {tuple(found.shape)}"
+        )
     if conv.bias is None or not torch.allclose(conv.bias, linear.bias):
         raise Wrong("the bias of the linear layer was not taken over")
     if not torch.allclose(found.flatten(1), expected, atol=1e-5):
-        raise Wrong("the results differ: were the weights reshaped in the order channels, rows, columns?")
+        raise Wrong(
+            "the results differ: were the weights reshaped in the order channels, rows, columns?"
+        )
     if not torch.equal(linear.weight, before):
         raise Wrong("the linear layer itself was changed")
     larger = torch.randn(1, 3, 4, 8, generator=generator)
     grid = conv(larger)
     if tuple(grid.shape) != (1, 4, 3, 4):
-        raise Wrong(f"on a map of 4x8 the grid must be 3x4, it is {tuple(grid.shape[2:])}: stride 1 and no padding")
+        raise Wrong(
+            f"on a map of 4x8 the grid must be 3x4, it is {tuple(grid.shape[2:])}: stride 1 and "
+            "no padding"
+        )
     for row in range(3):
         for column in range(4):
             one = linear(larger[..., row : row + 2, column : column + 5].flatten(1))
             if not torch.allclose(grid[..., row, column], one, atol=1e-5):
-                raise Wrong(f"position ({row}, {column}) of the grid is not the linear layer's verdict on its window")
+                raise Wrong(
+                    f"position ({row}, {column}) of the grid is not the linear layer's verdict "
+                    "on its window"
+                )
 
 
 @torch.no_grad()
 def exercise_2(stamp_2d) -> None:
     """Transposed convolution of one channel, without padding."""
     generator = torch.Generator().manual_seed(2)
-    for (height, width), k, stride in [((2, 3), 2, 2), ((3, 2), 4, 2), ((2, 4), 3, 1), ((3, 3), 2, 3), ((1, 1), 3, 2)]:
-        x, kernel = torch.randn(height, width, generator=generator), torch.randn(k, k, generator=generator)
+    for (height, width), k, stride in [
+        ((2, 3), 2, 2),
+        ((3, 2), 4, 2),
+        ((2, 4), 3, 1),
+        ((3, 3), 2, 3),
+        ((1, 1), 3, 2),
+    ]:
+        x, kernel = (
+            torch.randn(height, width, generator=generator),
+            torch.randn(k, k, generator=generator),
+        )
         expected = F.conv_transpose2d(x[None, None], kernel[None, None], stride=stride)[0, 0]
         found = stamp_2d(x.clone(), kernel.clone(), stride)
         case = f"x {height}x{width}, kernel {k}x{k}, stride {stride}"
@@ -53,8 +78,11 @@ def exercise_2(stamp_2d) -> None:
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise Wrong(f"{case}: the result must be {tuple(expected.shape)}, it is {shape}")
         if not torch.allclose(found.to(expected), expected, atol=1e-5):
-            raise Wrong(f"{case}: the values differ; do overlapping stamps add up, is the kernel unflipped, and does "
-                        "x[row, column] scale the stamp that starts at (row * stride, column * stride)?")
+            raise Wrong(
+                f"{case}: the values differ; do overlapping stamps add up, is the kernel "
+                "unflipped, and does x[row, column] scale the stamp that starts at (row * "
+                "stride, column * stride)?"
+            )
 
 
 def exercise_3(last_crop) -> None:
@@ -63,7 +91,12 @@ def exercise_3(last_crop) -> None:
         expected = p - 1 - 5 * 2 ** (n - 1)
         found = last_crop(n, p)
         if found != expected:
-            raise Wrong(f"n = {n}, p = {p}: {found} is not the offset"
-                        + (f"; the paper's network has {expected} there" if (n, p) == (5, 100) else ""))
+            raise Wrong(
+                f"n = {n}, p = {p}: {found} is not the offset"
+                + (f"; the paper's network has {expected} there" if (n, p) == (5, 100) else "")
+            )
         if not isinstance(found, int):
-            raise Wrong(f"n = {n}, p = {p}: an offset must be an int, to slice with; found {type(found).__name__}")
+            raise Wrong(
+                f"n = {n}, p = {p}: an offset must be an int, to slice with; found "
+                f"{type(found).__name__}"
+            )

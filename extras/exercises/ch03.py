@@ -1,4 +1,5 @@
 """Checkers of chapter 03."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -22,32 +23,68 @@ def exercise_1(categories) -> None:
         expected = 255 if row.category == "void" else row.category_id - 1
         found = int(result.reshape(-1)[row.id])
         if found != expected:
-            raise Wrong(f"{row.name} (id {row.id}, {row.category}) must become {expected}, got {found}.")
+            raise Wrong(
+                f"{row.name} (id {row.id}, {row.category}) must become {expected}, got {found}."
+            )
 
 
 def exercise_2(paint_instances) -> None:
-    """paint_instances(document): id * 1000 + n for countable classes, the plain id for groups and the rest."""
-    def box(name, x, y, size=12, **more):
-        return {"label": name, "polygon": [[x, y], [x + size, y], [x + size, y + size], [x, y + size]], **more}
+    """paint_instances(document): id * 1000 + n for countable classes, the plain id for groups and
+    the rest.
+    """
 
-    document = {"imgWidth": 90, "imgHeight": 60, "objects": [
-        box("road", 0, 0, 80), box("car", 2, 2), box("license plate", 5, 5, 4), box("person", 20, 2),
-        box("car", 8, 8), box("cargroup", 40, 2), box("car", 40, 30, deleted=1), box("persongroup", 60, 2),
-        box("polegroup", 2, 40), box("car", 60, 40), box("person", 22, 30)]}
+    def box(name, x, y, size=12, **more):
+        return {
+            "label": name,
+            "polygon": [[x, y], [x + size, y], [x + size, y + size], [x, y + size]],
+            **more,
+        }
+
+    document = {
+        "imgWidth": 90,
+        "imgHeight": 60,
+        "objects": [
+            box("road", 0, 0, 80),
+            box("car", 2, 2),
+            box("license plate", 5, 5, 4),
+            box("person", 20, 2),
+            box("car", 8, 8),
+            box("cargroup", 40, 2),
+            box("car", 40, 30, deleted=1),
+            box("persongroup", 60, 2),
+            box("polegroup", 2, 40),
+            box("car", 60, 40),
+            box("person", 22, 30),
+        ],
+    }
     expected = Image.new("I", (90, 60))
     draw = ImageDraw.Draw(expected)
-    for number, value in {0: 7, 1: 26000, 3: 24000, 4: 26001, 5: 26, 7: 24, 8: 18, 9: 26002, 10: 24001}.items():
+    for number, value in {
+        0: 7,
+        1: 26000,
+        3: 24000,
+        4: 26001,
+        5: 26,
+        7: 24,
+        8: 18,
+        9: 26002,
+        10: 24001,
+    }.items():
         draw.polygon([tuple(p) for p in document["objects"][number]["polygon"]], fill=value)
     expected = np.asarray(expected)
     result = np.asarray(paint_instances(document))
     if result.shape != (60, 90):
-        raise Wrong(f"an image of width 90 and height 60 has the shape (60, 90), got {result.shape}.")
+        raise Wrong(
+            f"an image of width 90 and height 60 has the shape (60, 90), got {result.shape}."
+        )
     if result.dtype.kind not in "iu":
         raise Wrong(f"ids are integers, got {result.dtype}.")
     if not (result == expected).all():
         y, x = map(int, np.argwhere(result != expected)[0])
-        raise Wrong(f"pixel ({y}, {x}) should be {expected[y, x]}, got {result[y, x]}. There should be the ids "
-                    f"{np.unique(expected).tolist()}, you have {np.unique(result).tolist()}.")
+        raise Wrong(
+            f"pixel ({y}, {x}) should be {expected[y, x]}, got {result[y, x]}. There should be "
+            f"the ids {np.unique(expected).tolist()}, you have {np.unique(result).tolist()}."
+        )
 
 
 def exercise_3(column) -> None:
@@ -60,21 +97,34 @@ def exercise_3(column) -> None:
         after, polygons = render(replace(scene, objects=(column(x=x, z=z),)))
         new = [p for p in polygons if p not in polygons_before]
         if not new:
-            raise Wrong("the frame has no polygon that it did not have before: use canvas.outline or canvas.label.")
+            raise Wrong(
+                "the frame has no polygon that it did not have before: use canvas.outline or "
+                "canvas.label."
+            )
         names = {p["label"] for p in new}
         if names != {"static"}:
             raise Wrong(f'the label must be "static", found {", ".join(sorted(names))}.')
         points = np.array([point for p in new for point in p["polygon"]])
-        (left, bottom), (right, top) = (scene.camera.project((x + s * 0.6, h, z)) for s, h in ((-1, 0.0), (1, 3.0)))
+        (left, bottom), (right, top) = (
+            scene.camera.project((x + s * 0.6, h, z)) for s, h in ((-1, 0.0), (1, 3.0))
+        )
         wanted, found = (left, top, right, bottom), (*points.min(axis=0), *points.max(axis=0))
         if max(abs(a - b) for a, b in zip(wanted, found)) > 3:
-            raise Wrong(f"at x={x}, z={z} the column should fill the pixels {[round(float(v)) for v in wanted]} (left, "
-                        f"top, right, bottom), yours fills {[int(v) for v in found]}.")
+            raise Wrong(
+                f"at x={x}, z={z} the column should fill the pixels "
+                f"{[round(float(v)) for v in wanted]} (left, "
+                f"top, right, bottom), yours fills {[int(v) for v in found]}."
+            )
         for corner in ((left, top), (left, bottom), (right, top), (right, bottom)):
             if np.abs(points - corner).max(axis=1).min() > 3:
-                raise Wrong(f"the outline has no point at the corner {[round(float(v)) for v in corner]}: the column "
-                            "is a rectangle.")
+                raise Wrong(
+                    f"the outline has no point at the corner {[round(float(v)) for v in corner]}: "
+                    "the column is a rectangle."
+                )
         inside = (slice(int(top) + 4, int(bottom) - 4), slice(int(left) + 4, int(right) - 4))
         changed = np.abs(after[inside].astype(int) - before[inside]).max(axis=2) > 12
         if changed.mean() < 0.5:
-            raise Wrong("the label is there, but the picture hardly changes inside it: paint it with canvas.face.")
+            raise Wrong(
+                "the label is there, but the picture hardly changes inside it: paint it with "
+                "canvas.face."
+            )

@@ -1,4 +1,5 @@
 """Checkers of chapter 04."""
+
 import numpy as np
 import torch
 
@@ -16,18 +17,24 @@ def exercise_1(combine) -> None:
             raise Wrong(f"return a pair (mean, std), not {type(result).__name__}.")
         mean, std = result
         if abs(mean - everything.mean()) > 1e-9:
-            raise Wrong(f"for parts of {sizes} pixels the mean is {everything.mean():.6f}, you gave {mean:.6f}. "
-                        "A part with more pixels must weigh more.")
+            raise Wrong(
+                f"for parts of {sizes} pixels the mean is {everything.mean():.6f}, you gave "
+                f"{mean:.6f}. A part with more pixels must weigh more."
+            )
         if abs(std - everything.std()) > 1e-9:
-            raise Wrong(f"for parts of {sizes} pixels the standard deviation is {everything.std():.6f}, "
-                        f"you gave {std:.6f}. Average variances, and add what differs between the parts.")
+            raise Wrong(
+                f"for parts of {sizes} pixels the standard deviation is {everything.std():.6f}, "
+                f"you gave {std:.6f}. Average variances, and add what differs between the parts."
+            )
 
 
 def exercise_2(to_picture) -> None:
     """to_picture(tensor, mean, std): the exact inverse of the normalization."""
     mean, std = (0.2869, 0.3251, 0.2839), (0.1870, 0.1902, 0.1872)
     levels = np.arange(256, dtype=np.uint8)
-    picture = np.stack([np.tile(levels, (2, 1)), np.tile(levels[::-1], (2, 1)), np.tile(levels // 2, (2, 1))], -1)
+    picture = np.stack(
+        [np.tile(levels, (2, 1)), np.tile(levels[::-1], (2, 1)), np.tile(levels // 2, (2, 1))], -1
+    )
     scaled = torch.from_numpy(picture.transpose(2, 0, 1).copy()).float() / 255
     tensor = (scaled - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     kept = tensor.clone()
@@ -40,7 +47,11 @@ def exercise_2(to_picture) -> None:
         raise Wrong("the tensor that was passed in has changed; work on a copy.")
     off = int((result != picture).sum())
     if off:
-        raise Wrong(f"{off} of {picture.size} bytes did not come back. Does the conversion to uint8 round?")
+        raise Wrong(
+            f"{off} of {picture.size} bytes did not come back. Does the conversion to uint8 round?"
+        )
     extremes = np.asarray(to_picture(torch.tensor([-9.0, 9.0]).expand(3, 1, 2).clone(), mean, std))
     if extremes[0, 0].any() or (extremes[0, 1] != 255).any():
-        raise Wrong("values below 0 must become 0 and values above 255 must become 255; yours wrap around.")
+        raise Wrong(
+            "values below 0 must become 0 and values above 255 must become 255; yours wrap around."
+        )

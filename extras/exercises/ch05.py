@@ -1,4 +1,5 @@
 """Checkers of chapter 05."""
+
 import numpy as np
 
 from extras.exercises import Wrong
@@ -11,19 +12,27 @@ def exercise_1(augment) -> None:
     size, margin = 20, 6
     for top, left in ((6, 6), (15, 40), (34, 64)):
         for flip in (False, True):
-            window, target = (np.asarray(a) for a in augment(image, label, top, left, flip, size, margin))
+            window, target = (
+                np.asarray(a) for a in augment(image, label, top, left, flip, size, margin)
+            )
             if window.shape != (32, 32, 3) or target.shape != (20, 20):
-                raise Wrong(f"for size 20 and margin 6 expected windows (32, 32, 3) and (20, 20), "
-                            f"got {window.shape} and {target.shape}.")
+                raise Wrong(
+                    f"for size 20 and margin 6 expected windows (32, 32, 3) and (20, 20), "
+                    f"got {window.shape} and {target.shape}."
+                )
             inner = window[margin:-margin, margin:-margin].astype(np.int64)
             if not (inner[..., 0] * 90 + inner[..., 1] == target).all():
-                raise Wrong(f"with flip={flip} the two windows do not show the same pixels: under label pixel (0, 0) "
-                            f"lies frame pixel {tuple(inner[0, 0, :2].tolist())}, "
-                            f"but the label was taken from {divmod(int(target[0, 0]), 90)}.")
+                raise Wrong(
+                    f"with flip={flip} the two windows do not show the same pixels: under label "
+                    f"pixel (0, 0) lies frame pixel {tuple(inner[0, 0, :2].tolist())}, but the "
+                    f"label was taken from {divmod(int(target[0, 0]), 90)}."
+                )
             expected = label[top : top + size, left : left + size]
             if not (target == (expected[:, ::-1] if flip else expected)).all():
-                raise Wrong(f"with flip={flip} the label window is not the one that starts at (top, left)"
-                            + (", mirrored left to right." if flip else "."))
+                raise Wrong(
+                    f"with flip={flip} the label window is not the one that starts at (top, left)"
+                    + (", mirrored left to right." if flip else ".")
+                )
 
 
 def exercise_2(majority) -> None:
@@ -44,11 +53,15 @@ def exercise_2(majority) -> None:
                 block = label[i * factor : (i + 1) * factor, j * factor : (j + 1) * factor]
                 best = np.bincount(block.ravel()).argmax()
                 if result[i, j] != best:
-                    raise Wrong(f"the block {block.tolist()} gives {best}, you gave {result[i, j]}.")
+                    raise Wrong(
+                        f"the block {block.tolist()} gives {best}, you gave {result[i, j]}."
+                    )
 
 
 def exercise_3(place_with) -> None:
-    """place_with(label, class_id, size, rng): a random window inside the frame with a pixel of the class."""
+    """place_with(label, class_id, size, rng): a random window inside the frame with a pixel of the
+    class.
+    """
     label = np.full((50, 80), 7, np.uint8)
     label[0, 79] = label[49, 0] = label[20, 33] = 25
     rng, places, contained = np.random.default_rng(6), set(), set()
@@ -67,7 +80,11 @@ def exercise_3(place_with) -> None:
         places.add((int(top), int(left)))
         contained |= set(map(tuple, found.tolist()))
     if len(contained) < 3:
-        raise Wrong("some pixels of the class never come into the window; choose among all of them.")
+        raise Wrong(
+            "some pixels of the class never come into the window; choose among all of them."
+        )
     if len(places) < 40:
-        raise Wrong(f"only {len(places)} different places in 300 draws: the class should not always be at the same "
-                    "spot of the window, or the network learns the spot.")
+        raise Wrong(
+            f"only {len(places)} different places in 300 draws: the class should not always be at "
+            "the same spot of the window, or the network learns the spot."
+        )

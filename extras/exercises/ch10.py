@@ -1,20 +1,34 @@
 """Checkers of chapter 10: where tiles begin, and averaging with the mirror image."""
+
 import torch
 
 from extras.exercises import Wrong
 
 
 def exercise_1(answer) -> None:
-    """starts(length, tile, grid) -> first pixels of the fewest tiles that cover length, all multiples of grid."""
-    for length, tile, grid in ((1028, 388, 16), (2052, 388, 16), (388, 388, 16), (4, 388, 16), (389, 388, 16),
-                               (1024, 384, 16), (768, 384, 16), (100, 36, 8), (772, 388, 16)):
+    """starts(length, tile, grid) -> first pixels of the fewest tiles that cover length, all
+    multiples of grid.
+    """
+    for length, tile, grid in (
+        (1028, 388, 16),
+        (2052, 388, 16),
+        (388, 388, 16),
+        (4, 388, 16),
+        (389, 388, 16),
+        (1024, 384, 16),
+        (768, 384, 16),
+        (100, 36, 8),
+        (772, 388, 16),
+    ):
         got = answer(length, tile, grid)
         question = f"starts({length}, {tile}, {grid}) gives {got}"
         if not isinstance(got, list) or not got or got[0] != 0:
             raise Wrong(f"{question}: expected a list that begins with 0")
         if any(start % grid for start in got):
-            raise Wrong(f"{question}: {next(s for s in got if s % grid)} is no multiple of {grid}, that tile would "
-                        "pool on another grid")
+            raise Wrong(
+                f"{question}: {next(s for s in got if s % grid)} is no multiple of {grid}, that "
+                "tile would pool on another grid"
+            )
         if any(b - a > tile for a, b in zip(got, got[1:])):
             raise Wrong(f"{question}: there is a gap, a tile covers {tile} pixels only")
         if got[-1] + tile < length:
@@ -41,6 +55,8 @@ def exercise_2(answer) -> None:
             raise Wrong("the mirrored prediction was not turned back: left and right are mixed up")
         upside = (plain + net(x.flip(-2)).flip(-2)) / 2
         if torch.allclose(got, upside):
-            raise Wrong("that mirrors top and bottom; streets are mirrored left to right, the last axis")
+            raise Wrong(
+                "that mirrors top and bottom; streets are mirrored left to right, the last axis"
+            )
         if not torch.allclose(got, (plain + mirrored.flip(-1)) / 2, atol=1e-6):
             raise Wrong("the result is not the mean of both predictions")

@@ -1,9 +1,10 @@
-"""The sample city as an instrument: one scene, one thing changed, and what a network makes of it (chapter 12).
+"""The sample city as an instrument: one scene, one thing changed, and what a network makes of it
+(chapter 12).
 
-    from extras.experiments.instrument import QUESTIONS
-    question = QUESTIONS["distance"]
-    scene = question.scene(seed=3, value=40)        # a pedestrian, 40 m away, on a street without other traffic
+from extras.experiments.instrument import QUESTIONS question = QUESTIONS["distance"] scene =
+question.scene(seed=3, value=40)        # a pedestrian, 40 m away, on a street without other traffic
 """
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,23 +20,36 @@ from sample_city.people import Cycle, Person
 from sample_city.scene import Scene
 from sample_city.vehicles import Vehicle
 
-PAINTS = {"its own": None, "magenta": (255, 0, 255), "bright green": (0, 255, 0), "orange": (255, 128, 0)}
+PAINTS = {
+    "its own": None,
+    "magenta": (255, 0, 255),
+    "bright green": (0, 255, 0),
+    "orange": (255, 128, 0),
+}
 
 
 def street(seed: int) -> Scene:
-    """An ordinary scene of a straight street: the first with this number that has no bend. No frame of the data."""
+    """An ordinary scene of a straight street: the first with this number that has no bend. No frame
+    of the data.
+    """
     for number in range(1000 * (seed + 1), 1000 * (seed + 2)):
         scene = make_scene(number)
         if all(strip.curve == 0 for strip in scene.ground):
             return scene
-    raise ValueError(f"no straight street among the scenes {1000 * (seed + 1)} to {1000 * (seed + 2) - 1}")
+    raise ValueError(
+        f"no straight street among the scenes {1000 * (seed + 1)} to {1000 * (seed + 2) - 1}"
+    )
 
 
 def empty(seed: int) -> Scene:
-    """A straight street without vehicles, people and things on the ground: the next one added is the only one."""
+    """A straight street without vehicles, people and things on the ground: the next one added is
+    the only one.
+    """
     scene = street(seed)
     gone = (Vehicle, Person, Cycle, objects.Slab)
-    return replace(scene, objects=tuple(thing for thing in scene.objects if not isinstance(thing, gone)))
+    return replace(
+        scene, objects=tuple(thing for thing in scene.objects if not isinstance(thing, gone))
+    )
 
 
 def pedestrian(seed: int, z: float) -> Scene:
@@ -45,7 +59,9 @@ def pedestrian(seed: int, z: float) -> Scene:
 
 
 def car(seed: int, paint=None) -> Scene:
-    """One car, 13 m ahead, seen from behind, on an empty street: the last object. `paint` is its color, if given."""
+    """One car, 13 m ahead, seen from behind, on an empty street: the last object. `paint` is its
+    color, if given.
+    """
     scene = empty(seed).added(vehicles.car(Random(seed, 12), x=0.8, z=13.0))
     return scene.changed(len(scene.objects) - 1, color=paint) if paint else scene
 
@@ -57,21 +73,30 @@ def near(seed: int) -> Scene:
 
 
 def hidden(seed: int, share: float) -> Scene:
-    """The same car, a `share` of its width (0 to 0.9) behind a box that stands 3 m in front of it; from the left."""
+    """The same car, a `share` of its width (0 to 0.9) behind a box that stands 3 m in front of it;
+    from the left.
+    """
     scene = car(seed)
     if not share:
         return scene
     columns = [scene.camera.project((x, 0.0, z))[0] for x, z in scene.objects[-1].footprint()]
     left, z = min(columns), scene.objects[-1].distance() - 3.0
-    a, b = ((u - scene.camera.center) * z / scene.camera.focal for u in (
-        left, left + share * (max(columns) - left)))
+    a, b = (
+        (u - scene.camera.center) * z / scene.camera.focal
+        for u in (left, left + share * (max(columns) - left))
+    )
     return scene.added(objects.Slab(x=(a + b) / 2, z=z, width=b - a, high=2.2))
 
 
 def sun(seed: int, degrees: float) -> Scene:
-    """An ordinary street under a clear sky, the sun `degrees` above the horizon behind the camera; the same light."""
+    """An ordinary street under a clear sky, the sun `degrees` above the horizon behind the camera;
+    the same light.
+    """
     scene = street(seed)
-    return replace(scene, sun=replace(scene.sun, elevation=float(np.radians(degrees)), azimuth=2.6, strength=0.9))
+    return replace(
+        scene,
+        sun=replace(scene.sun, elevation=float(np.radians(degrees)), azimuth=2.6, strength=0.9),
+    )
 
 
 def rain(seed: int, amount: float) -> Scene:
@@ -92,7 +117,9 @@ def look(model, image: np.ndarray, info: dict, value, truth: np.ndarray) -> np.n
 
 
 def without_skip(model, image, info, value, truth) -> np.ndarray:
-    """The prediction with one skip connection set to zero; level 0 is the finest, "none" silences no skip."""
+    """The prediction with one skip connection set to zero; level 0 is the finest, "none" silences
+    no skip.
+    """
     if value == "none":
         return predict_frame(model, image, info)
 
@@ -108,7 +135,8 @@ def without_skip(model, image, info, value, truth) -> np.ndarray:
 
 
 def through_window(model, image, info, value, truth) -> np.ndarray:
-    """The prediction where the network sees only a square of `value` of its own pixels, on the middle of the car.
+    """The prediction where the network sees only a square of `value` of its own pixels, on the
+    middle of the car.
 
     Elsewhere 255. The square is cut out before the network runs: nothing outside it can be known.
     """
@@ -120,16 +148,21 @@ def through_window(model, image, info, value, truth) -> np.ndarray:
         first = min(max(0, middle - size // 2), length - size) // factor * factor
         box.append(slice(first, first + size))
     seen = np.full(truth.shape, IGNORE, np.uint8)
-    info = {**info, "view": replace(info["view"], height=value)}  # the piece is reduced by the same factor
+    info = {
+        **info,
+        "view": replace(info["view"], height=value),
+    }  # the piece is reduced by the same factor
     seen[tuple(box)] = predict_frame(model, np.ascontiguousarray(image[tuple(box)]), info)
     return seen
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is changed (`values`), how (`make(seed, value)`), and what is scored: a class, or all of them (None).
+    """What is changed (`values`), how (`make(seed, value)`), and what is scored: a class, or all of
+    them (None).
 
-    Where the scene stays and the network is changed, or what it may see, `make` ignores the value and `look` uses it.
+    Where the scene stays and the network is changed, or what it may see, `make` ignores the value
+    and `look` uses it.
     """
 
     text: str
@@ -144,18 +177,40 @@ class Question:
 
 
 QUESTIONS = {
-    "distance": Question("a pedestrian walks away", "distance in m", (10, 15, 20, 30, 45, 60, 80), pedestrian,
-                         "person"),
-    "occlusion": Question("a box hides a car", "share that is hidden", (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9),
-                          hidden, "car"),
+    "distance": Question(
+        "a pedestrian walks away",
+        "distance in m",
+        (10, 15, 20, 30, 45, 60, 80),
+        pedestrian,
+        "person",
+    ),
+    "occlusion": Question(
+        "a box hides a car",
+        "share that is hidden",
+        (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9),
+        hidden,
+        "car",
+    ),
     "color": Question("a car is painted anew", "paint", tuple(PAINTS), car, "car"),
     "sun": Question("the sun sinks", "elevation in degrees", (60, 40, 20, 10, 5, 2), sun, None),
     "light": Question("it gets dark", "share of the light", (1.0, 0.5, 0.25, 0.1), exposure, None),
     "rain": Question("it rains", "amount of rain", (0.0, 0.25, 0.5, 1.0), rain, None),
-    "skip": Question("a skip connection is silenced", "its level (0 is the finest)", ("none", 0, 1, 2, 3),
-                     lambda seed, value: street(seed), None, without_skip),
-    "window": Question("a large car is seen through a window", "side of the window in the network's pixels",
-                       (16, 32, 48, 64, 96, 128, 192, 256), lambda seed, value: near(seed), "car", through_window),
+    "skip": Question(
+        "a skip connection is silenced",
+        "its level (0 is the finest)",
+        ("none", 0, 1, 2, 3),
+        lambda seed, value: street(seed),
+        None,
+        without_skip,
+    ),
+    "window": Question(
+        "a large car is seen through a window",
+        "side of the window in the network's pixels",
+        (16, 32, 48, 64, 96, 128, 192, 256),
+        lambda seed, value: near(seed),
+        "car",
+        through_window,
+    ),
 }
 
 
@@ -166,13 +221,17 @@ def picture(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 
 
 def window(truth: np.ndarray, train_id: int) -> tuple[slice, slice]:
-    """Rows and columns of the box around a class, wider by half its size (16 pixels at least) on every side.
+    """Rows and columns of the box around a class, wider by half its size (16 pixels at least) on
+    every side.
 
     Raises ValueError if the class does not occur.
     """
     found = np.nonzero(truth == train_id)
     if not len(found[0]):
-        raise ValueError(f"no pixel of {TRAIN_19.names[train_id]} in this scene: it is hidden or outside the frame")
+        raise ValueError(
+            f"no pixel of {TRAIN_19.names[train_id]} in this scene: it is hidden or outside the "
+            "frame"
+        )
     spans = []
     for places in found:
         a, b = int(places.min()), int(places.max()) + 1
@@ -182,7 +241,8 @@ def window(truth: np.ndarray, train_id: int) -> tuple[slice, slice]:
 
 
 def score(prediction: np.ndarray, truth: np.ndarray, label: str | None) -> float:
-    """IoU of a class within its `window` (false alarms elsewhere do not count), or without one the frame's mIoU.
+    """IoU of a class within its `window` (false alarms elsewhere do not count), or without one the
+    frame's mIoU.
 
     Where a class is asked for, pixels predicted as 255 were not looked at and do not count.
     """
@@ -198,7 +258,9 @@ def score(prediction: np.ndarray, truth: np.ndarray, label: str | None) -> float
 
 
 def series(model, info: dict, question: Question, seed: int, values=None):
-    """(score, frame, truth, prediction) for every value in turn; a scene that stays the same is drawn once."""
+    """(score, frame, truth, prediction) for every value in turn; a scene that stays the same is
+    drawn once.
+    """
     drawn = None
     for value in values or question.values:
         if drawn is None or question.look is look:
@@ -207,6 +269,8 @@ def series(model, info: dict, question: Question, seed: int, values=None):
         yield score(prediction, drawn[1], question.label), *drawn, prediction
 
 
-def ask(model, info: dict, question: Question, seed: int, value) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+def ask(
+    model, info: dict, question: Question, seed: int, value
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Score, frame, truth and prediction of `model` for one scene."""
     return next(series(model, info, question, seed, [value]))

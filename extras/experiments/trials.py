@@ -1,8 +1,11 @@
-"""Experiments beyond the baseline: training runs with one thing changed, all scored alike (chapter 12).
+"""Experiments beyond the baseline: training runs with one thing changed, all scored alike (chapter
+12).
 
-A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of the weights,
-color, and U-Nets that are built differently. Every trial is scored on whole frames, in the 19 classes.
+A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of
+the weights, color, and U-Nets that are built differently. Every trial is scored on whole frames, in
+the 19 classes.
 """
+
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -43,7 +46,9 @@ class Trial(TrainConfig):
     warmup: int = 0  # optimizer steps over which the learning rate rises
     color: bool = False  # brightness, contrast, saturation, hue
     scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
-    loss: str = "ce"  # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
+    loss: str = (
+        "ce"  # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
+    )
     ema: float = 0.0  # decay of the running average of the weights that is scored
     flip_test: bool = False  # average the logits with those of the mirror image
     model: str = "unet"  # "fcn8s"
@@ -60,10 +65,14 @@ class VariantUNet(UNet):
         self.skips = skips
         outputs = [layer.out_channels for layer in self.up]
         if up == "bilinear":
-            self.up = nn.ModuleList(nn.Sequential(
-                nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2 * n, n, 1)) for n in outputs)
+            self.up = nn.ModuleList(
+                nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2 * n, n, 1))
+                for n in outputs
+            )
         if skips != "concat":
-            self.merge = nn.ModuleList(DoubleConv(n, n, self.padding, self.arguments["norm"]) for n in outputs)
+            self.merge = nn.ModuleList(
+                DoubleConv(n, n, self.padding, self.arguments["norm"]) for n in outputs
+            )
         for layer in (*self.up.modules(), *self.merge.modules()):
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
@@ -79,8 +88,13 @@ class VariantUNet(UNet):
         for up, merge in zip(self.up, self.merge):
             x, skip = up(x), skips.pop()
             skip = center_crop(skip, *x.shape[-2:])
-            x = merge({"concat": lambda a, b: torch.cat([b, a], 1), "sum": torch.add,
-                       "none": lambda a, b: a}[self.skips](x, skip))  # noqa: B023 - called at once
+            x = merge(
+                {
+                    "concat": lambda a, b: torch.cat([b, a], 1),
+                    "sum": torch.add,
+                    "none": lambda a, b: a,
+                }[self.skips](x, skip)
+            )
         return self.head(x)
 
 
@@ -110,14 +124,20 @@ class Augmented:
         image, target = self.base.pair(index)
         rng = np.random.default_rng([self.trial.seed, self.epoch, index, 1])
         if self.trial.scale:
-            image, target = random_crop(*random_scale(image, target, rng, self.trial.scale), rng, target.shape)
+            image, target = random_crop(
+                *random_scale(image, target, rng, self.trial.scale), rng, target.shape
+            )
         if self.trial.color:
             image = distort(image, rng)
-        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(target.astype(np.int64))
+        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(
+            target.astype(np.int64)
+        )
 
 
 def class_weights(dataset) -> torch.Tensor:
-    """1 / ln(1.02 + share of the class), scaled so that the mean over labeled pixels is 1 (the ENet paper's rule)."""
+    """1 / ln(1.02 + share of the class), scaled so that the mean over labeled pixels is 1 (the ENet
+    paper's rule).
+    """
     counts = np.zeros(256, np.int64)
     for index in range(len(dataset)):
         counts += np.bincount(dataset.pair(index)[1].ravel(), minlength=256)
@@ -127,9 +147,14 @@ def class_weights(dataset) -> torch.Tensor:
 
 
 def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """1 minus the mean Dice coefficient of the classes in the batch, from probabilities; ignored pixels left out."""
+    """1 minus the mean Dice coefficient of the classes in the batch, from probabilities; ignored
+    pixels left out.
+    """
     valid = target != IGNORE
-    truth = F.one_hot(torch.where(valid, target, 0), logits.shape[1]).permute(0, 3, 1, 2) * valid[:, None]
+    truth = (
+        F.one_hot(torch.where(valid, target, 0), logits.shape[1]).permute(0, 3, 1, 2)
+        * valid[:, None]
+    )
     guess = logits.softmax(1) * valid[:, None]
     overlap, size = (truth * guess).sum((0, 2, 3)), (truth + guess).sum((0, 2, 3))
     present = truth.sum((0, 2, 3)) > 0
@@ -142,8 +167,15 @@ def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     if trial.model == "fcn8s":
         model = FCN(num_classes, 8, trial.width, 16 * trial.width, trial.dropout)
     else:
-        shape = {"in_channels": 3, "num_classes": num_classes, "width": trial.width, "depth": trial.depth,
-                 "padding": trial.padding, "norm": trial.norm, "dropout": trial.dropout}
+        shape = {
+            "in_channels": 3,
+            "num_classes": num_classes,
+            "width": trial.width,
+            "depth": trial.depth,
+            "padding": trial.padding,
+            "norm": trial.norm,
+            "dropout": trial.dropout,
+        }
         plain_unet = trial.skips == "concat" and trial.up == "transposed"
         model = UNet(**shape) if plain_unet else VariantUNet(trial.skips, trial.up, **shape)
     return PerImage(model) if trial.per_image else model
@@ -165,7 +197,9 @@ class WeightedLoss:
 
     def __call__(self, logits, target):
         weights = self.weights.to(logits.device)
-        total = F.cross_entropy(logits.float(), target, weights, ignore_index=IGNORE, reduction="sum")
+        total = F.cross_entropy(
+            logits.float(), target, weights, ignore_index=IGNORE, reduction="sum"
+        )
         return total, (target != IGNORE).sum()
 
 
@@ -179,10 +213,14 @@ def make_trial(trial: Trial) -> "TrialRun":
     trial, train_set, val_set = make_datasets(trial, progress=False)
     model = trial_model(trial, len(val_set.label_set))
     losses = {"ce": pixel_loss, "dice": cross_entropy_and_dice}
-    loss = WeightedLoss(class_weights(train_set)) if trial.loss == "weighted" else losses[trial.loss]
+    loss = (
+        WeightedLoss(class_weights(train_set)) if trial.loss == "weighted" else losses[trial.loss]
+    )
     if trial.color or trial.scale:
         train_set = Augmented(train_set, trial)
-    return TrialRun(trial, model, train_set, val_set, trial_optimizer(trial, model), loss, progress=False)
+    return TrialRun(
+        trial, model, train_set, val_set, trial_optimizer(trial, model), loss, progress=False
+    )
 
 
 class TrialRun(Run):
@@ -192,7 +230,9 @@ class TrialRun(Run):
         super().__init__(trial, *arguments, **options)
         self.average = None
         if trial.ema:
-            self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema), use_buffers=True)
+            self.average = AveragedModel(
+                self.model, multi_avg_fn=get_ema_multi_avg_fn(trial.ema), use_buffers=True
+            )
 
     def learning_rate(self, step: int) -> float:
         return super().learning_rate(step) * min(1.0, (step + 1) / max(1, self.config.warmup))
@@ -211,58 +251,77 @@ class TrialRun(Run):
         return self.history
 
     def score(self, trial: Trial | None = None) -> dict:
-        """mIoU and pixel accuracy on the whole val frames at full size, in the 19 classes, and the parameters.
+        """mIoU and pixel accuracy on the whole val frames at full size, in the 19 classes, and the
+        parameters.
 
-        `trial` may ask for another way of scoring the same training run: `ema` and `flip_test` are its own.
+        `trial` may ask for another way of scoring the same training run: `ema` and `flip_test` are
+        its own.
         """
         trial = trial or self.config
         model = self.average.module if trial.ema else self.model
         info = {"view": self.config.make_view(), "mean": self.config.mean, "std": self.config.std}
         matrix = ConfusionMatrix(len(TRAIN_19))
         for index in range(len(self.val_set)):
-            prediction = predict_frame(model.eval(), self.val_set.frame(index), info, flip=trial.flip_test)
+            prediction = predict_frame(
+                model.eval(), self.val_set.frame(index), info, flip=trial.flip_test
+            )
             if self.label_set != TRAIN_19:
                 prediction = TRAIN_19.encode(self.label_set.decode(prediction))
             matrix.update(prediction, TRAIN_19.encode(self.val_set.label_ids(index)))
-        return {"miou": matrix.mean_iou(), "accuracy": matrix.pixel_accuracy(),
-                "parameters": sum(p.numel() for p in self.model.parameters())}
+        return {
+            "miou": matrix.mean_iou(),
+            "accuracy": matrix.pixel_accuracy(),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+        }
 
 
 def run_trials(trials: list[Trial]) -> list[dict]:
-    """Train once and score in the ways of `trials`, which differ in `ema` and `flip_test` alone; plain numbers.
+    """Train once and score in the ways of `trials`, which differ in `ema` and `flip_test` alone;
+    plain numbers.
 
     Neither changes what is learned, so the comparison is of one and the same network.
     """
     same = {replace(trial, ema=0.0, flip_test=False) for trial in trials}
     if len(same) != 1:
-        raise ValueError(f"these trials need {len(same)} training runs, they differ in more than ema and flip_test")
+        raise ValueError(
+            f"these trials need {len(same)} training runs, they differ in more than ema and "
+            "flip_test"
+        )
     run = make_trial(replace(trials[0], ema=max(trial.ema for trial in trials)))
     loss = run.fit()[-1]["train_loss"]
     return [{"train_loss": loss, **run.score(trial)} for trial in trials]
 
 
 def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int = 1) -> Path:
-    """The first frames of the sample city with frames and labels reduced by `factor`, so that trials are cheap.
+    """The first frames of the sample city with frames and labels reduced by `factor`, so that
+    trials are cheap.
 
-    One frame at a time is drawn at full size and removed again; frames that are there are kept. Labels take one
-    pixel of each block, never a mixture. Raises ValueError if `root` holds frames of another plan.
+    One frame at a time is drawn at full size and removed again; frames that are there are kept.
+    Labels take one pixel of each block, never a mixture. Raises ValueError if `root` holds frames
+    of another plan.
     """
     root, marker = Path(root), Path(root) / "small_city.json"
     plan = {"version": VERSION, "seed": seed, "factor": factor}
     if marker.is_file() and json.loads(marker.read_text()) != plan:
-        raise ValueError(f"{root} holds a city made with {marker.read_text()}, wanted {json.dumps(plan)}; choose "
-                         "another folder or remove this one")
+        raise ValueError(
+            f"{root} holds a city made with {marker.read_text()}, wanted {json.dumps(plan)}; "
+            "choose another folder or remove this one"
+        )
     write_text(marker, json.dumps(plan))
     for split, count in (("train", train), ("val", val)):
         for index in progress_bar(range(count), f"small city, {split}"):
             city, stem, _, _ = frame_plan(split, index, seed)
-            names = [f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
-                     f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png"]  # the image last: then the frame is complete
+            names = [
+                f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
+                f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png",
+            ]  # the image last: then the frame is complete
             if (root / names[-1]).is_file():
                 continue
             with TemporaryDirectory() as folder:
                 write_frame(folder, split, index, seed)
-                for name, read, reduce in zip(names, (open_label, open_image), (reduce_label, reduce_image)):
+                for name, read, reduce in zip(
+                    names, (open_label, open_image), (reduce_label, reduce_image)
+                ):
                     write_image(root / name, reduce(read(Path(folder) / name), factor))
     return root
 
@@ -270,5 +329,8 @@ def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int
 def plain(trial: Trial) -> dict:
     """What of a trial differs from TrainConfig's defaults, for the result file."""
     defaults = asdict(Trial())
-    return {name: value for name, value in asdict(trial).items() if value != defaults[name] and name not in (
-        "name", "root", "seed")}
+    return {
+        name: value
+        for name, value in asdict(trial).items()
+        if value != defaults[name] and name not in ("name", "root", "seed")
+    }

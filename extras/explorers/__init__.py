@@ -1,1 +1,3 @@
-"""Small interactive pictures: sizes and receptive fields (chapter 02), scoring protocols (chapter 08)."""
+"""Small interactive pictures: sizes and receptive fields (chapter 02), scoring protocols (chapter
+08).
+"""

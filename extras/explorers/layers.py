@@ -1,8 +1,11 @@
-"""Two explorers for chapter 02: every layer's size for an input size, and what one output pixel sees.
+"""Two explorers for chapter 02: every layer's size for an input size, and what one output pixel
+sees.
 
-Sliders and an Image from ipywidgets; a callback only changes `picture.value`, and a page without a kernel shows the
-picture. The arithmetic stands in two plain functions, `layer_sizes` and `sees`, which the chapter builds by hand.
+Sliders and an Image from ipywidgets; a callback only changes `picture.value`, and a page without a
+kernel shows the picture. The arithmetic stands in two plain functions, `layer_sizes` and `sees`,
+which the chapter builds by hand.
 """
+
 import base64
 import io
 from typing import NamedTuple
@@ -15,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-import helpers.plots  # noqa: F401 - the pictures have its style wherever they are drawn
+import helpers.plots
 from helpers.dataset import normalize
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.sizes import nearest_sizes, output_size, valid_size
@@ -25,7 +28,9 @@ BOX = "#ffb000"  # on photographs
 
 
 class Layer(NamedTuple):
-    """One step of the network: what it is, on which level, the size after it, and what is wrong ("" if nothing)."""
+    """One step of the network: what it is, on which level, the size after it, and what is wrong (""
+    if nothing).
+    """
 
     kind: str
     level: int
@@ -34,7 +39,8 @@ class Layer(NamedTuple):
 
 
 def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
-    """The sizes through a U-Net that checks nothing, as most code would run it: poolings round down.
+    """The sizes through a U-Net that checks nothing, as most code would run it: poolings round
+    down.
 
     Ends early where no pixel is left. The steps are input, conv, pool, up and head.
     """
@@ -60,7 +66,9 @@ def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
             return layers
     for level in reversed(range(depth)):
         n *= 2
-        problem = f"{skips[level]} cannot be cropped to {n} evenly" if (skips[level] - n) % 2 else ""
+        problem = (
+            f"{skips[level]} cannot be cropped to {n} evenly" if (skips[level] - n) % 2 else ""
+        )
         layers.append(Layer("up", level, n, problem))
         n = double_conv(n, level)
         if n <= 0:
@@ -69,13 +77,16 @@ def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
 
 
 def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
-    """First and last input pixel (along one axis) that an output pixel of the unpadded network depends on.
+    """First and last input pixel (along one axis) that an output pixel of the unpadded network
+    depends on.
 
-    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves. At depth 4: 188
-    pixels for output pixels 0 to 3 (mod 16), 204 for the others.
+    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves.
+    At depth 4: 188 pixels for output pixels 0 to 3 (mod 16), 204 for the others.
     """
     first = last = pixel
-    for _ in range(depth):  # up: two convolutions, then the up-convolution (skips see less, inside of that)
+    for _ in range(
+        depth
+    ):  # up: two convolutions, then the up-convolution (skips see less, inside of that)
         first, last = first // 2, (last + 4) // 2
     for _ in range(depth):  # the bottom, and down
         first, last = 2 * first, 2 * (last + 4) + 1
@@ -83,9 +94,13 @@ def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
 
 
 class Explorer(widgets.VBox):
-    """Sliders above a picture; a subclass says how to draw it (`draw`) and how to say it (`summary`)."""
+    """Sliders above a picture; a subclass says how to draw it (`draw`) and how to say it
+    (`summary`).
+    """
 
-    _ipython_display_ = None  # ipywidgets 7 has this method; it would keep the picture out of notebooks
+    _ipython_display_ = (
+        None  # ipywidgets 7 has this method; it would keep the picture out of notebooks
+    )
 
     def __init__(self, sliders):
         self.sliders = sliders
@@ -108,17 +123,24 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"text/plain": repr(self), "image/png": base64.b64encode(self.picture.value).decode(),
-                "application/vnd.jupyter.widget-view+json": view}
+        return {
+            "text/plain": repr(self),
+            "image/png": base64.b64encode(self.picture.value).decode(),
+            "application/vnd.jupyter.widget-view+json": view,
+        }
 
 
 class SizeExplorer(Explorer):
-    """Choose input size, depth and padding: the size after every layer as a bar, red where something is lost."""
+    """Choose input size, depth and padding: the size after every layer as a bar, red where
+    something is lost.
+    """
 
     def __init__(self, size: int = 572, depth: int = 4, padding: str = "valid", largest: int = 700):
         self.size = widgets.IntSlider(value=size, min=20, max=largest, description="input size")
         self.depth = widgets.IntSlider(value=depth, min=1, max=5, description="depth")
-        self.padding = widgets.ToggleButtons(value=padding, options=["valid", "same"], description="padding")
+        self.padding = widgets.ToggleButtons(
+            value=padding, options=["valid", "same"], description="padding"
+        )
         super().__init__([self.size, self.depth, self.padding])
 
     @property
@@ -126,7 +148,12 @@ class SizeExplorer(Explorer):
         return layer_sizes(self.size.value, self.depth.value, self.padding.value)
 
     def summary(self) -> str:
-        n, depth, padding, layers = self.size.value, self.depth.value, self.padding.value, self.layers
+        n, depth, padding, layers = (
+            self.size.value,
+            self.depth.value,
+            self.padding.value,
+            self.layers,
+        )
         came_out = f"{n} -> {layers[-1].size} at depth {depth}, {padding} padding"
         if valid_size(n, depth, padding):
             return f"{came_out}: legal"
@@ -140,10 +167,29 @@ class SizeExplorer(Explorer):
         axis = figure.add_subplot()
         tallest = max(layer.size for layer in layers)
         for x, layer in enumerate(layers):
-            color = BAD if layer.problem else UP if x > half or layer.kind in ("up", "head") else DOWN
+            color = (
+                BAD if layer.problem else UP if x > half or layer.kind in ("up", "head") else DOWN
+            )
             axis.bar(x, max(layer.size, 0), bottom=-layer.size / 2, color=color, width=0.7)
-            axis.text(x, layer.size / 2 + tallest * 0.02, layer.size, ha="center", va="bottom", fontsize=9, color=INK)
-            axis.text(x, -tallest * 0.6, layer.kind, ha="center", va="top", fontsize=9, rotation=90, color=color)
+            axis.text(
+                x,
+                layer.size / 2 + tallest * 0.02,
+                layer.size,
+                ha="center",
+                va="bottom",
+                fontsize=9,
+                color=INK,
+            )
+            axis.text(
+                x,
+                -tallest * 0.6,
+                layer.kind,
+                ha="center",
+                va="top",
+                fontsize=9,
+                rotation=90,
+                color=color,
+            )
         legal = valid_size(self.size.value, self.depth.value, self.padding.value)
         axis.set_title(self.summary(), fontsize=11, color=INK if legal else BAD, wrap=True)
         axis.set_ylim(-tallest * 0.78, tallest * 0.62)
@@ -152,17 +198,21 @@ class SizeExplorer(Explorer):
 
 
 class ReceptiveFieldExplorer(Explorer):
-    """Choose an output pixel: the box of input pixels that it depends on, and with a `model` how strongly on each.
+    """Choose an output pixel: the box of input pixels that it depends on, and with a `model` how
+    strongly on each.
 
-    `image` uint8 [H, W, 3] has a legal size. `model` is an unpadded UNet of the same depth; the right-hand picture
-    is the absolute gradient of its output pixel (summed over classes and channels) inside the box.
+    `image` uint8 [H, W, 3] has a legal size. `model` is an unpadded UNet of the same depth; the
+    right-hand picture is the absolute gradient of its output pixel (summed over classes and
+    channels) inside the box.
     """
 
     def __init__(self, image: np.ndarray, model=None, depth: int = 4):
         self.image, self.model, self.net_depth = image, model, depth
         self.shape = tuple(output_size(n, depth) for n in image.shape[:2])
-        self.row, self.column = (widgets.IntSlider(value=n // 2, min=0, max=n - 1, description=name)
-                                 for n, name in zip(self.shape, ("row", "column")))
+        self.row, self.column = (
+            widgets.IntSlider(value=n // 2, min=0, max=n - 1, description=name)
+            for n, name in zip(self.shape, ("row", "column"))
+        )
         super().__init__([self.row, self.column])
 
     @property
@@ -172,11 +222,15 @@ class ReceptiveFieldExplorer(Explorer):
 
     def summary(self) -> str:
         top, bottom, left, right = self.box
-        return (f"output pixel ({self.row.value}, {self.column.value}) sees rows {top} to {bottom} and columns {left} "
-                f"to {right}: {bottom - top + 1} x {right - left + 1}")
+        return (
+            f"output pixel ({self.row.value}, {self.column.value}) sees rows {top} to {bottom} "
+            f"and columns {left} to {right}: {bottom - top + 1} x {right - left + 1}"
+        )
 
     def gradient(self) -> np.ndarray:
-        """|d output / d input| at the chosen pixel, summed over classes and channels, float32 [H, W]."""
+        """|d output / d input| at the chosen pixel, summed over classes and channels, float32 [H,
+        W].
+        """
         x = normalize(self.image, CITYSCAPES_MEAN, CITYSCAPES_STD)[None].requires_grad_()
         self.model.eval()(x)[0, :, self.row.value, self.column.value].sum().backward()
         return x.grad[0].abs().sum(0).numpy()
@@ -188,21 +242,49 @@ class ReceptiveFieldExplorer(Explorer):
         figure = Figure(figsize=(9, 4.4), dpi=75, facecolor="white", layout="constrained")
         whole, near = figure.subplots(1, 2)
         whole.imshow(self.image)
-        whole.add_patch(Rectangle((margins[1] - 0.5, margins[0] - 0.5), *self.shape[::-1], fill=False, color="white",
-                                  linestyle="--", linewidth=1.5))
-        whole.add_patch(Rectangle((left - 0.5, top - 0.5), right - left + 1, bottom - top + 1, fill=False, color=BOX,
-                                  linewidth=3))
-        whole.plot(self.column.value + margins[1], self.row.value + margins[0], "o", color=BOX, markersize=7,
-                   markeredgecolor="white")
+        whole.add_patch(
+            Rectangle(
+                (margins[1] - 0.5, margins[0] - 0.5),
+                *self.shape[::-1],
+                fill=False,
+                color="white",
+                linestyle="--",
+                linewidth=1.5,
+            )
+        )
+        whole.add_patch(
+            Rectangle(
+                (left - 0.5, top - 0.5),
+                right - left + 1,
+                bottom - top + 1,
+                fill=False,
+                color=BOX,
+                linewidth=3,
+            )
+        )
+        whole.plot(
+            self.column.value + margins[1],
+            self.row.value + margins[0],
+            "o",
+            color=BOX,
+            markersize=7,
+            markeredgecolor="white",
+        )
         whole.set_title("input; dashed: output; orange: what the pixel sees", fontsize=10)
         part = self.image[top : bottom + 1, left : right + 1]
         if self.model is None:
             near.imshow(part)
-            near.set_title(f"the {bottom - top + 1} x {right - left + 1} pixels it sees", fontsize=10)
+            near.set_title(
+                f"the {bottom - top + 1} x {right - left + 1} pixels it sees", fontsize=10
+            )
         else:
             strength = self.gradient()[top : bottom + 1, left : right + 1]
-            near.imshow(np.sqrt(strength / max(strength.max(), np.finfo(np.float32).tiny)), cmap="magma")
-            near.set_title(f"how strongly, in its {bottom - top + 1} x {right - left + 1} pixels", fontsize=10)
+            near.imshow(
+                np.sqrt(strength / max(strength.max(), np.finfo(np.float32).tiny)), cmap="magma"
+            )
+            near.set_title(
+                f"how strongly, in its {bottom - top + 1} x {right - left + 1} pixels", fontsize=10
+            )
         for axis in (whole, near):
             axis.axis("off")
         return figure
@@ -213,20 +295,26 @@ def _png(figure: Figure, colors: int = 96) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(colors).save(buffer, "png", optimize=True)
+    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(colors).save(
+        buffer, "png", optimize=True
+    )
     return buffer.getvalue()
 
 
 def support(model, size: int, pixel: tuple[int, int]) -> np.ndarray:
-    """Which input pixels an output pixel depends on, bool [size, size], measured by gradients in float64.
+    """Which input pixels an output pixel depends on, bool [size, size], measured by gradients in
+    float64.
 
-    Every weight is made positive and pooling averages, so that no path from a pixel is cut off by a ReLU or a maximum.
+    Every weight is made positive and pooling averages, so that no path from a pixel is cut off by a
+    ReLU or a maximum.
     """
     probe = type(model)(**{**model.arguments, "dropout": 0.0}).double().eval()
     probe.pool = torch.nn.AvgPool2d(2)
     with torch.no_grad():
         for parameter in probe.parameters():
             parameter.fill_(0.1)
-    x = torch.ones(1, model.arguments["in_channels"], size, size, dtype=torch.float64, requires_grad=True)
+    x = torch.ones(
+        1, model.arguments["in_channels"], size, size, dtype=torch.float64, requires_grad=True
+    )
     probe(x)[0, :, pixel[0], pixel[1]].sum().backward()
     return (x.grad[0].abs().sum(0) > 0).numpy()

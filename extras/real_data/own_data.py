@@ -3,9 +3,11 @@
     python -m extras.real_data.own_data IMAGES MASKS --classes classes.txt --root data/mine
     python -m helpers.training --root data/mine --label-set data/mine/classes.json
 
-classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the value in gray or
-palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left out of training and scores.
+classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the
+value in gray or palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left
+out of training and scores.
 """
+
 import argparse
 import colorsys
 import hashlib
@@ -25,11 +27,15 @@ from helpers.labels import IGNORE, KNOWN_IDS, LabelSet
 from helpers.progress import progress_bar
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-MASK_ENDINGS = re.compile(r"[-_ .](masks?|labels?|labelids|seg|segmentation|gt|annot|annotation)$", re.I)
+MASK_ENDINGS = re.compile(
+    r"[-_ .](masks?|labels?|labelids|seg|segmentation|gt|annot|annotation)$", re.I
+)
 
 
 class OwnData(NamedTuple):
-    """What `prepare` made: the dataset root, the label set, its text for TrainConfig.label_set, frames per split."""
+    """What `prepare` made: the dataset root, the label set, its text for TrainConfig.label_set,
+    frames per split.
+    """
 
     root: Path
     label_set: LabelSet
@@ -38,7 +44,9 @@ class OwnData(NamedTuple):
 
 
 class Classes(NamedTuple):
-    """The class list: names and colors of the classes, and what the masks hold: value or color -> train id."""
+    """The class list: names and colors of the classes, and what the masks hold: value or color ->
+    train id.
+    """
 
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
@@ -55,7 +63,9 @@ def read_classes(classes) -> Classes:
     for number, line in enumerate(lines):
         name, *rest = (part.strip() for part in line.split(","))
         if len(rest) not in (0, 1, 3) or not name or not all(r.isdigit() for r in rest):
-            raise ValueError(f'class list, "{line}": expected "name", "name, value" or "name, red, green, blue"')
+            raise ValueError(
+                f'class list, "{line}": expected "name", "name, value" or "name, red, green, blue"'
+            )
         values = tuple(map(int, rest))
         (ignored if name == "ignore" else kinds).add(len(values))
         code = values if len(values) == 3 else values[0] if values else number
@@ -65,63 +75,101 @@ def read_classes(classes) -> Classes:
         if name != "ignore":
             names.append(name)
             colors.append(values if len(values) == 3 else None)
-    if len(kinds) > 1 or 3 in (kinds ^ ignored if ignored else ()):  # names alone go with "ignore, 255"
-        raise ValueError("class list: give every class a value, or every class a color, or none of them anything")
+    if len(kinds) > 1 or 3 in (
+        kinds ^ ignored if ignored else ()
+    ):  # names alone go with "ignore, 255"
+        raise ValueError(
+            "class list: give every class a value, or every class a color, or none of them anything"
+        )
     if not 1 <= len(names) <= len(KNOWN_IDS) - 1:
-        raise ValueError(f"{len(names)} classes; label files in Cityscapes' layout hold 1 to {len(KNOWN_IDS) - 1}")
+        raise ValueError(
+            f"{len(names)} classes; label files in Cityscapes' layout hold 1 to "
+            f"{len(KNOWN_IDS) - 1}"
+        )
     colors = [color or _color(i) for i, color in enumerate(colors)]
     return Classes(tuple(names), tuple(colors), codes, 3 in kinds)
 
 
 def _color(index: int) -> tuple[int, int, int]:
     """Well-separated colors: the hue moves on by the golden ratio."""
-    rgb = colorsys.hsv_to_rgb(index * 0.618034 % 1, 0.75 - 0.25 * (index % 2), 0.9 - 0.25 * (index // 2 % 2))
+    rgb = colorsys.hsv_to_rgb(
+        index * 0.618034 % 1, 0.75 - 0.25 * (index % 2), 0.9 - 0.25 * (index // 2 % 2)
+    )
     return tuple(round(255 * value) for value in rgb)
 
 
 def read_mask(path, classes: Classes) -> np.ndarray:
     """Train ids uint8 [H, W] of a palette, gray (8 or 16 bits, black and white) or color mask.
 
-    Raises ValueError with the values or colors that the class list does not have, and how many pixels they fill.
+    Raises ValueError with the values or colors that the class list does not have, and how many
+    pixels they fill.
     """
     try:
         with Image.open(path) as picture:
             picture.load()
-            pixels = np.asarray(picture.convert("RGB") if classes.by_color or picture.mode in ("RGBA", "CMYK", "LA")
-                                else picture)
+            pixels = np.asarray(
+                picture.convert("RGB")
+                if classes.by_color or picture.mode in ("RGBA", "CMYK", "LA")
+                else picture
+            )
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
     if classes.by_color:
         pixels = pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)
-        codes = {(r << 16) + (g << 8) + b: train_id for (r, g, b), train_id in classes.codes.items()}
+        codes = {
+            (r << 16) + (g << 8) + b: train_id for (r, g, b), train_id in classes.codes.items()
+        }
     else:
         if pixels.ndim == 3:  # gray saved as RGB
             if (pixels != pixels[..., :1]).any():
-                raise ValueError(f"{path}: a color mask, but the class list has no colors (name, red, green, blue)")
+                raise ValueError(
+                    f"{path}: a color mask, but the class list has no colors (name, red, green, "
+                    "blue)"
+                )
             pixels = pixels[..., 0]
         codes = classes.codes
     values, where, counts = np.unique(pixels, return_inverse=True, return_counts=True)
     unknown = [(int(v), int(n)) for v, n in zip(values, counts) if int(v) not in codes]
     if unknown:
-        shown = ", ".join(f"{(v >> 16, v >> 8 & 255, v & 255) if classes.by_color else v} ({n} pixels)"
-                          for v, n in sorted(unknown, key=lambda u: -u[1])[:5])
-        why = "; masks must be PNG: JPEG blurs colors" if Path(path).suffix.lower() in (".jpg", ".jpeg") else ""
-        raise ValueError(f"{path}: {len(unknown)} values that are not in the class list: {shown}{why}")
+        shown = ", ".join(
+            f"{(v >> 16, v >> 8 & 255, v & 255) if classes.by_color else v} ({n} pixels)"
+            for v, n in sorted(unknown, key=lambda u: -u[1])[:5]
+        )
+        why = (
+            "; masks must be PNG: JPEG blurs colors"
+            if Path(path).suffix.lower() in (".jpg", ".jpeg")
+            else ""
+        )
+        raise ValueError(
+            f"{path}: {len(unknown)} values that are not in the class list: {shown}{why}"
+        )
     return np.array([codes[int(v)] for v in values], np.uint8)[where.reshape(pixels.shape)]
 
 
 def find_pairs(images, masks) -> list[tuple[str, Path, Path]]:
-    """(name, image, mask) of every picture below `images`; the mask has the same path and name below `masks`.
+    """(name, image, mask) of every picture below `images`; the mask has the same path and name
+    below `masks`.
 
-    Endings such as "_mask" or "_labels" are taken off a mask's name. Raises ValueError with all pictures that lack one.
+    Endings such as "_mask" or "_labels" are taken off a mask's name. Raises ValueError with all
+    pictures that lack one.
     """
     images, masks = Path(images), Path(masks)
-    found = {MASK_ENDINGS.sub("", p.relative_to(masks).with_suffix("").as_posix()): p for p in _pictures(masks)}
-    pairs = [(name, path, found.get(name)) for path in _pictures(images)
-             for name in [path.relative_to(images).with_suffix("").as_posix()]]
+    found = {
+        MASK_ENDINGS.sub("", p.relative_to(masks).with_suffix("").as_posix()): p
+        for p in _pictures(masks)
+    }
+    pairs = [
+        (name, path, found.get(name))
+        for path in _pictures(images)
+        for name in [path.relative_to(images).with_suffix("").as_posix()]
+    ]
     lost = [path.relative_to(images).as_posix() for _, path, mask in pairs if mask is None]
     if lost or not pairs:
-        what = f"{len(lost)} of {len(pairs)} pictures have no mask: {', '.join(lost[:8])}" if lost else "no picture"
+        what = (
+            f"{len(lost)} of {len(pairs)} pictures have no mask: {', '.join(lost[:8])}"
+            if lost
+            else "no picture"
+        )
         raise ValueError(f"{images}: {what} ({masks} has {len(found)} masks)")
     return pairs
 
@@ -129,13 +177,16 @@ def find_pairs(images, masks) -> list[tuple[str, Path, Path]]:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder")
-    return sorted((p for p in folder.rglob("*") if p.suffix.lower() in PICTURES), key=lambda p: p.as_posix())
+    return sorted(
+        (p for p in folder.rglob("*") if p.suffix.lower() in PICTURES), key=lambda p: p.as_posix()
+    )
 
 
 def choose_val(names: list[str], share: float = 0.2) -> set[str]:
     """The names that go to val, at least one, the same on every machine.
 
-    Pictures in two or more subfolders (places, days, patients) are split by subfolder, so that no place is in both.
+    Pictures in two or more subfolders (places, days, patients) are split by subfolder, so that no
+    place is in both.
     """
     if len(names) < 2:
         raise ValueError("two pictures at least: one to train on, one to validate on")
@@ -145,19 +196,30 @@ def choose_val(names: list[str], share: float = 0.2) -> set[str]:
     if len(groups) == 1:
         groups = {name: [name] for name in names}
     chosen: set[str] = set()
-    for key in sorted(groups, key=lambda k: hashlib.sha256(k.encode()).hexdigest())[:-1]:  # one group is for train
+    for key in sorted(groups, key=lambda k: hashlib.sha256(k.encode()).hexdigest())[
+        :-1
+    ]:  # one group is for train
         if not chosen or len(chosen) + len(groups[key]) / 2 <= share * len(names):
             chosen.update(groups[key])
     return chosen
 
 
-def prepare(images, masks, classes, root, val: float = 0.2, size: tuple[int, int] | None = None,
-            progress: bool = True) -> OwnData:
-    """Lay out pictures and masks at `root` in Cityscapes' layout; class i gets the label id i + 1, "ignore" gets 0.
+def prepare(
+    images,
+    masks,
+    classes,
+    root,
+    val: float = 0.2,
+    size: tuple[int, int] | None = None,
+    progress: bool = True,
+) -> OwnData:
+    """Lay out pictures and masks at `root` in Cityscapes' layout; class i gets the label id i + 1,
+    "ignore" gets 0.
 
-    `size` = (width, height) brings all to one size (pictures smoothly, masks by nearest pixel): needed to train on
-    whole frames if sizes differ. sources.json says which frame was which file, classes.json is the label set.
-    Raises ValueError with every file that is not as expected; nothing but whole frames is ever written.
+    `size` = (width, height) brings all to one size (pictures smoothly, masks by nearest pixel):
+    needed to train on whole frames if sizes differ. sources.json says which frame was which file,
+    classes.json is the label set. Raises ValueError with every file that is not as expected;
+    nothing but whole frames is ever written.
     """
     root, classes = Path(root), read_classes(classes)
     pairs, problems, sources = find_pairs(images, masks), [], {}
@@ -170,7 +232,12 @@ def prepare(images, masks, classes, root, val: float = 0.2, size: tuple[int, int
     write_text(root / "sources.json", "{}")
     for number, (name, image, mask) in enumerate(progress_bar(pairs, "prepare", progress)):
         split = "val" if name in val_names else "train"
-        city = re.sub("[^0-9a-z]+", "-", name.split("/")[0].lower() if "/" in name else "own").strip("-") or "own"
+        city = (
+            re.sub("[^0-9a-z]+", "-", name.split("/")[0].lower() if "/" in name else "own").strip(
+                "-"
+            )
+            or "own"
+        )
         stem = f"{city}_000000_{number:06d}"
         try:
             frame, train_ids = read_photograph(image), read_mask(mask, classes)
@@ -178,8 +245,10 @@ def prepare(images, masks, classes, root, val: float = 0.2, size: tuple[int, int
             problems.append(str(error))
             continue
         if frame.shape[:2] != train_ids.shape:
-            problems.append(f"{image} is {frame.shape[1]}x{frame.shape[0]}, turned as its EXIF data say, but its mask "
-                            f"{mask} is {train_ids.shape[1]}x{train_ids.shape[0]}")
+            problems.append(
+                f"{image} is {frame.shape[1]}x{frame.shape[0]}, turned as its EXIF data say, but "
+                f"its mask {mask} is {train_ids.shape[1]}x{train_ids.shape[0]}"
+            )
             continue
         label = Image.fromarray(train_ids + np.uint8(1))  # 255, ignored, becomes 0
         picture = Image.fromarray(frame)
@@ -190,32 +259,50 @@ def prepare(images, masks, classes, root, val: float = 0.2, size: tuple[int, int
         write_image(root / "leftImg8bit" / split / city / (stem + IMAGE_END), picture)
         sources[stem] = [image.name, mask.name, split]
     if problems:
-        listed = "\n  ".join(problems[:10]) + (f"\n  ... {len(problems)} in all" if len(problems) > 10 else "")
+        listed = "\n  ".join(problems[:10]) + (
+            f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
+        )
         raise ValueError(f"not everything could be laid out:\n  {listed}")
-    text = json.dumps({"names": classes.names, "colors": classes.colors, "ids": [*range(1, len(classes.names) + 1)]})
+    text = json.dumps(
+        {
+            "names": classes.names,
+            "colors": classes.colors,
+            "ids": [*range(1, len(classes.names) + 1)],
+        }
+    )
     for name, content in (("classes.json", text), ("sources.json", json.dumps(sources, indent=1))):
         write_text(root / name, content)
     label_set = LabelSet(classes.names, classes.colors, tuple(range(1, len(classes.names) + 1)))
     splits = [split for _, _, split in sources.values()]
-    return OwnData(root, label_set, text, {split: splits.count(split) for split in ("train", "val")})
+    return OwnData(
+        root, label_set, text, {split: splits.count(split) for split in ("train", "val")}
+    )
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m extras.real_data.own_data", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m extras.real_data.own_data", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("images")
     parser.add_argument("masks")
-    parser.add_argument("--classes", required=True, help="text file, one class a line: name[, value | , r, g, b]")
+    parser.add_argument(
+        "--classes", required=True, help="text file, one class a line: name[, value | , r, g, b]"
+    )
     parser.add_argument("--root", required=True, help="the dataset root to write")
-    parser.add_argument("--val", type=float, default=0.2, help="share of the pictures to validate on")
+    parser.add_argument(
+        "--val", type=float, default=0.2, help="share of the pictures to validate on"
+    )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
     args = parser.parse_args(arguments)
     try:
         data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")
-    print(f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
-          f"{len(data.label_set)} classes.\n"
-          f"Now: python -m helpers.training --root {args.root} --label-set {args.root}/classes.json")
+    print(
+        f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
+        f"{len(data.label_set)} classes.\n"
+        f"Now: python -m helpers.training --root {args.root} --label-set {args.root}/classes.json"
+    )
 
 
 if __name__ == "__main__":

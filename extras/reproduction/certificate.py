@@ -1,4 +1,7 @@
-"""The certificate of a reproduction: what was measured, on what, by which code; as JSON, text and HTML (chapter 13)."""
+"""The certificate of a reproduction: what was measured, on what, by which code; as JSON, text and
+HTML (chapter 13).
+"""
+
 import hashlib
 import html
 import json
@@ -14,8 +17,12 @@ import torch
 from helpers.files import write_json, write_text
 from helpers.paths import ROOT
 
-REPORTED = {"val_loss": 0.4051, "mean_iou": 0.6426,
-            "note": "reported by the write-up that the course grew from; protocol unknown, so not comparable"}
+REPORTED = {
+    "val_loss": 0.4051,
+    "mean_iou": 0.6426,
+    "note": "reported by the write-up that the course grew from; protocol unknown, so not "
+    "comparable",
+}
 
 
 def file_hash(path) -> str:
@@ -26,7 +33,9 @@ def code_hash() -> str:
     """One hash over all of helpers/: the code that measured, with or without git."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "helpers").rglob("*.py"), key=lambda p: p.as_posix()):
-        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(
+            path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
+        )
     return digest.hexdigest()
 
 
@@ -36,16 +45,31 @@ def machine() -> dict:
     import PIL
     import torchvision
 
-    found = {"when": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()), "system": platform.platform(),
-             "processor": platform.processor() or platform.machine(), "processors": os.cpu_count(),
-             "python": sys.version.split()[0], "torch": torch.__version__, "torchvision": torchvision.__version__,
-             "numpy": numpy.__version__, "pillow": PIL.__version__, "gpu": None}
+    found = {
+        "when": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "processors": os.cpu_count(),
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
+        "pillow": PIL.__version__,
+        "gpu": None,
+    }
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
-        found["gpu"] = f"{card.name}, {card.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+        found["gpu"] = (
+            f"{card.name}, {card.total_memory / 2**30:.0f} GiB, CUDA {torch.version.cuda}"
+        )
     try:
-        answer = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=ROOT, check=True,
-                                capture_output=True, text=True)
+        answer = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         found["commit"] = answer.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         found["commit"] = "no git"
@@ -60,9 +84,17 @@ def digest(certificate: dict) -> str:
 
 def write(folder: Path, state: dict, config: str, deviations: list[str]) -> dict:
     """Write certificate.json and report.html into `folder`; returns the certificate."""
-    result = {"format": 1, "config": config, "complete": not deviations, "deviations": deviations,
-              **json.loads(json.dumps(state["steps"])), "seconds": state["seconds"], "machines": state["machines"],
-              "code_sha256": code_hash(), "reported": REPORTED}
+    result = {
+        "format": 1,
+        "config": config,
+        "complete": not deviations,
+        "deviations": deviations,
+        **json.loads(json.dumps(state["steps"])),
+        "seconds": state["seconds"],
+        "machines": state["machines"],
+        "code_sha256": code_hash(),
+        "reported": REPORTED,
+    }
     result["digest"] = digest(result)
     write_json(folder / "certificate.json", result)
     write_text(folder / "report.html", as_html(result))
@@ -70,7 +102,9 @@ def write(folder: Path, state: dict, config: str, deviations: list[str]) -> dict
 
 
 def verify(path) -> str:
-    """What a certificate says in one line; raises ValueError if it was changed after it was written."""
+    """What a certificate says in one line; raises ValueError if it was changed after it was
+    written.
+    """
     certificate = json.loads(Path(path).read_text(encoding="utf-8"))
     if certificate.get("digest") != digest(certificate):
         raise ValueError(f"{path}: the digest does not fit, so something in it was changed")
@@ -80,7 +114,11 @@ def verify(path) -> str:
 
 def rows(certificate: dict) -> list[tuple[str, str]]:
     """The facts of a certificate as (what, value) lines for reading."""
-    statistics, training, last = certificate["statistics"], certificate["training"], certificate["machines"][-1]
+    statistics, training, last = (
+        certificate["statistics"],
+        certificate["training"],
+        certificate["machines"][-1],
+    )
     kind = "full reproduction" if certificate["complete"] else "rehearsal"
     lines = [("kind", kind), ("config", certificate["config"])]
     lines += [("deviation", text) for text in certificate["deviations"]]
@@ -88,23 +126,55 @@ def rows(certificate: dict) -> list[tuple[str, str]]:
         lines.append((f"{split}.csv", f"{index['rows']} rows, sha256 {index['sha256'][:16]}"))
     lines += [(name, "  ".join(f"{v:.8f}" for v in statistics[name])) for name in ("mean", "std")]
     equal = "equal" if statistics["equal_to_six_digits"] else "not equal"
-    lines.append(("against constants", f"{equal} to six digits, at most {statistics['largest_difference']:.1e} away"))
-    lines.append(("network", f"{training['parameters']:,} parameters, {len(training['history'])} epochs, last training "
-                             f"loss {training['history'][-1]['train_loss']:.4f}"))
+    lines.append(
+        (
+            "against constants",
+            f"{equal} to six digits, at most {statistics['largest_difference']:.1e} away",
+        )
+    )
+    lines.append(
+        (
+            "network",
+            f"{training['parameters']:,} parameters, {len(training['history'])} epochs, last "
+            f"training loss {training['history'][-1]['train_loss']:.4f}",
+        )
+    )
     for region in ("center crops", "whole frames"):
         s = certificate[region]
-        lines.append((f"val, {region}", f"mIoU {s['mean_iou']:.4f}, pixel accuracy {s['pixel_accuracy']:.4f}, "
-                      f"loss {s['loss_per_pixel']:.4f} per pixel, {s['loss_per_batch']:.4f} per batch; "
-                      f"{s['frames']} frames"))
+        lines.append(
+            (
+                f"val, {region}",
+                f"mIoU {s['mean_iou']:.4f}, pixel accuracy {s['pixel_accuracy']:.4f}, "
+                f"loss {s['loss_per_pixel']:.4f} per pixel, {s['loss_per_batch']:.4f} per batch; "
+                f"{s['frames']} frames",
+            )
+        )
     other = certificate["reported"]
-    lines.append(("reported elsewhere", f"loss {other['val_loss']}, mIoU {other['mean_iou']}; {other['note']}"))
-    lines += [("time", f"{name}: {seconds:.0f} s") for name, seconds in certificate["seconds"].items()]
-    lines += [("sessions", str(len(certificate["machines"]))), ("machine", f"{last['gpu'] or last['processor']}, "
-              f"{last['processors']} processors, {last['system']}"), ("commit", last["commit"])]
+    lines.append(
+        (
+            "reported elsewhere",
+            f"loss {other['val_loss']}, mIoU {other['mean_iou']}; {other['note']}",
+        )
+    )
+    lines += [
+        ("time", f"{name}: {seconds:.0f} s") for name, seconds in certificate["seconds"].items()
+    ]
+    lines += [
+        ("sessions", str(len(certificate["machines"]))),
+        (
+            "machine",
+            f"{last['gpu'] or last['processor']}, {last['processors']} processors, "
+            f"{last['system']}",
+        ),
+        ("commit", last["commit"]),
+    ]
     versions = ("python", "torch", "torchvision", "numpy", "pillow")
     lines.append(("versions", ", ".join(f"{name} {last[name]}" for name in versions)))
-    return lines + [("checkpoint", training["checkpoint_sha256"]), ("code", certificate["code_sha256"]),
-                    ("digest", certificate["digest"])]
+    return lines + [
+        ("checkpoint", training["checkpoint_sha256"]),
+        ("code", certificate["code_sha256"]),
+        ("digest", certificate["digest"]),
+    ]
 
 
 def as_text(certificate: dict) -> str:
@@ -112,27 +182,42 @@ def as_text(certificate: dict) -> str:
 
 
 def as_html(certificate: dict) -> str:
-    """One page without scripts. It names the pictures beside it, and holds no pixel of the data set itself."""
+    """One page without scripts. It names the pictures beside it, and holds no pixel of the data set
+    itself.
+    """
+
     def table(lines, head=None):
         cells = [f"<tr>{''.join(f'<th>{html.escape(c)}</th>' for c in head)}</tr>"] if head else []
-        cells += [f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in line)}</tr>" for line in lines]
+        cells += [
+            f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in line)}</tr>" for line in lines
+        ]
         return f"<table>{''.join(cells)}</table>"
 
     frames, crops = certificate["whole frames"]["iou"], certificate["center crops"]["iou"]
-    classes = [(name, *("absent" if v is None else f"{v:.4f}" for v in (frames[name], crops[name]))) for name in frames]
-    history = [(h["epoch"], *(f"{h[k]:.4f}" for k in ("train_loss", "val_loss", "val_mean_iou")))
-               for h in certificate["training"]["history"]]
-    protocols = [(*key.split(" | "), "undefined" if value is None else f"{value:.4f}")
-                 for key, value in certificate["protocols"].items()]
-    pictures = "".join(f'<figure><img src="{html.escape(p)}" alt="frame, truth, prediction">'
-                       f"<figcaption>{html.escape(p)}</figcaption></figure>" for p in certificate["pictures"])
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Reproduction: {certificate['config']}</title>
+    classes = [
+        (name, *("absent" if v is None else f"{v:.4f}" for v in (frames[name], crops[name])))
+        for name in frames
+    ]
+    history = [
+        (h["epoch"], *(f"{h[k]:.4f}" for k in ("train_loss", "val_loss", "val_mean_iou")))
+        for h in certificate["training"]["history"]
+    ]
+    protocols = [
+        (*key.split(" | "), "undefined" if value is None else f"{value:.4f}")
+        for key, value in certificate["protocols"].items()
+    ]
+    pictures = "".join(
+        f'<figure><img src="{html.escape(p)}" alt="frame, truth, prediction">'
+        f"<figcaption>{html.escape(p)}</figcaption></figure>"
+        for p in certificate["pictures"]
+    )
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Reproduction: {certificate["config"]}</title>
 <style>body{{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;background:#fff;color:#222}}
 table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
 img{{max-width:100%}}figure{{margin:1em 0}}</style>
-<h1>Reproduction of &ldquo;{html.escape(certificate['config'])}&rdquo;</h1>{table(rows(certificate))}
-<h2>IoU of each class</h2>{table(classes, ('class', 'whole frames', 'center crops'))}
-<h2>mIoU under every protocol</h2>{table(protocols, ('average', 'absent class', 'void', 'region', 'mIoU'))}
-<h2>Training</h2>{table(history, ('epoch', 'train loss', 'val loss', 'val mIoU'))}
+<h1>Reproduction of &ldquo;{html.escape(certificate["config"])}&rdquo;</h1>{table(rows(certificate))}
+<h2>IoU of each class</h2>{table(classes, ("class", "whole frames", "center crops"))}
+<h2>mIoU under every protocol</h2>{table(protocols, ("average", "absent class", "void", "region", "mIoU"))}
+<h2>Training</h2>{table(history, ("epoch", "train loss", "val loss", "val mIoU"))}
 <h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page; do not pass pictures
 of Cityscapes on, its license forbids it.</p>{pictures}</html>"""

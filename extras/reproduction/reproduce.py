@@ -1,12 +1,15 @@
-"""From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere (chapter 13).
+"""From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere
+(chapter 13).
 
     python -m extras.reproduction.reproduce --root data/cityscapes                      # the recipe of the course
     python -m extras.reproduction.reproduce --root data/cityscapes --config scratch     # the best-evidenced settings
     python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
 
-Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html (numbers; it shows the
-pictures beside it and holds none itself) and pictures/, which the license of Cityscapes does not allow to pass on.
+Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html
+(numbers; it shows the pictures beside it and holds none itself) and pictures/, which the license of
+Cityscapes does not allow to pass on.
 """
+
 import argparse
 import hashlib
 import json
@@ -40,15 +43,39 @@ CONFIGS = {"recipe": (TrainConfig, make_run), "scratch": (ScratchConfig, make_sc
 ROWS = {"train": 2975, "val": 500, "test": 1525}
 CITIES = {"train": 18, "val": 3, "test": 6}
 EVERY = 20  # frames between two savings of what was counted
-FREE = {"name", "root", "workers", "pictures", "cache", "mean", "std", "compile"}  # may differ in a full reproduction
+FREE = {
+    "name",
+    "root",
+    "workers",
+    "pictures",
+    "cache",
+    "mean",
+    "std",
+    "compile",
+}  # may differ in a full reproduction
 
 
 class Reproduction:
-    """All steps of one reproduction and their folder. `limit` takes only so many frames of each split: a rehearsal."""
+    """All steps of one reproduction and their folder. `limit` takes only so many frames of each
+    split: a rehearsal.
+    """
 
-    def __init__(self, root, config: str = "recipe", limit: int | None = None, quick: bool = False, folder=None,
-                 progress: bool = True, **changes):
-        self.root, self.name, self.limit, self.quick = check_root(find_root(root)), config, limit, quick
+    def __init__(
+        self,
+        root,
+        config: str = "recipe",
+        limit: int | None = None,
+        quick: bool = False,
+        folder=None,
+        progress: bool = True,
+        **changes,
+    ):
+        self.root, self.name, self.limit, self.quick = (
+            check_root(find_root(root)),
+            config,
+            limit,
+            quick,
+        )
         self.folder = Path(folder) if folder else runs_dir() / f"reproduce-{config}"
         self.progress, (kind, self.make_run) = progress, CONFIGS[config]
         self.config = kind(root=str(self.root), train_limit=limit, val_limit=limit, **changes)
@@ -56,21 +83,33 @@ class Reproduction:
         self.state["machines"].append(certificate.machine())
 
     def _read_state(self) -> dict:
-        plan = {"config": {**json.loads(json.dumps(asdict(self.config))), "root": None, "workers": None},
-                "quick": self.quick, "frames": self._fingerprint()}
+        plan = {
+            "config": {
+                **json.loads(json.dumps(asdict(self.config))),
+                "root": None,
+                "workers": None,
+            },
+            "quick": self.quick,
+            "frames": self._fingerprint(),
+        }
         try:
             state = json.loads((self.folder / "steps.json").read_text())
         except FileNotFoundError:
             return {"plan": plan, "steps": {}, "seconds": {}, "machines": []}
         if state["plan"] != plan:
             wrong = [key for key in plan if state["plan"].get(key) != plan[key]]
-            raise ValueError(f"{self.folder} holds a reproduction with other {' and '.join(wrong)}; give another "
-                             "--folder, or remove it")
+            raise ValueError(
+                f"{self.folder} holds a reproduction with other {' and '.join(wrong)}; give "
+                "another --folder, or remove it"
+            )
         return state
 
     def _fingerprint(self) -> str:
-        names = sorted(f"{p.relative_to(self.root).as_posix()} {p.stat().st_size}" for kind in ("leftImg8bit", "gtFine")
-                       for p in (self.root / kind).rglob("*.png"))
+        names = sorted(
+            f"{p.relative_to(self.root).as_posix()} {p.stat().st_size}"
+            for kind in ("leftImg8bit", "gtFine")
+            for p in (self.root / kind).rglob("*.png")
+        )
         return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
     def _write(self) -> None:
@@ -78,7 +117,9 @@ class Reproduction:
         write_text(self.folder / "steps.json", text)
 
     def step(self, name: str, work) -> dict:
-        """The result of a step: what is stored, or what `work()` returns; its time counts over all attempts."""
+        """The result of a step: what is stored, or what `work()` returns; its time counts over all
+        attempts.
+        """
         if name in self.state["steps"]:
             print(f"{name}: done before")
             return self.state["steps"][name]
@@ -105,7 +146,8 @@ class Reproduction:
         self.step("pictures", self.pictures)
         return certificate.write(self.folder, self.state, self.name, self.deviations())
 
-    # -- the steps ----------------------------------------------------------------------------------------------
+    # -- the steps
+    # ----------------------------------------------------------------------------------------------
 
     def layout(self) -> dict:
         """Cities and frames of every split; raises FileNotFoundError for a split without frames."""
@@ -115,8 +157,10 @@ class Reproduction:
             found[split] = {"frames": len(images), "cities": len({p.parent.name for p in images})}
         missing = [split for split in ("train", "val") if not found[split]["frames"]]
         if missing:
-            raise FileNotFoundError(f"{self.root}/leftImg8bit has no frames of {' and '.join(missing)}: unpack "
-                                    "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip there")
+            raise FileNotFoundError(
+                f"{self.root}/leftImg8bit has no frames of {' and '.join(missing)}: unpack "
+                "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip there"
+            )
         return found
 
     def csv(self) -> dict:
@@ -125,16 +169,24 @@ class Reproduction:
         for split in SPLITS:
             if self.state["steps"]["layout"][split]["frames"]:
                 path = self.folder / "csv" / f"{split}.csv"
-                result[split] = {"rows": write_csv(self.root, split, path), "sha256": certificate.file_hash(path)}
+                result[split] = {
+                    "rows": write_csv(self.root, split, path),
+                    "sha256": certificate.file_hash(path),
+                }
         return result
 
     def files(self) -> dict:
         """Open every frame and label; raises ValueError with all problems."""
         if self.quick:
             return {"checked": False}
-        problems = check_csv([self.folder / "csv" / f"{split}.csv" for split in self.state["steps"]["csv"]], self.root)
+        problems = check_csv(
+            [self.folder / "csv" / f"{split}.csv" for split in self.state["steps"]["csv"]],
+            self.root,
+        )
         if problems:
-            listed = "\n  ".join(problems[:10]) + (f"\n  ... {len(problems)} in all" if len(problems) > 10 else "")
+            listed = "\n  ".join(problems[:10]) + (
+                f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
+            )
             raise ValueError(f"problems in {self.root}, mend them and start again:\n  {listed}")
         return {"checked": True}
 
@@ -142,21 +194,39 @@ class Reproduction:
         """Mean and deviation of the training frames, beside the constants in circulation."""
         rows = read_csv(self.folder / "csv" / "train.csv")[: self.limit]
         found = channel_statistics([self.root / row.image for row in rows], progress=self.progress)
-        differences = [abs(a - b) for a, b in zip((*found.mean, *found.std), (*CITYSCAPES_MEAN, *CITYSCAPES_STD))]
-        return {"mean": found.mean, "std": found.std, "pixels": found.pixels, "frames": len(rows),
-                "largest_difference": max(differences), "equal_to_six_digits": max(differences) < 5e-7}
+        differences = [
+            abs(a - b)
+            for a, b in zip((*found.mean, *found.std), (*CITYSCAPES_MEAN, *CITYSCAPES_STD))
+        ]
+        return {
+            "mean": found.mean,
+            "std": found.std,
+            "pixels": found.pixels,
+            "frames": len(rows),
+            "largest_difference": max(differences),
+            "equal_to_six_digits": max(differences) < 5e-7,
+        }
 
     def training(self) -> dict:
         """The training run; it resumes at its own last epoch."""
         statistics = self.state["steps"]["statistics"]
-        config = replace(self.config, name=str((self.folder / "training").resolve()), mean=tuple(statistics["mean"]),
-                         std=tuple(statistics["std"]))  # an absolute name is the folder itself
+        config = replace(
+            self.config,
+            name=str((self.folder / "training").resolve()),
+            mean=tuple(statistics["mean"]),
+            std=tuple(statistics["std"]),
+        )  # an absolute name is the folder itself
         run = self.make_run(config, self.progress)
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
-        return {"history": history, "parameters": sum(p.numel() for p in run.model.parameters()),
-                "device": str(run.device), "gpu_memory_bytes": memory, "config": {**run.info()["config"], "name": None},
-                "checkpoint_sha256": certificate.file_hash(self.folder / "training" / "last.pt")}
+        return {
+            "history": history,
+            "parameters": sum(p.numel() for p in run.model.parameters()),
+            "device": str(run.device),
+            "gpu_memory_bytes": memory,
+            "config": {**run.info()["config"], "name": None},
+            "checkpoint_sha256": certificate.file_hash(self.folder / "training" / "last.pt"),
+        }
 
     def _model(self):
         model, info = load_model(self.folder / "training" / "last.pt", find_device())
@@ -165,13 +235,19 @@ class Reproduction:
         return model, {**info, "view": View("frame", None, "same", info["view"].depth, 1024)}
 
     def _dataset(self, info: dict, split: str, whole: bool) -> CityscapesDataset:
-        view = info["view"] if whole else View("crop", None, info["view"].padding, info["view"].depth)
+        view = (
+            info["view"] if whole else View("crop", None, info["view"].padding, info["view"].depth)
+        )
         rows = read_csv(self.folder / "csv" / f"{split}.csv")[: self.limit]
-        return CityscapesDataset(rows, self.root, view, info["label_set"], info["mean"], info["std"])
+        return CityscapesDataset(
+            rows, self.root, view, info["label_set"], info["mean"], info["std"]
+        )
 
     @torch.no_grad()
     def scores(self, whole: bool) -> dict:
-        """Average loss both ways and the official scores of the final model on val; frame by frame, kept on the way."""
+        """Average loss both ways and the official scores of the final model on val; frame by frame,
+        kept on the way.
+        """
         model, info = self._model()
         dataset, device = self._dataset(info, "val", whole), next(model.parameters()).device
         classes, half = len(info["label_set"]), amp_dtype(device)
@@ -181,8 +257,10 @@ class Reproduction:
             if whole:
                 truth = info["label_set"].encode(dataset.label_ids(index))
                 pieces = frame_pieces(model, dataset.frame(index), info)
-                pieces = [(piece[None], truth[top : top + piece.shape[1], left : left + piece.shape[2]])
-                          for top, left, piece in pieces]
+                pieces = [
+                    (piece[None], truth[top : top + piece.shape[1], left : left + piece.shape[2]])
+                    for top, left, piece in pieces
+                ]
             else:
                 image, target = dataset[index]
                 image = image[None].to(device, memory_format=torch.channels_last)
@@ -190,7 +268,9 @@ class Reproduction:
                     pieces = [(model(image), target.numpy().astype(np.uint8))]
             loss, table = np.zeros(2), 0
             for logits, truth in pieces:
-                part = pixel_loss(logits, torch.from_numpy(truth.astype(np.int64))[None].to(logits.device))
+                part = pixel_loss(
+                    logits, torch.from_numpy(truth.astype(np.int64))[None].to(logits.device)
+                )
                 loss += [float(part[0]), int(part[1])]
                 table = table + count(logits.argmax(1)[0].cpu().numpy(), truth, classes)
             tables.append(table)
@@ -203,14 +283,20 @@ class Reproduction:
         """mIoU of the same predictions under every protocol of chapter 08."""
         info = self._model()[1]
         frames, classes = len(self._dataset(info, "val", True)), len(info["label_set"])
-        tables = {"whole frame": tables_file.load(self.folder / "whole-frames.npz", frames, classes)[0],
-                  "center crop": tables_file.load(self.folder / "center-crops.npz", frames, classes)[0]}
+        tables = {
+            "whole frame": tables_file.load(self.folder / "whole-frames.npz", frames, classes)[0],
+            "center crop": tables_file.load(self.folder / "center-crops.npz", frames, classes)[0],
+        }
         scores = all_scores(tables, self.config.batch_size)
-        return {" | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()}
+        return {
+            " | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()
+        }
 
     @torch.no_grad()
     def pictures(self) -> list[str]:
-        """Frame, truth and prediction side by side, of train and val, crops and whole frames at half size."""
+        """Frame, truth and prediction side by side, of train and val, crops and whole frames at
+        half size.
+        """
         model, info = self._model()
         written, labels = [], info["label_set"]
         for split in ("train", "val"):
@@ -221,43 +307,70 @@ class Reproduction:
                 image, target = dataset.pair(index)
                 logits = model(dataset[index][0][None].to(next(model.parameters()).device))
                 m = dataset.view.margin
-                crop = image[m : m + len(target), m : m + target.shape[1]], target, logits.argmax(1)[0].cpu().numpy()
+                crop = (
+                    image[m : m + len(target), m : m + target.shape[1]],
+                    target,
+                    logits.argmax(1)[0].cpu().numpy(),
+                )
                 for kind, (a, b, c), factor in (("crop", crop, 1), ("frame", whole, 2)):
-                    row = np.concatenate([a, labels.colorize(b), labels.colorize(c)], axis=1)[::factor, ::factor]
+                    row = np.concatenate([a, labels.colorize(b), labels.colorize(c)], axis=1)[
+                        ::factor, ::factor
+                    ]
                     name = f"pictures/{split}_{index + 1}_{kind}.png"
                     picture = Image.fromarray(np.ascontiguousarray(row))
                     write_image(self.folder / name, picture)
                     written.append(name)
         return written
 
-    # -- the verdict --------------------------------------------------------------------------------------------
+    # -- the verdict
+    # --------------------------------------------------------------------------------------------
 
     def deviations(self) -> list[str]:
         """Why this is not a full reproduction: an empty list if it is one."""
         steps, standard = self.state["steps"], asdict(type(self.config)())
-        found = [f"{split}: {steps['csv'].get(split, {}).get('rows', 0)} rows, expected {rows}"
-                 for split, rows in ROWS.items() if steps["csv"].get(split, {}).get("rows", 0) != rows]
-        found += [f"{split}: {steps['layout'][split]['cities']} cities, expected {cities}"
-                  for split, cities in CITIES.items() if steps["layout"][split]["cities"] != cities]
+        found = [
+            f"{split}: {steps['csv'].get(split, {}).get('rows', 0)} rows, expected {rows}"
+            for split, rows in ROWS.items()
+            if steps["csv"].get(split, {}).get("rows", 0) != rows
+        ]
+        found += [
+            f"{split}: {steps['layout'][split]['cities']} cities, expected {cities}"
+            for split, cities in CITIES.items()
+            if steps["layout"][split]["cities"] != cities
+        ]
         if not steps["statistics"]["equal_to_six_digits"]:
             found.append("mean and deviation differ from the constants")
-        found += [f"{key}: {value}, standard {standard[key]}" for key, value in asdict(self.config).items()
-                  if key not in FREE and value != standard[key]]
+        found += [
+            f"{key}: {value}, standard {standard[key]}"
+            for key, value in asdict(self.config).items()
+            if key not in FREE and value != standard[key]
+        ]
         return found + (["files were not opened one by one"] if self.quick else [])
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m extras.reproduction.reproduce", argument_default=argparse.SUPPRESS,
-                                     description=__doc__.splitlines()[0])
-    parser.add_argument("--root", default=None, help="dataset root (default: found as everywhere in the course)")
+    parser = argparse.ArgumentParser(
+        prog="python -m extras.reproduction.reproduce",
+        argument_default=argparse.SUPPRESS,
+        description=__doc__.splitlines()[0],
+    )
+    parser.add_argument(
+        "--root", default=None, help="dataset root (default: found as everywhere in the course)"
+    )
     parser.add_argument("--config", choices=CONFIGS, default="recipe")
     parser.add_argument("--folder", help="where all is written (default: runs/reproduce-<config>)")
     parser.add_argument("--limit", type=int, help="only so many frames of each split: a rehearsal")
-    parser.add_argument("--quick", action="store_true", help="do not open every file before training")
+    parser.add_argument(
+        "--quick", action="store_true", help="do not open every file before training"
+    )
     for name in ("width", "epochs", "batch_size", "accumulate", "workers", "seed"):
         parser.add_argument("--" + name.replace("_", "-"), type=int)
-    parser.add_argument("--crop", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="of --config scratch")
-    parser.add_argument("--verify", metavar="CERTIFICATE", help="only check that a certificate was not changed")
+    parser.add_argument(
+        "--crop", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="of --config scratch"
+    )
+    parser.add_argument(
+        "--verify", metavar="CERTIFICATE", help="only check that a certificate was not changed"
+    )
     given = vars(parser.parse_args(arguments))
     if "verify" in given:
         print(certificate.verify(given["verify"]))

@@ -1,4 +1,7 @@
-"""Counts of single frames, kept on disk while a long evaluation runs, and the scores read off them (chapter 13)."""
+"""Counts of single frames, kept on disk while a long evaluation runs, and the scores read off them
+(chapter 13).
+"""
+
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,8 @@ from helpers.files import atomic_file
 def load(store: Path, frames: int, classes: int) -> tuple[list, list]:
     """(tables, losses) that an interrupted pass had counted; two empty lists if there is no store.
 
-    A table is int64 [classes + 1, classes + 1] as of protocols.count, a loss is (sum, labeled pixels).
+    A table is int64 [classes + 1, classes + 1] as of protocols.count, a loss is (sum, labeled
+    pixels).
     """
     if not store.is_file():
         return [], []
@@ -26,14 +30,20 @@ def save(store: Path, tables: list, losses: list) -> None:
 
 
 def summary(tables: list, losses: list, names, batch_size: int) -> dict:
-    """Pooled scores as of helpers.evaluate, and the average loss both ways: over labeled pixels, and over batches."""
+    """Pooled scores as of helpers.evaluate, and the average loss both ways: over labeled pixels,
+    and over batches.
+    """
     table, losses = np.sum(tables, axis=0)[:-1], np.array(losses)  # the last row counts void pixels
     hits = np.diag(table).astype(np.float64)
     union = table.sum(1) + table[:, :-1].sum(0) - hits
     iou = [h / u if u else None for h, u in zip(hits.tolist(), union.tolist())]
     batches = [losses[i : i + batch_size].sum(0) for i in range(0, len(losses), batch_size)]
-    return {"frames": len(losses), "pixels": int(losses[:, 1].sum()),
-            "loss_per_pixel": float(losses[:, 0].sum() / losses[:, 1].sum()),
-            "loss_per_batch": float(np.mean([loss / pixels for loss, pixels in batches if pixels])),
-            "mean_iou": float(np.mean([v for v in iou if v is not None])),
-            "pixel_accuracy": float(hits.sum() / table.sum()), "iou": dict(zip(names, iou))}
+    return {
+        "frames": len(losses),
+        "pixels": int(losses[:, 1].sum()),
+        "loss_per_pixel": float(losses[:, 0].sum() / losses[:, 1].sum()),
+        "loss_per_batch": float(np.mean([loss / pixels for loss, pixels in batches if pixels])),
+        "mean_iou": float(np.mean([v for v in iou if v is not None])),
+        "pixel_accuracy": float(hits.sum() / table.sum()),
+        "iou": dict(zip(names, iou)),
+    }

@@ -1,8 +1,11 @@
-"""Random scale, crop, flip and color, the augmentation of the best from-scratch U-Net results (chapter 13).
+"""Random scale, crop, flip and color, the augmentation of the best from-scratch U-Net results
+(chapter 13).
 
-Published settings (the U-Net configs of mmsegmentation and PaddleSeg for Cityscapes): scale 0.5 to 2, crops of
-512 x 1024, flip, photometric distortion; a crop is drawn again if one class fills more than three quarters of it.
+Published settings (the U-Net configs of mmsegmentation and PaddleSeg for Cityscapes): scale 0.5 to
+2, crops of 512 x 1024, flip, photometric distortion; a crop is drawn again if one class fills more
+than three quarters of it.
 """
+
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,23 +21,45 @@ from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.windows import cut
 
-FACTORS = {color.adjust_brightness: (0.875, 1.125), color.adjust_contrast: (0.5, 1.5),
-           color.adjust_saturation: (0.5, 1.5), color.adjust_hue: (-0.05, 0.05)}  # torchvision's own defaults
+FACTORS = {
+    color.adjust_brightness: (0.875, 1.125),
+    color.adjust_contrast: (0.5, 1.5),
+    color.adjust_saturation: (0.5, 1.5),
+    color.adjust_hue: (-0.05, 0.05),
+}  # torchvision's own defaults
 
 
-def random_scale(image: np.ndarray, target: np.ndarray, rng: np.random.Generator, scale: tuple[float, float]):
-    """Image uint8 [H, W, 3] (bilinear) and train ids uint8 [H, W] (nearest) at one random factor from `scale`."""
+def random_scale(
+    image: np.ndarray, target: np.ndarray, rng: np.random.Generator, scale: tuple[float, float]
+):
+    """Image uint8 [H, W, 3] (bilinear) and train ids uint8 [H, W] (nearest) at one random factor
+    from `scale`.
+    """
     factor = rng.uniform(*scale)
     size = [max(1, round(n * factor)) for n in (image.shape[1], image.shape[0])]
-    return (np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)),
-            np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST)))
+    return (
+        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)),
+        np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST)),
+    )
 
 
-def random_crop(image, target, rng: np.random.Generator, crop: tuple[int, int], most: float = 0.75, tries: int = 10):
-    """Both cut at one random place to `crop` (rows, columns); what lies outside the frame is mirrored and ignored."""
+def random_crop(
+    image,
+    target,
+    rng: np.random.Generator,
+    crop: tuple[int, int],
+    most: float = 0.75,
+    tries: int = 10,
+):
+    """Both cut at one random place to `crop` (rows, columns); what lies outside the frame is
+    mirrored and ignored.
+    """
     room = [max(0, n - c) for n, c in zip(target.shape, crop)]
     for _ in range(tries):
-        top, left = (int(rng.integers(0, r + 1)) if r else (n - c) // 2 for r, n, c in zip(room, target.shape, crop))
+        top, left = (
+            int(rng.integers(0, r + 1)) if r else (n - c) // 2
+            for r, n, c in zip(room, target.shape, crop)
+        )
         window = cut(target, top, left, *crop, fill=IGNORE)
         counts = np.bincount(window[window != IGNORE], minlength=1)
         if np.count_nonzero(counts) > 1 and counts.max() < most * counts.sum():
@@ -43,7 +68,9 @@ def random_crop(image, target, rng: np.random.Generator, crop: tuple[int, int], 
 
 
 def distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast, saturation and hue of uint8 [H, W, 3], each changed with probability one half."""
+    """Brightness, contrast, saturation and hue of uint8 [H, W, 3], each changed with probability
+    one half.
+    """
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     for change, limits in FACTORS.items():
         if rng.random() < 0.5:
@@ -54,11 +81,25 @@ def distort(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class AugmentedCrops(Dataset):
     """Augmented pairs (float32 [3, h, w], int64 [h, w]) out of the whole frames of `base`.
 
-    Everything random depends on (seed, epoch, index) alone; set `.epoch`, as with CityscapesDataset.
+    Everything random depends on (seed, epoch, index) alone; set `.epoch`, as with
+    CityscapesDataset.
     """
 
-    def __init__(self, base: CityscapesDataset, crop: tuple[int, int], scale: tuple[float, float], seed: int = 0):
-        self.base, self.rows, self.crop, self.scale, self.seed, self.epoch = base, base.rows, crop, scale, seed, 0
+    def __init__(
+        self,
+        base: CityscapesDataset,
+        crop: tuple[int, int],
+        scale: tuple[float, float],
+        seed: int = 0,
+    ):
+        self.base, self.rows, self.crop, self.scale, self.seed, self.epoch = (
+            base,
+            base.rows,
+            crop,
+            scale,
+            seed,
+            0,
+        )
 
     def __len__(self) -> int:
         return len(self.base)
@@ -73,16 +114,20 @@ class AugmentedCrops(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         image, target = self.pair(index)
-        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(target.astype(np.int64))
+        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(
+            target.astype(np.int64)
+        )
 
 
 @dataclass(frozen=True)
 class ScratchConfig(TrainConfig):
-    """The best-evidenced settings for a U-Net from scratch on Cityscapes; validated on whole frames at full size.
+    """The best-evidenced settings for a U-Net from scratch on Cityscapes; validated on whole frames
+    at full size.
 
-    PaddleSeg's U-Net: crops 512 x 1024, batch 4, 160,000 steps (215 epochs), SGD 0.01, momentum 0.9, poly: 65.0 % val
-    mIoU. mmsegmentation's: the same crops, batch 16, 160,000 steps (860 epochs), an auxiliary head: 69.1 %. Here the
-    network is this course's (transposed convolutions, width 64 at every level of the paper, no auxiliary head).
+    PaddleSeg's U-Net: crops 512 x 1024, batch 4, 160,000 steps (215 epochs), SGD 0.01, momentum
+    0.9, poly: 65.0 % val mIoU. mmsegmentation's: the same crops, batch 16, 160,000 steps (860
+    epochs), an auxiliary head: 69.1 %. Here the network is this course's (transposed convolutions,
+    width 64 at every level of the paper, no auxiliary head).
     """
 
     name: str = "scratch"
@@ -109,6 +154,10 @@ def make_scratch_run(config: ScratchConfig, progress: bool = True) -> Run:
     config, train_set, val_set = make_datasets(config, progress)
     crops = AugmentedCrops(train_set, config.crop, config.scale, config.seed)
     model = make_model(config, len(val_set.label_set))
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate, momentum=config.momentum,
-                                weight_decay=config.weight_decay)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
     return Run(config, model, crops, val_set, optimizer, progress=progress)

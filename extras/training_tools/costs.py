@@ -1,8 +1,11 @@
-"""What a training costs, counted without running it: floating-point operations and memory (chapter 13).
+"""What a training costs, counted without running it: floating-point operations and memory (chapter
+13).
 
-A network on PyTorch's "meta" device has shapes and no numbers. A forward pass there tells every product it would
-compute and every tensor it would keep for the backward pass, in milliseconds, for a network of any size.
+A network on PyTorch's "meta" device has shapes and no numbers. A forward pass there tells every
+product it would compute and every tensor it would keep for the backward pass, in milliseconds, for
+a network of any size.
 """
+
 from typing import NamedTuple
 
 import torch
@@ -16,23 +19,31 @@ USED = 0.35  # share of the peak that a well-fed convolution network reaches; an
 
 
 class Cost(NamedTuple):
-    """One image through a training step: `flop` (forward and backward), `kept` bytes of activations, `parameters`."""
+    """One image through a training step: `flop` (forward and backward), `kept` bytes of
+    activations, `parameters`.
+    """
 
     flop: float
     kept: int
     parameters: int
 
     def memory(self, batch: int, moments: int = 1) -> float:
-        """GB of a training step: activations in half precision; float32 weights, gradients and `moments` of each."""
+        """GB of a training step: activations in half precision; float32 weights, gradients and
+        `moments` of each.
+        """
         return (batch * self.kept + self.parameters * 4 * (2 + moments)) / 1e9
 
     def hours(self, images: int, peak: float, used: float = USED) -> float:
-        """Hours for that many images on a card with `peak` TFLOP/s, if it computes at that share of its peak."""
+        """Hours for that many images on a card with `peak` TFLOP/s, if it computes at that share of
+        its peak.
+        """
         return images * self.flop / (peak * 1e12 * used) / 3600
 
 
 def training_cost(rows: int, columns: int, dtype=torch.bfloat16, **arguments) -> Cost:
-    """The cost of one image [3, rows, columns] for UNet(**arguments): backward counts twice the forward."""
+    """The cost of one image [3, rows, columns] for UNet(**arguments): backward counts twice the
+    forward.
+    """
     with torch.device("meta"):
         model = UNet(**arguments).to(dtype).train()
         image = torch.empty(1, 3, rows, columns, dtype=dtype)
@@ -45,9 +56,15 @@ def training_cost(rows: int, columns: int, dtype=torch.bfloat16, **arguments) ->
             kept[storage._cdata] = storage
         return tensor
 
-    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),
+    ):
         logits = model(image)
         target = torch.zeros(1, *logits.shape[2:], dtype=torch.int64, device="meta")
         torch.nn.functional.cross_entropy(logits.float(), target)
-    return Cost(3 * counter.get_total_flops(), sum(s.nbytes() for s in kept.values()),
-                sum(p.numel() for p in model.parameters()))
+    return Cost(
+        3 * counter.get_total_flops(),
+        sum(s.nbytes() for s in kept.values()),
+        sum(p.numel() for p in model.parameters()),
+    )

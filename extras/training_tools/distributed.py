@@ -1,12 +1,14 @@
-"""One training on many processes, each with its own GPU: torchrun and DistributedDataParallel (chapter 14).
+"""One training on many processes, each with its own GPU: torchrun and DistributedDataParallel
+(chapter 14).
 
     torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed --preset recipe --batch-size 32
 
-`batch_size` is that of all processes together, and the loss is the sum over all labeled pixels divided by their number
-over all processes. So the number of processes changes the time and not the training, and a run may be resumed with
-another number. Dropout masks differ, and batch normalization sees the share of one process only (on GPUs: the whole
-batch, through SyncBatchNorm).
+`batch_size` is that of all processes together, and the loss is the sum over all labeled pixels
+divided by their number over all processes. So the number of processes changes the time and not the
+training, and a run may be resumed with another number. Dropout masks differ, and batch
+normalization sees the share of one process only (on GPUs: the whole batch, through SyncBatchNorm).
 """
+
 import os
 import sys
 from dataclasses import replace
@@ -31,10 +33,15 @@ from sample_city import ensure_root
 
 
 def add_scores(scores: Scores, device: torch.device) -> Scores:
-    """The scores of all processes together; every process gets the same. Counts are added as integers."""
+    """The scores of all processes together; every process gets the same. Counts are added as
+    integers.
+    """
     counts = torch.from_numpy(scores.confusion.counts).to(device)
-    sums = torch.tensor([scores.loss_sum, scores.pixels, scores.batch_losses, scores.batches], dtype=torch.float64,
-                        device=device)
+    sums = torch.tensor(
+        [scores.loss_sum, scores.pixels, scores.batch_losses, scores.batches],
+        dtype=torch.float64,
+        device=device,
+    )
     for tensor in (counts, sums):
         dist.all_reduce(tensor)
     loss_sum, pixels, batch_losses, batches = sums.tolist()
@@ -44,7 +51,8 @@ def add_scores(scores: Scores, device: torch.device) -> Scores:
 
 
 class VoidAtTheEnd:
-    """A loader whose last batch has no labeled pixel: for the process that the last, short batch leaves empty-handed.
+    """A loader whose last batch has no labeled pixel: for the process that the last, short batch
+    leaves empty-handed.
 
     It must take part, for the others wait for its gradients; they are zero.
     """
@@ -61,13 +69,17 @@ class VoidAtTheEnd:
 
 
 def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "DistributedRun":
-    """This process's share of the run that `config` describes; what all need is written by one process first."""
+    """This process's share of the run that `config` describes; what all need is written by one
+    process first.
+    """
     rank = dist.get_rank()
     world_size = dist.get_world_size()
     local_rank = int(os.environ.get("LOCAL_RANK", rank))
     if config.batch_size < world_size:
-        raise ValueError(f"batch_size {config.batch_size} is that of all {world_size} processes together: it must be "
-                         f"at least {world_size}")
+        raise ValueError(
+            f"batch_size {config.batch_size} is that of all {world_size} processes together: it "
+            f"must be at least {world_size}"
+        )
     parts = None
     if rank == 0:  # statistics, the index, the cache
         if find_root(config.root) == find_root(None):
@@ -77,7 +89,9 @@ def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "D
     shared = [config]
     dist.broadcast_object_list(shared, src=0)
     config = replace(config, mean=shared[0].mean, std=shared[0].std)
-    if parts is None and local_rank == 0:  # the first of another machine, which may have a disk of its own
+    if (
+        parts is None and local_rank == 0
+    ):  # the first of another machine, which may have a disk of its own
         parts = make_datasets(config, progress=False)
     dist.barrier()
     if parts is None:
@@ -85,11 +99,15 @@ def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "D
     dist.barrier()
     config, train_set, val_set = parts
     model = make_model(config, len(train_set.label_set))
-    return DistributedRun(config, model, train_set, val_set, make_loader=make_loader, progress=progress and rank == 0)
+    return DistributedRun(
+        config, model, train_set, val_set, make_loader=make_loader, progress=progress and rank == 0
+    )
 
 
 class DistributedRun(Run):
-    """A Run of which this process does its share. Checkpoints, history and pictures are written by process 0 alone."""
+    """A Run of which this process does its share. Checkpoints, history and pictures are written by
+    process 0 alone.
+    """
 
     def __init__(self, config: TrainConfig, model: torch.nn.Module, train_set, val_set, **options):
         self.rank = dist.get_rank()
@@ -108,15 +126,22 @@ class DistributedRun(Run):
         size = self.config.batch_size
         starts = range(0, len(self.val_set), size)
         batches = [range(start, min(start + size, len(self.val_set))) for start in starts]
-        loader = DataLoader(self.val_set, batch_sampler=batches[self.rank :: self.world_size],
-                            pin_memory=self.device.type == "cuda")
+        loader = DataLoader(
+            self.val_set,
+            batch_sampler=batches[self.rank :: self.world_size],
+            pin_memory=self.device.type == "cuda",
+        )
         scores = add_scores(score_batches(self.model, loader, self.label_set), self.device)
         scores.check()
         return scores
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """This process's share of every batch: every world-th frame, or, where none is left, a frame to be voided."""
-        return [batch[self.rank :: self.world_size] or batch[:1] for batch in super().batches(epoch)]
+        """This process's share of every batch: every world-th frame, or, where none is left, a
+        frame to be voided.
+        """
+        return [
+            batch[self.rank :: self.world_size] or batch[:1] for batch in super().batches(epoch)
+        ]
 
     def loader(self, epoch: int):
         empty = len(Run.batches(self, epoch)[-1]) <= self.rank
@@ -136,19 +161,26 @@ class DistributedRun(Run):
         first = torch.tensor(done, device=self.device)
         dist.broadcast(first, src=0)
         if int(first) != done:
-            raise RuntimeError(f"process {self.rank} finds {done} epochs in its {self.folder / 'last.pt'}, process 0 "
-                               f"finds {int(first)}: the folder of runs must be on a disk that all machines share")
+            raise RuntimeError(
+                f"process {self.rank} finds {done} epochs in its {self.folder / 'last.pt'}, "
+                f"process 0 finds {int(first)}: the folder of runs must be on a disk that all "
+                "machines share"
+            )
         return done
 
 
 def main(arguments=None) -> None:
     if "RANK" not in os.environ:
-        raise SystemExit("start this with torchrun: torchrun --standalone --nproc-per-node 2 -m "
-                         "extras.training_tools.distributed --preset demo   (one process a GPU)")
+        raise SystemExit(
+            "start this with torchrun: torchrun --standalone --nproc-per-node 2 -m "
+            "extras.training_tools.distributed --preset demo   (one process a GPU)"
+        )
     cuda = find_device().type == "cuda"
     if cuda:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=timedelta(hours=1))  # caching a large set takes long
+    dist.init_process_group(
+        "nccl" if cuda else "gloo", timeout=timedelta(hours=1)
+    )  # caching a large set takes long
     try:
         arguments = list(sys.argv[1:] if arguments is None else arguments)
         make_loader = GpuLoader if "--gpu-batches" in arguments else None
@@ -157,9 +189,11 @@ def main(arguments=None) -> None:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
-        raise SystemExit(f"process {os.environ['RANK']}: lost the connection to another process, which has ended "
-                         f"({str(error).splitlines()[0][:100]}). The last whole epoch is in last.pt: the same command "
-                         "continues there, also with another number of processes") from error
+        raise SystemExit(
+            f"process {os.environ['RANK']}: lost the connection to another process, which has "
+            f"ended ({str(error).splitlines()[0][:100]}). The last whole epoch is in last.pt: the "
+            "same command continues there, also with another number of processes"
+        ) from error
     dist.destroy_process_group()
 
 

@@ -1,4 +1,7 @@
-"""Looking into a training: how long it will take, where the time goes, which learning rate suits (chapter 07)."""
+"""Looking into a training: how long it will take, where the time goes, which learning rate suits
+(chapter 07).
+"""
+
 import copy
 import io
 import math
@@ -16,9 +19,13 @@ from helpers.training import Run
 def curve(history: list[dict], axes) -> None:
     """Training and validation loss and mIoU of a history, on a pair of matplotlib axes."""
     epochs = [row["epoch"] for row in history]
-    for axis, names in zip(axes, (("train_loss", "val_loss"), ("val_mean_iou", "val_pixel_accuracy"))):
+    for axis, names in zip(
+        axes, (("train_loss", "val_loss"), ("val_mean_iou", "val_pixel_accuracy"))
+    ):
         for name in names:
-            axis.plot(epochs, [row[name] for row in history], marker="o", label=name.replace("_", " "))
+            axis.plot(
+                epochs, [row[name] for row in history], marker="o", label=name.replace("_", " ")
+            )
         axis.set_xlabel("epoch")
         axis.legend()
     axes[0].set_yscale("log")
@@ -28,7 +35,9 @@ def curve(history: list[dict], axes) -> None:
 
 
 class LiveCurve(widgets.Image):
-    """A picture of the history that is redrawn after every epoch: `train(config, watch=curve.update)`."""
+    """A picture of the history that is redrawn after every epoch: `train(config,
+    watch=curve.update)`.
+    """
 
     def __init__(self):
         super().__init__(value=b"", format="png")
@@ -45,10 +54,14 @@ class LiveCurve(widgets.Image):
 
 
 def scratch(run: Run) -> Run:
-    """A copy of `run` with weights and optimizer of its own, to try steps on; `run` itself stays as it is."""
+    """A copy of `run` with weights and optimizer of its own, to try steps on; `run` itself stays as
+    it is.
+    """
     trial = copy.copy(run)
     trial.model = trial.fast_model = copy.deepcopy(run.model).train()
-    trial.optimizer = torch.optim.Adam(trial.model.parameters(), lr=run.config.learning_rate, fused=run.device.type != "mps")
+    trial.optimizer = torch.optim.Adam(
+        trial.model.parameters(), lr=run.config.learning_rate, fused=run.device.type != "mps"
+    )
     trial.scaler = copy.deepcopy(run.scaler)
     return trial
 
@@ -63,7 +76,8 @@ def clock(device: torch.device) -> float:
 def estimate(run: Run, steps: int = 3) -> float:
     """Seconds that the whole training will take, from a few timed steps on a copy; changes nothing.
 
-    Validation counts as a third of a step a batch: forward without backward. Compiling is not foreseen.
+    Validation counts as a third of a step a batch: forward without backward. Compiling is not
+    foreseen.
     """
     random, trial = torch.get_rng_state(), scratch(run)
     loader, times = trial.loader(0), []
@@ -74,13 +88,19 @@ def estimate(run: Run, steps: int = 3) -> float:
         times.append(clock(run.device) - start)
     torch.set_rng_state(random)
     validation = len(run.val_set) / run.config.batch_size / 3
-    return min(times[1:]) * run.config.epochs * (run.steps_per_epoch + validation / run.config.accumulate)
+    return (
+        min(times[1:])
+        * run.config.epochs
+        * (run.steps_per_epoch + validation / run.config.accumulate)
+    )
 
 
 def where_time_goes(run: Run, steps: int = 4) -> dict[str, float]:
-    """Seconds a step for "data", "forward", "backward" and "optimizer": medians over `steps`, on a copy of the run.
+    """Seconds a step for "data", "forward", "backward" and "optimizer": medians over `steps`, on a
+    copy of the run.
 
-    Every part is waited for, so on a GPU the sum is larger than a step of the training, where parts overlap.
+    Every part is waited for, so on a GPU the sum is larger than a step of the training, where parts
+    overlap.
     """
     random, trial, rows = torch.get_rng_state(), scratch(run), []
     batches = cycle(trial.loader(0))
@@ -106,11 +126,14 @@ def where_time_goes(run: Run, steps: int = 4) -> dict[str, float]:
     return dict(zip(("data", "forward", "backward", "optimizer"), medians))
 
 
-def find_learning_rate(run: Run, low: float = 1e-5, high: float = 1.0, steps: int = 40) -> tuple[list, list]:
-    """(learning rates, losses) of a trial whose rate grows geometrically from `low` to `high` (Smith 2017, Sec. 3.3).
+def find_learning_rate(
+    run: Run, low: float = 1e-5, high: float = 1.0, steps: int = 40
+) -> tuple[list, list]:
+    """(learning rates, losses) of a trial whose rate grows geometrically from `low` to `high`
+    (Smith 2017, Sec. 3.3).
 
-    Runs on a copy. Stops early where the loss is not finite or four times the smallest. Choose a rate about a tenth of
-    the one at which the loss is lowest: there the curve still falls.
+    Runs on a copy. Stops early where the loss is not finite or four times the smallest. Choose a
+    rate about a tenth of the one at which the loss is lowest: there the curve still falls.
     """
     random, trial, rates, losses = torch.get_rng_state(), scratch(run), [], []
     batches = cycle(trial.loader(0))

@@ -1,4 +1,5 @@
 """The browser that all tests of this folder drive; each of them is skipped where it is missing."""
+
 import lab_server as lab
 import pytest
 
@@ -8,7 +9,9 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=lab.CHROMIUM, args=["--no-sandbox", "--disable-gpu",
-                                                                                 "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(
+            executable_path=lab.CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
         yield browser
         browser.close()

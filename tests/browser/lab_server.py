@@ -1,4 +1,7 @@
-"""JupyterLab on loopback with a copy of the course, and Chromium to drive it. Used by the browser test."""
+"""JupyterLab on loopback with a copy of the course, and Chromium to drive it. Used by the browser
+test.
+"""
+
 import base64
 import io
 import json
@@ -19,8 +22,12 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = float(os.environ.get("COURSE_PATIENCE", 120))  # seconds; a busy machine is slow, not broken
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+PATIENCE = float(
+    os.environ.get("COURSE_PATIENCE", 120)
+)  # seconds; a busy machine is slow, not broken
 CELLS_RAN = """() => { const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
     return prompts.length && prompts.every(e => /\\[\\d+\\]/.test(e.textContent)); }"""
 
@@ -57,10 +64,17 @@ def serve(folder: Path, notebooks: dict):
     for name in ("helpers", "sample_city", "extras", "scripts", "data/checkpoints", "data/frame"):
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
     (work / "notebooks").mkdir()
-    cleared(ROOT / "notebooks" / "09_browse_predictions.ipynb", work / "notebooks" / "09_browse_predictions.ipynb")
+    cleared(
+        ROOT / "notebooks" / "09_browse_predictions.ipynb",
+        work / "notebooks" / "09_browse_predictions.ipynb",
+    )
     for name, cells in notebooks.items():
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-        made.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+        made.metadata["kernelspec"] = {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        }
         nbformat.write(made, work / "notebooks" / name)
     settings = {"apputils-extension/themes.jupyterlab-settings": {"adaptive-theme": True}}
     for name, content in settings.items():
@@ -69,18 +83,37 @@ def serve(folder: Path, notebooks: dict):
         path.write_text(json.dumps(content))
     page_config = folder / "config" / "labconfig" / "page_config.json"
     page_config.parent.mkdir(parents=True)
-    page_config.write_text('{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}')
+    page_config.write_text(
+        '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token, log = secrets.token_hex(16), folder / "server.log"
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config"),
-                   "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "OMP_NUM_THREADS": "1",
+    }
     with open(log, "w") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-             f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-             f"--ServerApp.root_dir={work}"], stdout=output, stderr=subprocess.STDOUT, env=environment)
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--ServerApp.ip=127.0.0.1",
+                f"--ServerApp.port={port}",
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={token}",
+                f"--ServerApp.root_dir={work}",
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         for _ in range(240):
@@ -101,13 +134,18 @@ def serve(folder: Path, notebooks: dict):
 
 @contextmanager
 def watched_page(browser, own: tuple, **options):
-    """A page whose console errors and foreign requests are collected; both must be empty when it closes."""
+    """A page whose console errors and foreign requests are collected; both must be empty when it
+    closes.
+    """
     page = browser.new_page(**options)
     page.set_default_timeout(PATIENCE * 1000)
     console, outside = [], []
     page.on("console", lambda m: console.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: console.append(str(e)))
-    page.on("request", lambda r: None if r.url.startswith((*own, "data:", "blob:")) else outside.append(r.url))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((*own, "data:", "blob:")) else outside.append(r.url),
+    )
     yield page
     page.close()
     assert console == [] and outside == [], (console, outside)
@@ -123,7 +161,9 @@ def run_all(page, address: str, token: str, notebook: str) -> None:
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_function(CELLS_RAN)
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0, "a cell failed"
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0, (
+        "a cell failed"
+    )
 
 
 READ = """async root => {
@@ -148,7 +188,9 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def read(root) -> dict:
-    """What a widget shows at one moment: state (label -> value), image (decoded), caption, lines of text."""
+    """What a widget shows at one moment: state (label -> value), image (decoded), caption, lines of
+    text.
+    """
     found = root.evaluate(READ)
     return {**found, "image": decode(base64.b64decode(found["image"]))}
 
@@ -170,7 +212,9 @@ class Controls:
         self.page, self.root = page, root
 
     def labeled(self, kind: str, label: str):
-        own = self.page.locator(".widget-label", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+        own = self.page.locator(
+            ".widget-label", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$")
+        )
         return self.root.locator(kind).filter(has=own)
 
     def handle(self, label: str):
@@ -183,7 +227,10 @@ class Controls:
 
     def drag(self, label: str, to: float) -> None:
         """Drag the handle to a share of the track (0 left, 1 right)."""
-        handle, track = self.handle(label), self.labeled(".widget-slider", label).locator(".noUi-target")
+        handle, track = (
+            self.handle(label),
+            self.labeled(".widget-slider", label).locator(".noUi-target"),
+        )
         handle.scroll_into_view_if_needed()
         a, b = handle.bounding_box(), track.bounding_box()
         self.page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)
@@ -197,7 +244,9 @@ class Controls:
         select.select_option(index=names.index(option))
 
     def checkbox(self, label: str):
-        own = self.page.locator(".widget-label-basic", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+        own = self.page.locator(
+            ".widget-label-basic", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$")
+        )
         return self.root.locator(".widget-checkbox").filter(has=own).locator("input")
 
     def button(self, text: str) -> None:

@@ -1,8 +1,11 @@
-"""The course in a real browser: JupyterLab and Chromium, chapter 09, the explorers of 02 and 08, the page of to_html.
+"""The course in a real browser: JupyterLab and Chromium, chapter 09, the explorers of 02 and 08,
+the page of to_html.
 
-What is seen is compared with what helpers compute: the picture, decoded, and every word. COURSE_SHOTS=folder keeps
-screenshots at 1280 and 800 pixels in both themes, and browser.png, the picture in images/.
+What is seen is compared with what helpers compute: the picture, decoded, and every word.
+COURSE_SHOTS=folder keeps screenshots at 1280 and 800 pixels in both themes, and browser.png, the
+picture in images/.
 """
+
 import base64
 import os
 import re
@@ -17,14 +20,16 @@ reason = lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-from extras.browser import views  # noqa: E402
-from extras.browser.predictions import ORDERS, Predictions  # noqa: E402
-from extras.browser.views import State  # noqa: E402
-from scripts.pinned import CITY  # noqa: E402
+from extras.browser import views
+from extras.browser.predictions import ORDERS, Predictions
+from extras.browser.views import State
+from scripts.pinned import CITY
 
 CHECKPOINT = "data/checkpoints/demo.pt"
 SHOTS = os.environ.get("COURSE_SHOTS")
-SETUP = "import sys; from pathlib import Path; root = Path.cwd().parent; sys.path.insert(0, str(root))"
+SETUP = (
+    "import sys; from pathlib import Path; root = Path.cwd().parent; sys.path.insert(0, str(root))"
+)
 COMPARED = """from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load, save
 state = load(root / "data/checkpoints/demo.pt")
@@ -46,7 +51,10 @@ ProtocolExplorer(tables, ("road", "car", "sky", "bus", "train"))"""
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
-    notebooks = {"compared.ipynb": [SETUP, COMPARED], "explorers.ipynb": [SETUP, EXPLORERS, PROTOCOLS]}
+    notebooks = {
+        "compared.ipynb": [SETUP, COMPARED],
+        "explorers.ipynb": [SETUP, EXPLORERS, PROTOCOLS],
+    }
     with lab.serve(folder, notebooks) as (address, token):
         yield address, token, folder / "course"
 
@@ -58,7 +66,9 @@ def predictions(server):
 
 
 def shoot(page, name: str, target=None) -> None:
-    """Screenshots at two widths in both themes, and of the browser alone, where COURSE_SHOTS asks for them."""
+    """Screenshots at two widths in both themes, and of the browser alone, where COURSE_SHOTS asks
+    for them.
+    """
     if not SHOTS:
         return
     if target is not None:
@@ -73,7 +83,9 @@ def shoot(page, name: str, target=None) -> None:
             page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png")
             if (name, width, theme) == ("widget", 1280, "light"):
                 alone = lab.decode(target.screenshot())
-                lab.Image.fromarray(alone).quantize(256).save(Path(SHOTS) / "browser.png", optimize=True)
+                lab.Image.fromarray(alone).quantize(256).save(
+                    Path(SHOTS) / "browser.png", optimize=True
+                )
     page.set_viewport_size({"width": 1280, "height": 1000})
     page.emulate_media(color_scheme="light")
     if target is not None:
@@ -81,7 +93,9 @@ def shoot(page, name: str, target=None) -> None:
 
 
 class Shown:
-    """A prediction browser on a page, compared with what helpers compute for the state that its controls show."""
+    """A prediction browser on a page, compared with what helpers compute for the state that its
+    controls show.
+    """
 
     def __init__(self, page, predictions):
         self.page, self.predictions = page, predictions
@@ -98,25 +112,38 @@ class Shown:
         self.root.get_by_text(title, exact=True).click()
 
     def read(self) -> tuple[State, bool, np.ndarray]:
-        """The state that the controls show; whether picture and words are those of helpers; the picture."""
+        """The state that the controls show; whether picture and words are those of helpers; the
+        picture.
+        """
         shown = lab.read(self.root)
         c = shown["state"]
         state = State(
-            position=int(c["frame"]), order=c["order"], focus=self.classes.index(c["most of"]), view=c["view"],
-            checkpoint=[p.name for p in self.predictions].index(c["checkpoint"]), opacity=c["opacity"],
+            position=int(c["frame"]),
+            order=c["order"],
+            focus=self.classes.index(c["most of"]),
+            view=c["view"],
+            checkpoint=[p.name for p in self.predictions].index(c["checkpoint"]),
+            opacity=c["opacity"],
             hidden=frozenset(i for i, name in enumerate(self.classes) if not c[name]),
-            outlines=c["outline the classes"], zoom=int(c["zoom"].split()[0]), row=int(c["row"]),
-            column=int(c["column"]), mark=c["mark the point"])
+            outlines=c["outline the classes"],
+            zoom=int(c["zoom"].split()[0]),
+            row=int(c["row"]),
+            column=int(c["column"]),
+            mark=c["mark the point"],
+        )
         expected = lab.decode(views.encode(views.picture(self.predictions, state)))
         numbers = [ious for _, _, ious in views.legend(self.predictions, state)]
-        right = (np.array_equal(shown["image"], expected)
-                 and shown["caption"] == views.caption(self.predictions, state)
-                 and views.readout(self.predictions, state) in shown["lines"]
-                 and [line for line in shown["lines"] if line in numbers] == numbers)
+        right = (
+            np.array_equal(shown["image"], expected)
+            and shown["caption"] == views.caption(self.predictions, state)
+            and views.readout(self.predictions, state) in shown["lines"]
+            and [line for line in shown["lines"] if line in numbers] == numbers
+        )
         return state, right, shown["image"]
 
     def changes(self, action, what: str, must: bool = True, **expected) -> State:
-        """Do something; picture, caption, readout and legend must be those that helpers compute for the controls.
+        """Do something; picture, caption, readout and legend must be those that helpers compute for
+        the controls.
 
         `must`: the picture has to become another one. Names of State with the values that the controls must show.
         """
@@ -125,15 +152,22 @@ class Shown:
 
         def done() -> bool:
             state, right, image = self.read()
-            return (right and not (must and np.array_equal(image, before))
-                    and all(getattr(state, name) == value for name, value in expected.items()))
-        lab.eventually(done, f"{what}: controls show {expected}, picture and words are those of helpers")
+            return (
+                right
+                and not (must and np.array_equal(image, before))
+                and all(getattr(state, name) == value for name, value in expected.items())
+            )
+
+        lab.eventually(
+            done, f"{what}: controls show {expected}, picture and words are those of helpers"
+        )
         return self.read()[0]
 
 
 def lab_page(chromium, address):
-    return lab.watched_page(chromium, (address, address.replace("http", "ws")),
-                            viewport={"width": 1280, "height": 1000})
+    return lab.watched_page(
+        chromium, (address, address.replace("http", "ws")), viewport={"width": 1280, "height": 1000}
+    )
 
 
 def test_chapter_09(chromium, server, predictions):
@@ -144,13 +178,22 @@ def test_chapter_09(chromium, server, predictions):
         simple.scroll_into_view_if_needed()
         first = lab.read(simple)["image"]
         lab.Controls(page, simple).press("frame", "ArrowRight")
-        lab.eventually(lambda: not np.array_equal(lab.read(simple)["image"], first), "the viewer by hand follows a key")
+        lab.eventually(
+            lambda: not np.array_equal(lab.read(simple)["image"], first),
+            "the viewer by hand follows a key",
+        )
 
         shown = Shown(page, [predictions])
         c, changes = shown.controls, shown.changes
         last = len(predictions.scores) - 1
         shoot(page, "widget", shown.root)
-        changes(lambda: c.choose("order", "as listed"), "order as listed", False, order="as listed", position=0)
+        changes(
+            lambda: c.choose("order", "as listed"),
+            "order as listed",
+            False,
+            order="as listed",
+            position=0,
+        )
         changes(lambda: c.press("frame", "ArrowRight"), "the key →", position=1)
         changes(lambda: c.press("frame", "End"), "the key End", position=last)
         start = time.time()
@@ -164,16 +207,31 @@ def test_chapter_09(chromium, server, predictions):
         for view in ("frame", "truth", "prediction", "difference", "confidence"):
             changes(lambda view=view: c.choose("view", view), f"view {view}", view=view)
         opacity = shown.read()[0].opacity
-        changes(lambda: c.press("opacity", "ArrowLeft", 3), "opacity by keyboard", opacity=round(opacity - 0.15, 2))
+        changes(
+            lambda: c.press("opacity", "ArrowLeft", 3),
+            "opacity by keyboard",
+            opacity=round(opacity - 0.15, 2),
+        )
         changes(lambda: c.drag("opacity", 1.0), "opacity by drag", opacity=1.0)
         changes(lambda: c.choose("view", "prediction"), "view prediction", view="prediction")
         for order in ORDERS[1:]:
-            changes(lambda order=order: c.choose("order", order), order, False, order=order, position=0)
-        changes(lambda: c.choose("most of", "bicycle"), "most bicycle first", False,
-                focus=shown.classes.index("bicycle"), position=0)
+            changes(
+                lambda order=order: c.choose("order", order), order, False, order=order, position=0
+            )
+        changes(
+            lambda: c.choose("most of", "bicycle"),
+            "most bicycle first",
+            False,
+            focus=shown.classes.index("bicycle"),
+            position=0,
+        )
         shown.section("Classes")
         changes(lambda: c.checkbox("road").uncheck(), "road off", False, hidden=frozenset({0}))
-        changes(lambda: c.button("show none"), "all classes off", hidden=frozenset(range(len(shown.classes))))
+        changes(
+            lambda: c.button("show none"),
+            "all classes off",
+            hidden=frozenset(range(len(shown.classes))),
+        )
         changes(lambda: c.button("show all classes"), "all classes on", hidden=frozenset())
         shoot(page, "widget-classes", shown.root)
         shown.section("Point, zoom, outlines")
@@ -191,7 +249,9 @@ def test_second_checkpoint(chromium, server):
     address, token, course = server
     with lab_page(chromium, address) as page:
         lab.run_all(page, address, token, "compared.ipynb")
-        shown = Shown(page, [Predictions(course / p, CITY, limit=4) for p in (CHECKPOINT, "other.pt")])
+        shown = Shown(
+            page, [Predictions(course / p, CITY, limit=4) for p in (CHECKPOINT, "other.pt")]
+        )
         c, changes = shown.controls, shown.changes
         shown.section("Checkpoint, saving")
         changes(lambda: c.choose("checkpoint", "other"), "the other checkpoint", checkpoint=1)
@@ -201,8 +261,10 @@ def test_second_checkpoint(chromium, server):
         state, _, _ = shown.read()
         c.button("save this view as PNG")
         shown.root.get_by_text("saved as").wait_for()
-        saved, = (Path(os.environ["COURSE_RUNS"]) / "views").glob("*compare.png")
-        assert np.array_equal(lab.decode(saved.read_bytes()), views.picture(shown.predictions, state))
+        (saved,) = (Path(os.environ["COURSE_RUNS"]) / "views").glob("*compare.png")
+        assert np.array_equal(
+            lab.decode(saved.read_bytes()), views.picture(shown.predictions, state)
+        )
 
 
 def test_explorers_of_02_and_08(chromium, server):
@@ -232,8 +294,12 @@ def test_explorers_of_02_and_08(chromium, server):
                 twin.padding.value = "same"
                 follows("the size explorer follows its padding")
                 continue
-            for control, option in (("average", "per image"), ("absent", "as 0"), ("void", "as false alarms"),
-                                    ("region", "center crop")):
+            for control, option in (
+                ("average", "per image"),
+                ("absent", "as 0"),
+                ("void", "as false alarms"),
+                ("region", "center crop"),
+            ):
                 before = twin.picture.value
                 root.get_by_role("button", name=option, exact=True).click()
                 getattr(twin, control).value = option
@@ -275,8 +341,10 @@ def test_page_of_to_html(chromium, predictions, tmp_path):
         index = order[0]
         frame, names = predictions.load(index), predictions.label_set.names
         state = State(order="worst first", view="side by side")
-        assert f"1 of 6, worst first: {predictions.title(index)}, mIoU {predictions.scores[index].mean_iou():.3f}" in \
-            page.inner_text("#caption")
+        assert (
+            f"1 of 6, worst first: {predictions.title(index)}, mIoU "
+            f"{predictions.scores[index].mean_iou():.3f}" in page.inner_text("#caption")
+        )
         view("frame")
         assert np.abs(canvas().astype(int) - frame.image).mean() < 6
         do(lambda: page.locator("#opacity").press("End"))
@@ -299,15 +367,28 @@ def test_page_of_to_html(chromium, predictions, tmp_path):
         do(lambda: page.click("#all"))
         do(lambda: page.locator("#row").press("ArrowLeft"))
         row, column = int(page.input_value("#row")), int(page.input_value("#column"))
-        expected = views.readout([predictions], State(position=0, order="worst first", row=row, column=column))
-        words, numbers = (re.sub(r"0\.\d\d|1\.00", "#", t) for t in (page.inner_text("#readout"), expected)), (
-            [float(n) for n in re.findall(r"0\.\d\d|1\.00", t)] for t in (page.inner_text("#readout"), expected))
+        expected = views.readout(
+            [predictions], State(position=0, order="worst first", row=row, column=column)
+        )
+        words, numbers = (
+            (re.sub(r"0\.\d\d|1\.00", "#", t) for t in (page.inner_text("#readout"), expected)),
+            (
+                [float(n) for n in re.findall(r"0\.\d\d|1\.00", t)]
+                for t in (page.inner_text("#readout"), expected)
+            ),
+        )
         assert len(set(words)) == 1 and np.abs(np.subtract(*numbers)).max() <= 0.021
         do(lambda: page.select_option("#zoom", label="2"))
-        top, left, height, width = views.window(frame.truth.shape, State(zoom=2, row=row, column=column))
-        part = predictions.label_set.colorize(frame.classes[0][top : top + height, left : left + width])
+        top, left, height, width = views.window(
+            frame.truth.shape, State(zoom=2, row=row, column=column)
+        )
+        part = predictions.label_set.colorize(
+            frame.classes[0][top : top + height, left : left + width]
+        )
         unmarked = canvas()[::2, ::2]
-        assert (unmarked != part).any(-1).mean() < 0.01, "zoom 2, apart from the ring around the point"
+        assert (unmarked != part).any(-1).mean() < 0.01, (
+            "zoom 2, apart from the ring around the point"
+        )
         do(lambda: page.check("#outlines"))
         assert (canvas() != unmarked.repeat(2, 0).repeat(2, 1)).any()
         do(lambda: page.uncheck("#outlines"))

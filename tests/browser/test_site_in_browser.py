@@ -8,7 +8,9 @@ reason = small_site.REASON if small_site.MISSING else lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # MyST uses what Sphinx will drop
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::PendingDeprecationWarning"
+)  # MyST uses what Sphinx will drop
 LOOK = """() => ({
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
     links: [...document.querySelectorAll('a[href]')].map(e => e.getAttribute('href')),
@@ -23,7 +25,9 @@ def folder():
 
 
 def test_every_page(chromium, folder):
-    """No console error, no request to another host, every picture there; links and anchors as the browser sees them."""
+    """No console error, no request to another host, every picture there; links and anchors as the
+    browser sees them.
+    """
     pages = {}
     with lab.watched_page(chromium, ("file:",), viewport={"width": 800, "height": 1000}) as page:
         for path in sorted(folder.rglob("*.html")):
@@ -32,7 +36,11 @@ def test_every_page(chromium, folder):
             seen = page.evaluate(LOOK)
             assert seen["empty"] == [] and seen["wide"] <= 0, (name, seen["empty"], seen["wide"])
             pages[name] = small_site.Page("")
-            pages[name].ids, pages[name].links, pages[name].images = set(seen["ids"]), seen["links"], seen["images"]
+            pages[name].ids, pages[name].links, pages[name].images = (
+                set(seen["ids"]),
+                seen["links"],
+                seen["images"],
+            )
     assert len(pages) >= 22 and small_site.broken(folder, pages) == []
 
 
