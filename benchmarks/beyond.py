@@ -86,7 +86,7 @@ def ablations() -> dict[str, tuple[str, str | None, Trial]]:
         "fcn parameters": (
             "FCN-8s of about as many parameters",
             "bare",
-            replace(bare, model="fcn8s", width=7),
+            replace(bare, model="paper_fcn8s", width=7),
         ),
         "valid": ("valid padding", "frames", replace(base, padding="valid")),
         "center": (
@@ -110,7 +110,7 @@ def ablations() -> dict[str, tuple[str, str | None, Trial]]:
         "fcn compute": (
             "FCN-8s of about as many multiplications",
             "bare",
-            replace(bare, model="fcn8s", width=6),
+            replace(bare, model="paper_fcn8s", width=6),
         ),
     }
 

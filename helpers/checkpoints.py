@@ -9,14 +9,15 @@ from pathlib import Path
 
 import torch
 
-from helpers.fcn import FCN
+from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
 from helpers.files import atomic_file
-from helpers.labels import find_label_set
+from helpers.labels import LabelSet, find_label_set
 from helpers.unet import UNet
 from helpers.windows import View
 
 FORMAT = 1
-NETWORKS = {"UNet": UNet, "FCN": FCN}  # what a checkpoint can name; each keeps its own `arguments`
+# The networks that a checkpoint can name; each keeps the arguments that build it again.
+NETWORKS = {network.__name__: network for network in (UNet, ThinFCN, FCN32s, FCN16s, FCN8s)}
 
 
 def save(path, state: dict) -> Path:
@@ -99,14 +100,19 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"
         )
-    network = NETWORKS[state.get("network", "UNet")]
+    name = state.get("network", "UNet")
+    if name not in NETWORKS:
+        raise ValueError(f"{path} is for a network {name!r}; this course has {', '.join(NETWORKS)}")
     arguments = dict(state["arguments"])
     if "classes" in arguments:  # files of format 1 call it so
         arguments["num_classes"] = arguments.pop("classes")
-    model = network(**arguments)
+    model = NETWORKS[name](**arguments)
     load_weights(model, state["model"], path)
     info = dict(state["info"])
     info["view"] = View(**info["view"])
-    info["label_set"] = find_label_set(info["label_set"])
+    classes = info["label_set"]
+    info["label_set"] = (
+        find_label_set(classes) if isinstance(classes, str) else LabelSet.from_dict(classes)
+    )
     info["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info

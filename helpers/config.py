@@ -4,7 +4,6 @@ it.
 
 import argparse
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 from helpers.device import find_device
 from helpers.windows import View
@@ -18,32 +17,38 @@ class TrainConfig:
 
     name: str = "recipe"
     root: str | None = None
-    label_set: str = "train19"
-    model: str = "unet"  # or "fcn32s", "fcn16s", "fcn8s": then padding="same" and depth=0
-    view: str = "crop"  # "crop" or "frame"
-    size: int | None = None  # of the label crop; None: 388 (valid) or 384 (same)
-    height: int = 256  # of a whole frame after reduction
+    label_set: str = "train19"  # or "all30", "camvid11"
+    classes: str | None = None  # the file with classes of one's own, instead of a label set
+
+    # The network: "unet", or "fcn32s", "fcn16s", "fcn8s" (with padding="same" and depth=0)
+    model: str = "unet"
     padding: str = "valid"
     norm: str | None = None
     width: int = 64
     depth: int = 4
+    hidden: int = 112  # channels of an FCN's two converted layers
     dropout: float = 0.5
+
+    # What it sees: "crop", a window at full resolution, or "frame", the whole frame reduced
+    view: str = "crop"
+    size: int | None = None  # of the label crop; None: 388 (valid) or 384 (same)
+    height: int = 256  # of a whole frame after reduction
+    augment: bool = False
+
     epochs: int = 30
     batch_size: int = 4  # of all processes together
-    accumulate: int = 1  # batches a step, so that a small GPU reaches the gradient of a large batch
+    accumulate: int = 1  # batches per step: a small GPU reaches the gradient of a large batch
     learning_rate: float = 1e-4
     schedule: str | None = None  # None, "cosine" or "poly" (power 0.9)
-    augment: bool = False
+    seed: int = 0
+
     cache: str | None = "auto"  # on disk, in data/cache; None: none
     train_limit: int | None = None
     val_limit: int | None = None
     workers: int = 0
-    seed: int = 0
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
-    compile: bool = (
-        False  # torch.compile: slow to start, then faster; needs a C++ compiler on the CPU
-    )
+    compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 
@@ -105,8 +110,4 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
 
 
 def _text(value: str) -> str | None:
-    if value.endswith(
-        ".json"
-    ):  # own classes: their text, so that a checkpoint needs no file beside it
-        return Path(value).read_text(encoding="utf-8")
     return None if value == "none" else value

@@ -6,7 +6,7 @@ from torch.utils.data import Dataset
 
 from helpers.csv_index import Row
 from helpers.images import open_image, open_label
-from helpers.labels import IGNORE, KNOWN_IDS, TRAIN_19, LabelSet
+from helpers.labels import KNOWN_IDS, TRAIN_19, LabelSet
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, reduce_image, reduce_label
 
@@ -80,8 +80,7 @@ class CityscapesDataset(Dataset):
         self.epoch = 0  # set it before each epoch: it decides, with the seed, what is drawn
 
         # From label id to train id; index 255 is what View.pair puts outside the frame.
-        self.train_id_of = np.full(256, IGNORE, np.uint8)
-        self.train_id_of[list(KNOWN_IDS)] = label_set.encode(KNOWN_IDS)
+        self.train_id_of = label_set.table
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,48 +1,112 @@
-"""FCN-32s, FCN-16s and FCN-8s on VGG16: Long, Shelhamer, Darrell 2015 (arXiv:1411.4038). Chapter 01
-builds them.
+"""FCN of Long, Shelhamer, Darrell 2015 (arXiv:1411.4038), twice. Chapter 01 builds `ThinFCN`.
 
-As in the authors' code: 100 pixels of padding at the first convolution and poolings that round up,
-so that every size of image can be scored; VGG16's fully connected layers as convolutions (7x7 and
-1x1); scores of pool4 and pool3 added; bilinear up-sampling; and crops whose offsets the chapter
-derives.
+`ThinFCN` is what the course trains from scratch: VGG16's plan of layers, thin, with batch norm.
+`FCN32s`, `FCN16s` and `FCN8s` are the paper's own networks, on VGG16 and aligned as in the authors'
+code: 100 pixels of padding at the first convolution, poolings that round up, and crops whose offsets
+the end of the chapter derives.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-LAST_CROP = {
-    32: 19,
-    16: 27,
-    8: 31,
-}  # offset of the input's first pixel in the last, up-sampled scores
-POOL4_CROP, POOL3_CROP = 5, 9  # offsets of the coarser scores in those of pool4 and of pool3
+
+def enlarge(scores: torch.Tensor, size) -> torch.Tensor:
+    """Scores [N, C, h, w], interpolated bilinearly to `size` = (rows, columns)."""
+    return F.interpolate(scores, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def bilinear_kernel(stride: int) -> torch.Tensor:
-    """float32 [2 stride, 2 stride]: with this kernel a transposed convolution interpolates
-    bilinearly (Sec. 3.3).
-    """
-    tent = 1 - (torch.arange(2 * stride) - (stride - 0.5)).abs() / stride
-    return tent[:, None] * tent
+def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int) -> list[nn.Module]:
+    """A convolution that keeps the size, batch norm and ReLU."""
+    padding = kernel_size // 2
+    return [
+        nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    ]
 
 
-def crop(x: torch.Tensor, offset: int, size) -> torch.Tensor:
-    """The window of `size` (rows, columns) of x [..., H, W] that starts `offset` from the top and
-    from the left.
-    """
-    return x.narrow(-2, offset, size[0]).narrow(-1, offset, size[1])
-
-
-def conv_block(in_channels: int, out_channels: int, convolutions: int) -> nn.Sequential:
-    """One of VGG16's five blocks: 3x3 convolutions with ReLU, then a pooling that rounds up."""
+def thin_block(in_channels: int, out_channels: int, convolutions: int) -> nn.Sequential:
+    """3x3 convolutions and a pooling that halves the map, rounded up."""
     layers = []
     for _ in range(convolutions):
-        layers.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
-        layers.append(nn.ReLU(inplace=True))
+        layers += conv_norm_relu(in_channels, out_channels, 3)
         in_channels = out_channels
     layers.append(nn.MaxPool2d(2, ceil_mode=True))
     return nn.Sequential(*layers)
+
+
+def score_layer(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """A 1x1 convolution to one score per class; it starts at zero (paper, Sec. 4.2)."""
+    layer = nn.Conv2d(in_channels, num_classes, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ThinFCN(nn.Module):
+    """Images float [N, 3, H, W] of any size to logits [N, num_classes, H, W].
+
+    `stride` 32, 16 or 8 is the grid of the finest scores: FCN-32s, FCN-16s or FCN-8s. `width` and
+    `hidden` are the channels of the first block and of the two converted layers (64 and 4096 in
+    VGG16).
+    """
+
+    padding = "same"  # as many pixels come out as went in,
+    depth = 0  # and every size is legal
+
+    def __init__(self, num_classes: int = 19, stride: int = 8, width: int = 12, hidden: int = 112):
+        super().__init__()
+        if stride not in (32, 16, 8):
+            raise ValueError(f"an FCN has stride 32, 16 or 8, found {stride}")
+        self.arguments = {
+            "num_classes": num_classes,
+            "stride": stride,
+            "width": width,
+            "hidden": hidden,
+        }
+        self.stride = stride
+        self.block1 = thin_block(3, width, 2)
+        self.block2 = thin_block(width, 2 * width, 2)
+        self.block3 = thin_block(2 * width, 4 * width, 3)
+        self.block4 = thin_block(4 * width, 8 * width, 3)
+        self.block5 = thin_block(8 * width, 8 * width, 3)
+        # VGG16's fully connected layers, as convolutions (paper, Sec. 3.1)
+        self.fc6 = nn.Sequential(*conv_norm_relu(8 * width, hidden, 7))
+        self.fc7 = nn.Sequential(*conv_norm_relu(hidden, hidden, 1))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+
+        self.score32 = score_layer(hidden, num_classes)
+        if stride <= 16:
+            self.score16 = score_layer(8 * width, num_classes)
+        if stride == 8:
+            self.score8 = score_layer(4 * width, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.block1(images)  # [N, 12, H/2, W/2]
+        x = self.block2(x)  # [N, 24, H/4, W/4]
+        pool3 = self.block3(x)  # [N, 48, H/8, W/8]
+        pool4 = self.block4(pool3)  # [N, 96, H/16, W/16]
+        pool5 = self.block5(pool4)  # [N, 96, H/32, W/32]
+
+        # Coarse scores first; the finer ones are added on the way up.
+        scores = self.score32(self.fc7(self.fc6(pool5)))
+        if self.stride <= 16:
+            scores = enlarge(scores, pool4.shape[-2:]) + self.score16(pool4)
+        if self.stride == 8:
+            scores = enlarge(scores, pool3.shape[-2:]) + self.score8(pool3)
+        return enlarge(scores, images.shape[-2:])
+
+
+# The paper's networks.
+
+
+def bilinear_kernel(stride: int) -> torch.Tensor:
+    """float32 [2 stride, 2 stride]: a transposed convolution with it interpolates (Sec. 3.3)."""
+    tent = 1 - (torch.arange(2 * stride) - (stride - 0.5)).abs() / stride
+    return tent[:, None] * tent
 
 
 def upsampling(num_classes: int, stride: int) -> nn.ConvTranspose2d:
@@ -55,100 +119,125 @@ def upsampling(num_classes: int, stride: int) -> nn.ConvTranspose2d:
     return layer
 
 
-class FCN(nn.Module):
-    """Frames float [N, 3, H, W] of any size to logits [N, num_classes, H, W], scored on a grid of
-    `stride` pixels.
+def crop(x: torch.Tensor, offset: int, size) -> torch.Tensor:
+    """The window of `size` = (rows, columns) of x [..., H, W] that starts at (offset, offset)."""
+    height, width = size
+    return x[..., offset : offset + height, offset : offset + width]
+
+
+def vgg_block(in_channels: int, out_channels: int, convolutions: int) -> nn.Sequential:
+    """One of VGG16's five blocks: 3x3 convolutions with ReLU, then a pooling that rounds up."""
+    layers = []
+    for _ in range(convolutions):
+        layers.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        layers.append(nn.ReLU(inplace=True))
+        in_channels = out_channels
+    layers.append(nn.MaxPool2d(2, ceil_mode=True))
+    return nn.Sequential(*layers)
+
+
+class FCN32s(nn.Module):
+    """Images float [N, 3, H, W] of any size to logits [N, num_classes, H, W], stride 32.
 
     `width` and `hidden` are the channels of the first block and of the two converted layers: 64 and
     4096 in VGG16, fewer for a CPU.
     """
 
-    padding = "same"  # what a View needs to know: as many pixels out as in,
-    depth = 0  # and every size is legal
+    padding = "same"
+    depth = 0
 
     def __init__(
-        self,
-        num_classes: int = 19,
-        stride: int = 8,
-        width: int = 64,
-        hidden: int = 4096,
-        dropout: float = 0.5,
+        self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
     ):
         super().__init__()
-        if stride not in LAST_CROP:
-            raise ValueError(f"an FCN has stride 32, 16 or 8, found {stride}")
         self.arguments = {
             "num_classes": num_classes,
-            "stride": stride,
             "width": width,
             "hidden": hidden,
             "dropout": dropout,
         }
-        self.stride = stride
         self.to_pool3 = nn.Sequential(
-            conv_block(3, width, 2),
-            conv_block(width, 2 * width, 2),
-            conv_block(2 * width, 4 * width, 3),
+            vgg_block(3, width, 2),
+            vgg_block(width, 2 * width, 2),
+            vgg_block(2 * width, 4 * width, 3),
         )
-        self.to_pool4 = conv_block(4 * width, 8 * width, 3)
-        self.to_pool5 = conv_block(8 * width, 8 * width, 3)
-        self.to_pool3[0][0].padding = (100, 100)
+        self.to_pool4 = vgg_block(4 * width, 8 * width, 3)
+        self.to_pool5 = vgg_block(8 * width, 8 * width, 3)
+        first = self.to_pool3[0][0]
+        first.padding = (100, 100)
         self.fc6 = nn.Conv2d(8 * width, hidden, 7)
         self.fc7 = nn.Conv2d(hidden, hidden, 1)
         self.dropout = nn.Dropout(dropout)
-
-        # VGG16 starts as He et al. 2015; new layers start at zero, so the first loss is
-        # log(num_classes).
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
-        self.score_fc7 = self.new_score(hidden, num_classes)
-        if stride <= 16:
-            self.score_pool4 = self.new_score(8 * width, num_classes)
-            self.up_to_pool4 = upsampling(num_classes, 2)
-        if stride == 8:
-            self.score_pool3 = self.new_score(4 * width, num_classes)
-            self.up_to_pool3 = upsampling(num_classes, 2)
-        self.up_to_image = upsampling(num_classes, stride)
+        self.score_fc7 = score_layer(hidden, num_classes)
+        self.up_to_image = upsampling(num_classes, 32)
 
-    @staticmethod
-    def new_score(channels: int, num_classes: int) -> nn.Conv2d:
-        layer = nn.Conv2d(channels, num_classes, 1)
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)
-        return layer
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pool3 = self.to_pool3(x)
+    def features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The maps that are scored: pool3, pool4 and fc7, at strides 8, 16 and 32."""
+        pool3 = self.to_pool3(images)
         pool4 = self.to_pool4(pool3)
         pool5 = self.to_pool5(pool4)
-        features = self.dropout(F.relu(self.fc6(pool5)))
-        features = self.dropout(F.relu(self.fc7(features)))
-        scores = self.score_fc7(features)  # one score per 32 x 32 pixels
-        if self.stride <= 16:
-            scores = self.up_to_pool4(scores)
-            scores = scores + crop(self.score_pool4(pool4), POOL4_CROP, scores.shape[-2:])
-        if self.stride == 8:
-            scores = self.up_to_pool3(scores)
-            scores = scores + crop(self.score_pool3(pool3), POOL3_CROP, scores.shape[-2:])
-        scores = self.up_to_image(scores)
-        return crop(scores, LAST_CROP[self.stride], x.shape[-2:])
+        fc6 = self.dropout(F.relu(self.fc6(pool5)))
+        fc7 = self.dropout(F.relu(self.fc7(fc6)))
+        return pool3, pool4, fc7
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        _, _, fc7 = self.features(images)
+        scores = self.score_fc7(fc7)
+        return crop(self.up_to_image(scores), 19, images.shape[-2:])
 
     def load_vgg16(self, vgg: nn.Module) -> None:
-        """Take the weights of torchvision's vgg16(); its fully connected layers are reshaped to
-        convolutions.
-        """
+        """Take the weights of torchvision's vgg16(), its linear layers reshaped to convolutions."""
         if any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features):
             raise ValueError(
                 "expected torchvision.models.vgg16(), found batch normalization (vgg16_bn?)"
             )
-        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13] + [
-            self.fc6,
-            self.fc7,
-        ]
+        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13]
+        own += [self.fc6, self.fc7]
         theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
         theirs += [vgg.classifier[0], vgg.classifier[3]]
         for ours, other in zip(own, theirs, strict=True):
             ours.weight.data.copy_(other.weight.detach().reshape(ours.weight.shape))
             ours.bias.data.copy_(other.bias.detach())
+
+
+class FCN16s(FCN32s):
+    """FCN32s with the scores of pool4 added before the last up-sampling, by 16 (Sec. 4.2)."""
+
+    def __init__(
+        self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
+    ):
+        super().__init__(num_classes, width, hidden, dropout)
+        self.score_pool4 = score_layer(8 * width, num_classes)
+        self.up_to_pool4 = upsampling(num_classes, 2)
+        self.up_to_image = upsampling(num_classes, 16)
+
+    def scores_at_pool4(self, pool4: torch.Tensor, fc7: torch.Tensor) -> torch.Tensor:
+        scores = self.up_to_pool4(self.score_fc7(fc7))
+        return scores + crop(self.score_pool4(pool4), 5, scores.shape[-2:])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        _, pool4, fc7 = self.features(images)
+        scores = self.scores_at_pool4(pool4, fc7)
+        return crop(self.up_to_image(scores), 27, images.shape[-2:])
+
+
+class FCN8s(FCN16s):
+    """FCN16s with the scores of pool3 added as well; the last up-sampling is by 8."""
+
+    def __init__(
+        self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
+    ):
+        super().__init__(num_classes, width, hidden, dropout)
+        self.score_pool3 = score_layer(4 * width, num_classes)
+        self.up_to_pool3 = upsampling(num_classes, 2)
+        self.up_to_image = upsampling(num_classes, 8)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        pool3, pool4, fc7 = self.features(images)
+        scores = self.up_to_pool3(self.scores_at_pool4(pool4, fc7))
+        scores = scores + crop(self.score_pool3(pool3), 9, scores.shape[-2:])
+        return crop(self.up_to_image(scores), 31, images.shape[-2:])

@@ -8,6 +8,7 @@ cityscapesScripts' labels.py.
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -68,18 +69,8 @@ LABELS = (
     Label("license plate", -1, -1, "vehicle", 7, False, True, (0, 0, 142)),
 )
 
-KNOWN_IDS = tuple(
-    label.id for label in LABELS if label.id >= 0
-)  # -1 (license plate) never stands in a PNG
-CATEGORIES = (
-    "flat",
-    "construction",
-    "object",
-    "nature",
-    "sky",
-    "human",
-    "vehicle",
-)  # the 7 evaluated ones
+# The ids that stand in a PNG; -1 (license plate) never does.
+KNOWN_IDS = tuple(label.id for label in LABELS if label.id >= 0)
 
 
 @dataclass(frozen=True)
@@ -96,6 +87,35 @@ class LabelSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def table(self) -> np.ndarray:
+        """The look-up table from label id to train id, uint8 [256]; 255 is ignored."""
+        table = np.full(256, IGNORE, np.uint8)
+        for train_id, label_id in enumerate(self.ids):
+            table[label_id] = train_id
+        for label_id, train_id in self.merged:
+            table[label_id] = train_id
+        return table
+
+    def as_dict(self) -> dict:
+        """The set as plain lists, as checkpoints and classes.json hold it."""
+        return {
+            "names": list(self.names),
+            "colors": [list(color) for color in self.colors],
+            "ids": list(self.ids),
+            "merged": [list(pair) for pair in self.merged],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "LabelSet":
+        """The set that `as_dict` gave."""
+        return cls(
+            names=tuple(values["names"]),
+            colors=tuple(tuple(color) for color in values["colors"]),
+            ids=tuple(values["ids"]),
+            merged=tuple(tuple(pair) for pair in values.get("merged", [])),
+        )
 
     def encode(self, label_ids) -> np.ndarray:
         """Label ids (any integer array, any shape) as train ids uint8; 255 where the set has no
@@ -117,11 +137,7 @@ class LabelSet:
                 f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to "
                 f"{KNOWN_IDS[-1]} (is this a train-id or color image? use gtFine_labelIds.png)"
             )
-        table = np.full(len(KNOWN_IDS), IGNORE, np.uint8)
-        table[list(self.ids)] = np.arange(len(self), dtype=np.uint8)
-        for label_id, train_id in self.merged:
-            table[label_id] = train_id
-        return table[label_ids]
+        return self.table[label_ids]
 
     def decode(self, train_ids) -> np.ndarray:
         """Train ids as label ids uint8 (what the evaluation server wants); 255 becomes 0,
@@ -180,13 +196,21 @@ LABEL_SETS = {"train19": TRAIN_19, "all30": ALL_30, "camvid11": CAMVID_11}
 
 
 def find_label_set(name: str) -> LabelSet:
-    """The set of that name, or the one that a JSON text describes: own classes (chapter 13)."""
-    if not name.startswith("{") and name not in LABEL_SETS:
+    """The set of that name; own classes are read by `read_label_set` (chapter 13)."""
+    if name not in LABEL_SETS:
         raise ValueError(
-            f"no label set {name!r}; there are {', '.join(LABEL_SETS)}, and classes.json of own "
-            "pictures"
+            f"no label set {name!r}; there are {', '.join(LABEL_SETS)}. Classes of your own are given "
+            "as a file: --classes data/mine/classes.json"
         )
-    values = {} if name in LABEL_SETS else json.loads(name)
-    return LABEL_SETS.get(name) or LabelSet(
-        tuple(values["names"]), tuple(map(tuple, values["colors"])), tuple(values["ids"])
-    )
+    return LABEL_SETS[name]
+
+
+def read_label_set(path) -> LabelSet:
+    """The label set in a JSON file with "names", "colors" and "ids" (chapter 13 writes it)."""
+    try:
+        return LabelSet.from_dict(json.loads(Path(path).read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no list of classes ({type(error).__name__}: {error}); expected a JSON file "
+            'with "names", "colors" and "ids", as extras.real_data.own_data writes it'
+        ) from error

@@ -9,12 +9,14 @@ import torch
 from helpers.config import TrainConfig
 from helpers.csv_index import read_csv, write_csv
 from helpers.dataset import CityscapesDataset
-from helpers.fcn import FCN
+from helpers.fcn import ThinFCN
 from helpers.frame_cache import FrameCache
-from helpers.labels import find_label_set
+from helpers.labels import find_label_set, read_label_set
 from helpers.normalization import channel_statistics
 from helpers.paths import check_root, find_root, runs_dir
 from helpers.unet import UNet
+
+STRIDES = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}  # of TrainConfig.model
 
 
 def make_datasets(config: TrainConfig, progress: bool = True):
@@ -24,6 +26,8 @@ def make_datasets(config: TrainConfig, progress: bool = True):
     root = check_root(find_root(config.root))
     view = config.make_view()
     label_set = find_label_set(config.label_set)
+    if config.classes is not None:
+        label_set = read_label_set(config.classes)
     rows = {}
     for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
         path = runs_dir() / config.name / f"{split}.csv"
@@ -65,7 +69,5 @@ def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
         return UNet(
             3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout
         )
-    stride = int(
-        config.model.removeprefix("fcn").removesuffix("s")
-    )  # "fcn32s", "fcn16s" or "fcn8s"
-    return FCN(num_classes, stride, config.width, 64 * config.width, config.dropout)
+    stride = STRIDES[config.model]
+    return ThinFCN(num_classes, stride, config.width, config.hidden)

@@ -250,7 +250,7 @@ class Run:
         """What a checkpoint says of itself, all plain values."""
         return {
             "config": {**asdict(self.config), "root": None},
-            "label_set": self.config.label_set,
+            "label_set": self.label_set.as_dict(),
             "view": asdict(self.val_set.view),
             "mean": list(self.config.mean),
             "std": list(self.config.std),

@@ -22,46 +22,46 @@ def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """
     wide = matrix.T if len(matrix) > matrix.shape[1] else matrix
     wide = wide / (wide.norm() + 1e-7)
-    for _ in range(
-        steps
-    ):  # an odd polynomial of the matrix is the same polynomial of each singular value
+    # An odd polynomial of the matrix is the same polynomial of each of its singular values.
+    for _ in range(steps):
         gram = wide @ wide.T
         wide = 3.4445 * wide + (2.0315 * gram @ gram - 4.7750 * gram) @ wide
     return wide.T if len(matrix) > matrix.shape[1] else wide
 
 
-class Muon(torch.optim.AdamW):
-    """Muon for the convolutions of `model`; AdamW for biases, batch norm and the last layer,
-    `head`.
+LAST_LAYERS = ("head", "score")  # what the names of the layers that score classes begin with
 
-    A filter [out, in, h, w] counts as a matrix [out, in * h * w]. Groups: AdamW's first, then the
-    convolutions. Raises ValueError if `model` has no convolution but its head.
+
+def is_hidden_convolution(name: str, weight: torch.Tensor) -> bool:
+    """Whether a parameter is the kernel of a convolution that does not score classes."""
+    last = any(part.startswith(LAST_LAYERS) for part in name.split("."))
+    return weight.ndim == 4 and not last
+
+
+class Muon(torch.optim.AdamW):
+    """Muon for the convolutions of `model`; AdamW for biases, batch norm and the layers that score.
+
+    A kernel [out, in, h, w] counts as a matrix [out, in * h * w]. Groups: AdamW's first, then the
+    convolutions. Raises ValueError if `model` has no convolution but its last layer.
     """
 
     def __init__(
         self, model: nn.Module, lr: float, momentum: float = 0.95, weight_decay: float = 0.01
     ):
-        named = list(model.named_parameters())
-        filters = {
-            name for name, weight in named if weight.ndim == 4 and "head" not in name.split(".")
-        }
-        if not filters:
+        kernels = []
+        others = []
+        for name, weight in model.named_parameters():
+            if is_hidden_convolution(name, weight):
+                kernels.append(weight)
+            else:
+                others.append(weight)
+        if not kernels:
             raise ValueError(
                 f"{type(model).__name__} has no convolution besides its head; Muon is for such "
                 "weights"
             )
-        super().__init__(
-            [
-                {"params": [weight for name, weight in named if name not in filters]},
-                {
-                    "params": [weight for name, weight in named if name in filters],
-                    "momentum": momentum,
-                },
-            ],
-            lr=lr,
-            betas=(0.9, 0.95),
-            weight_decay=weight_decay,
-        )
+        groups = [{"params": others}, {"params": kernels, "momentum": momentum}]
+        super().__init__(groups, lr=lr, betas=(0.9, 0.95), weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -70,21 +70,23 @@ class Muon(torch.optim.AdamW):
                 "Muon wants gradients, not a closure: call backward first, then step()"
             )
         group = self.param_groups[1]
-        for weight in group["params"]:
-            if weight.grad is None:
+        for kernel in group["params"]:
+            if kernel.grad is None:
                 continue
-            state = self.state[weight]
+            state = self.state[kernel]
             if not state:  # "step" as in AdamW, which looks for it when a state is loaded
-                state.update(step=torch.tensor(0.0), average=torch.zeros_like(weight))
+                state["step"] = torch.tensor(0.0)
+                state["average"] = torch.zeros_like(kernel)
             state["step"] += 1
-            average = state["average"].lerp_(weight.grad, 1 - group["momentum"])
-            update = weight.grad.lerp(average, group["momentum"]).flatten(
-                1
-            )  # Nesterov: one step ahead
-            size = (
-                0.2 * max(update.shape) ** 0.5
-            )  # then an entry changes by about as much as in AdamW
-            weight.mul_(1 - group["lr"] * group["weight_decay"])
-            weight.sub_(orthogonalize(update).view_as(weight), alpha=group["lr"] * size)
-            weight.grad = None  # done: AdamW passes over weights without a gradient
+
+            # Nesterov: the momentum, one step ahead
+            average = state["average"].lerp_(kernel.grad, 1 - group["momentum"])
+            update = kernel.grad.lerp(average, group["momentum"]).flatten(1)
+            update = orthogonalize(update).view_as(kernel)
+
+            # With this factor an entry changes by about as much as in AdamW.
+            size = 0.2 * max(kernel.flatten(1).shape) ** 0.5
+            kernel.mul_(1 - group["lr"] * group["weight_decay"])
+            kernel.sub_(update, alpha=group["lr"] * size)
+            kernel.grad = None  # done: AdamW passes over weights without a gradient
         super().step()

@@ -22,7 +22,7 @@ from extras.training_tools.augment import distort, random_crop, random_scale
 from helpers.config import TrainConfig
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
-from helpers.fcn import FCN
+from helpers.fcn import FCN8s
 from helpers.files import write_image, write_text
 from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
@@ -31,7 +31,7 @@ from helpers.metrics import ConfusionMatrix
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets
 from helpers.training import Run
-from helpers.unet import DoubleConv, UNet, center_crop
+from helpers.unet import UNet, crop_and_concat, double_conv, he_init
 from helpers.windows import reduce_image, reduce_label
 from sample_city.write import VERSION, frame_plan, write_frame
 
@@ -51,7 +51,7 @@ class Trial(TrainConfig):
     )
     ema: float = 0.0  # decay of the running average of the weights that is scored
     flip_test: bool = False  # average the logits with those of the mirror image
-    model: str = "unet"  # "fcn8s"
+    model: str = "unet"  # or those of TrainConfig, or "paper_fcn8s"
     skips: str = "concat"  # "sum", "none"
     up: str = "transposed"  # "bilinear"
     per_image: bool = False  # every image by its own mean and deviation
@@ -71,30 +71,30 @@ class VariantUNet(UNet):
             )
         if skips != "concat":
             self.merge = nn.ModuleList(
-                DoubleConv(n, n, self.padding, self.arguments["norm"]) for n in outputs
+                double_conv(n, n, self.padding, self.arguments["norm"]) for n in outputs
             )
-        for layer in (*self.up.modules(), *self.merge.modules()):
-            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+        self.up.apply(he_init)
+        self.merge.apply(he_init)
 
     def forward(self, x):
         skips = []
         for level, block in enumerate(self.down):
-            x = block(x if level == 0 else self.pool(x))
-            skips.append(self.dropout(x) if level >= self.depth - 1 else x)
-        x = skips.pop()
+            if level > 0:
+                x = self.pool(x)
+            x = block(x)
+            if level >= self.depth - 1:
+                x = self.dropout(x)
+            skips.append(x)
+        skips.pop()
         for up, merge in zip(self.up, self.merge):
-            x, skip = up(x), skips.pop()
-            skip = center_crop(skip, *x.shape[-2:])
-            x = merge(
-                {
-                    "concat": lambda a, b: torch.cat([b, a], 1),
-                    "sum": torch.add,
-                    "none": lambda a, b: a,
-                }[self.skips](x, skip)
-            )
+            x = up(x)
+            both = crop_and_concat(skips.pop(), x)
+            if self.skips == "concat":
+                x = both
+            elif self.skips == "sum":
+                skip, raised = both.chunk(2, dim=1)
+                x = skip + raised
+            x = merge(x)
         return self.head(x)
 
 
@@ -164,8 +164,8 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     """The network of a trial, with weights drawn from its seed."""
     torch.manual_seed(trial.seed)
-    if trial.model == "fcn8s":
-        model = FCN(num_classes, 8, trial.width, 16 * trial.width, trial.dropout)
+    if trial.model == "paper_fcn8s":
+        model = FCN8s(num_classes, trial.width, 16 * trial.width, trial.dropout)
     else:
         shape = {
             "in_channels": 3,

@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-import helpers.plots
 from helpers.dataset import normalize
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.sizes import nearest_sizes, output_size, valid_size

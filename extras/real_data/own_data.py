@@ -1,7 +1,7 @@
 """Your own pictures and masks, laid out so that the whole course runs on them (chapter 13).
 
     python -m extras.real_data.own_data IMAGES MASKS --classes classes.txt --root data/mine
-    python -m helpers.training --root data/mine --label-set data/mine/classes.json
+    python -m helpers.training --root data/mine --classes data/mine/classes.json
 
 classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the
 value in gray or palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left
@@ -11,7 +11,6 @@ out of training and scores.
 import argparse
 import colorsys
 import hashlib
-import json
 import re
 import shutil
 from pathlib import Path
@@ -33,13 +32,10 @@ MASK_ENDINGS = re.compile(
 
 
 class OwnData(NamedTuple):
-    """What `prepare` made: the dataset root, the label set, its text for TrainConfig.label_set,
-    frames per split.
-    """
+    """What `prepare` made: the dataset root, the label set, and the number of frames per split."""
 
     root: Path
     label_set: LabelSet
-    label_set_text: str
     frames: dict[str, int]
 
 
@@ -263,20 +259,12 @@ def prepare(
             f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
         )
         raise ValueError(f"not everything could be laid out:\n  {listed}")
-    text = json.dumps(
-        {
-            "names": classes.names,
-            "colors": classes.colors,
-            "ids": [*range(1, len(classes.names) + 1)],
-        }
-    )
-    for name, content in (("classes.json", text), ("sources.json", json.dumps(sources, indent=1))):
-        write_text(root / name, content)
     label_set = LabelSet(classes.names, classes.colors, tuple(range(1, len(classes.names) + 1)))
+    write_json(root / "classes.json", label_set.as_dict())
+    write_json(root / "sources.json", sources)
     splits = [split for _, _, split in sources.values()]
-    return OwnData(
-        root, label_set, text, {split: splits.count(split) for split in ("train", "val")}
-    )
+    frames = {split: splits.count(split) for split in ("train", "val")}
+    return OwnData(root, label_set, frames)
 
 
 def main(arguments=None) -> None:
@@ -301,7 +289,7 @@ def main(arguments=None) -> None:
     print(
         f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
         f"{len(data.label_set)} classes.\n"
-        f"Now: python -m helpers.training --root {args.root} --label-set {args.root}/classes.json"
+        f"Now: python -m helpers.training --root {args.root} --classes {args.root}/classes.json"
     )
 
 
