@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from extras.experiments.muon import Muon
 from extras.experiments.trials import dice_loss
+from extras.training_tools.muon import Muon
 from helpers.csv_index import write_csv
 from helpers.dataset import CityscapesCsv
 from helpers.evaluate import evaluate, pixel_loss

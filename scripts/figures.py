@@ -25,7 +25,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-import helpers.plots
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for

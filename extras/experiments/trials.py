@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from extras.experiments.muon import Muon
 from extras.training_tools.augment import distort, random_crop, random_scale
+from extras.training_tools.muon import Muon
 from helpers.config import TrainConfig
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.csv_index import IMAGE_END, LABEL_END
-from helpers.files import write_image, write_text
+from helpers.files import write_image, write_json
 from helpers.images import read_photograph
 from helpers.labels import IGNORE, KNOWN_IDS, LabelSet
 from helpers.progress import progress_bar
@@ -225,7 +225,7 @@ def prepare(
             shutil.rmtree(root / kind, ignore_errors=True)
     elif (root / "leftImg8bit").exists() or (root / "gtFine").exists():
         raise ValueError(f"{root} holds another data set; choose a new folder")
-    write_text(root / "sources.json", "{}")
+    write_json(root / "sources.json", {})
     for number, (name, image, mask) in enumerate(progress_bar(pairs, "prepare", progress)):
         split = "val" if name in val_names else "train"
         city = (
