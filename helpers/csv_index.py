@@ -71,7 +71,7 @@ def find_rows(root, split: str) -> list[Row]:
 
 
 def write_csv(root, split: str, path) -> int:
-    """Write the index of one split to `path` and return its number of rows. UTF-8, "\\n" line ends."""
+    """Write the index of one split to `path`, as UTF-8, and return its number of rows."""
     rows = find_rows(root, split)
     with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=Row._fields, lineterminator="\n")

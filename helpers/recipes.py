@@ -1,6 +1,4 @@
-"""From a TrainConfig to what a training needs: data sets with statistics and caches, and the
-network.
-"""
+"""From a TrainConfig to what a training needs: the two data sets, and the network."""
 
 from dataclasses import replace
 
@@ -20,9 +18,7 @@ STRIDES = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}  # of TrainConfig.model
 
 
 def make_datasets(config: TrainConfig, progress: bool = True):
-    """The config with its mean and std, the training set and the validation set; writes their CSVs
-    and caches.
-    """
+    """(config with mean and std, training set, validation set); writes their CSVs and caches."""
     root = check_root(find_root(config.root))
     view = config.make_view()
     label_set = find_label_set(config.label_set)
@@ -34,9 +30,8 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         write_csv(root, split, path)
         rows[split] = read_csv(path)[:limit]
     if config.mean is None or config.std is None:
-        statistics = channel_statistics(
-            [root / row.image for row in rows["train"]], progress=progress
-        )
+        paths = [root / row.image for row in rows["train"]]
+        statistics = channel_statistics(paths, progress=progress)
         config = replace(config, mean=statistics.mean, std=statistics.std)
 
     datasets = []
@@ -46,19 +41,18 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         if config.cache:
             cropped = view.kind == "crop" and not augment
             cache = FrameCache(rows[split], root, view, label_set, cropped, progress=progress)
-        datasets.append(
-            CityscapesDataset(
-                rows[split],
-                root,
-                view,
-                label_set,
-                config.mean,
-                config.std,
-                augment,
-                config.seed,
-                cache,
-            )
+        dataset = CityscapesDataset(
+            rows[split],
+            root,
+            view=view,
+            label_set=label_set,
+            mean=config.mean,
+            std=config.std,
+            augment=augment,
+            seed=config.seed,
+            cache=cache,
         )
+        datasets.append(dataset)
     return config, *datasets
 
 
@@ -67,7 +61,13 @@ def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
     torch.manual_seed(config.seed)
     if config.model == "unet":
         return UNet(
-            3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout
+            in_channels=3,
+            num_classes=num_classes,
+            width=config.width,
+            depth=config.depth,
+            padding=config.padding,
+            norm=config.norm,
+            dropout=config.dropout,
         )
     stride = STRIDES[config.model]
     return ThinFCN(num_classes, stride, config.width, config.hidden)
