@@ -25,7 +25,7 @@ from helpers.windows import View, cut, reduce_image
 # Bytes that one forward pass may take, roughly; a larger frame goes through in tiles.
 BUDGET = 2 * 2**30
 
-# Same padding: the context around a tile, a multiple of 16 above the 107 pixels that an output sees.
+# Same padding: the context around a tile, a multiple of 16 above the 107 pixels any output sees.
 REACH = 112
 
 
