@@ -56,7 +56,7 @@ def main() -> None:
         rows.append(peak(path))
         print(rows[-1], flush=True)
     result = {
-        "command": "python " + " ".join(["benchmarks/memory.py", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
         "machine": platform.machine(),
         "limit_mb": LIMIT_MB,
         "rows": rows,

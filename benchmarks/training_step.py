@@ -119,7 +119,7 @@ def main() -> None:
         rows.append(compare(width, args.batch, args.rounds, variants))
         print(json.dumps(rows[-1], indent=1), flush=True)
     result = {
-        "command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.training_step", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, "
         f"{torch.get_num_threads()} threads",
         "torch": torch.__version__,
