@@ -1,7 +1,7 @@
 """What can be had without context? Three ceilings beside the U-Net, on the same val frames at
 quarter scale.
 
-    python -m benchmarks.city_context [--root data/city320] [--frames 80]      # resumes the first three
+    python -m benchmarks.city_context [--root data/city320] [--frames 80]
 
 position   the most frequent class at each place of the training frames
 pixel      a small network that sees one pixel: its color and where it lies

@@ -2,11 +2,11 @@ r"""How many frames of the sample city does a small network want? mIoU against 1
 320 of them.
 
     python -m sample_city --root data/city320 --train 320 --val 20 --test 0
-    python -m benchmarks.city_curve                    # 25 minutes of one core; resumes what is there
+    python -m benchmarks.city_curve              # 25 minutes of one core; resumes what is there
     python -m benchmarks.city_curve --steps 3000 --counts 80 320 \
         --result benchmarks/results/city_curve_long.json   # and with three times the steps?
     python -m benchmarks.city_curve --height 256 --steps 500 --counts 320 \
-        --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
+        --result benchmarks/results/city_learnable.json    # 500 steps at quarter scale
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights
 (width 8, whole frames at an eighth of their size, flips, cross entropy plus twice Dice, Muon with

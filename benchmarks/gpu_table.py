@@ -1,7 +1,7 @@
 """The whole GPU table in one command: U-Net of width 64 on 572x572 crops, a training step, on one
 CUDA device.
 
-    python -m benchmarks.gpu_table                     # writes benchmarks/results/gpu_table.json and gpu_table.md
+    python -m benchmarks.gpu_table         # writes gpu_table.json and gpu_table.md into results/
     python -m benchmarks.gpu_table --batches 4 8 --steps 10 --no-compile
 
 First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's
@@ -110,7 +110,7 @@ def measure(device, batch, precision, compiled, steps, peak) -> dict:
 
 
 def profile(device, row: dict, steps: int = 3) -> list[dict]:
-    """The kernels of a row that take the most time: share of the device's time, and calls a step."""
+    """The kernels of a row that take most time: share of the device's time, and calls a step."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
@@ -188,9 +188,9 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         raise SystemExit(
-            "python -m benchmarks.gpu_table measures a CUDA GPU, and PyTorch finds none here: run it on a "
-            "machine that has one, with a CUDA build of PyTorch (python -m helpers.device shows "
-            "both)"
+            "python -m benchmarks.gpu_table measures a CUDA GPU, and PyTorch finds none here: "
+            "run it on a machine that has one, with a CUDA build of PyTorch (python -m "
+            "helpers.device shows both)"
         )
     device = torch.device("cuda")
     peak = matmul_peak(device)

@@ -1,17 +1,17 @@
 """Pictures of the sample city that are kept in the repository: images/sample_city.jpg and
 data/frame/.
 
-    python -m scripts.city_pictures            # both
-    python -m scripts.city_pictures sheet      # the contact sheet of 24 frames, from the tests' city
-    python -m scripts.city_pictures frame      # one val frame: frame.webp, labelIds.png, polygons.json
+    python -m scripts.city_pictures          # both
+    python -m scripts.city_pictures sheet    # the contact sheet of 24 frames, from the tests' city
+    python -m scripts.city_pictures frame    # one val frame: frame.webp, labelIds.png, ...
 
 data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every
 machine makes it.
 """
 
+import argparse
 import io
 import json
-import sys
 
 from PIL import Image
 
@@ -89,6 +89,18 @@ def frame() -> None:
         write_bytes(FRAME / name, content)
 
 
+def main(arguments=None) -> None:
+    pictures = {"sheet": sheet, "frame": frame}
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.city_pictures", description="Pictures of the sample city."
+    )
+    parser.add_argument("pictures", nargs="*", help=f"{' or '.join(pictures)}; default: both")
+    wanted = parser.parse_args(arguments).pictures or list(pictures)
+    if not set(wanted) <= pictures.keys():
+        parser.error(f"there are the pictures {', '.join(pictures)}")
+    for name in wanted:
+        pictures[name]()
+
+
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("sheet", "frame"):
-        {"sheet": sheet, "frame": frame}[wanted]()
+    main()

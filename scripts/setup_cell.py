@@ -2,9 +2,8 @@
 public address.
 """
 
-ADDRESS = (
-    ""  # the public address of the repository, once there is one: https://github.com/<owner>/<name>
-)
+# The public address of the repository, once there is one: https://github.com/<owner>/<name>
+ADDRESS = ""
 FOLDER = "segmentation-course"
 
 SETUP = f'''# Setup, the same cell in every notebook: find the project, or clone it if this notebook was opened alone.
@@ -23,7 +22,7 @@ if str(root) not in sys.path:
     sys.path.insert(0, str(root))
 needed = ("torch", "torchvision", "numpy", "matplotlib", "PIL", "ipywidgets", "tqdm")
 if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-    print("not installed here:", *missing, "- run  %pip install -r", root / "requirements.txt")'''
+    print("not installed here:", *missing, "- run  %pip install -r", root / "requirements.txt")'''  # noqa: E501 - a notebook's cell, as it is
 
 
 def badge(name: str, address: str = ADDRESS) -> str:
