@@ -8,6 +8,7 @@ number, color or legend text. They are made in copies of the notebooks below run
 benchmarks/results/changed_outputs.json.
 """
 
+import argparse
 import json
 import random
 import re
@@ -152,4 +153,9 @@ def main(chapters: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.changed_outputs",
+        description="Change one stored output per cell; strict nbval must notice each.",
+    )
+    parser.add_argument("chapters", nargs="+", help="01 03 04 ...")
+    main(parser.parse_args().chapters)

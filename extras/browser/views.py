@@ -54,7 +54,7 @@ class State:
 
 
 def panels(predictions, state) -> tuple[str, ...]:
-    """The names of the panels of the chosen view; what needs a label that is not there is left out."""
+    """The names of the chosen view's panels, without those that need a label that is not there."""
     index = index_of(predictions, state)
     if np.any(predictions[0].load(index).truth != IGNORE):
         return VIEWS[state.view]
@@ -231,7 +231,8 @@ def readout(predictions, state) -> str:
     best = ", ".join(
         f"{names[c]} {p / 255:.2f}" for c, p in zip(frame.classes[every], frame.chances[every])
     )
-    return f"row {at[0]}, column {at[1]}: truth {'ignored' if truth == IGNORE else names[truth]}; predicted {best}"
+    found = "ignored" if truth == IGNORE else names[truth]
+    return f"row {at[0]}, column {at[1]}: truth {found}; predicted {best}"
 
 
 def legend(predictions, state) -> list[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ from helpers.paths import runs_dir, shown
 
 
 def _control(name: str) -> property:
-    """Reading and setting `browser.order` reads and moves the control itself, so its callback runs."""
+    """Reading `browser.order` reads the control, setting it moves it, so its callback runs."""
     return property(
         lambda self: self.controls[name].value,
         lambda self, value: setattr(self.controls[name], "value", value),

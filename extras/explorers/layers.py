@@ -216,7 +216,7 @@ class ReceptiveFieldExplorer(Explorer):
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """First row, last row, first column, last column of the input that the chosen pixel sees."""
+        """First and last row, first and last column of the input that the chosen pixel sees."""
         return *sees(self.row.value, self.net_depth), *sees(self.column.value, self.net_depth)
 
     def summary(self) -> str:

@@ -125,7 +125,8 @@ class ProtocolExplorer(Explorer):
 
     def summary(self) -> str:
         average, absent, void, region = self.chosen
-        return f"{average}, absent {absent}, void {void}, {region}: mIoU {self.scores[self.chosen]:.3f}"
+        miou = self.scores[self.chosen]
+        return f"{average}, absent {absent}, void {void}, {region}: mIoU {miou:.3f}"
 
     def draw(self) -> Figure:
         average, absent, void, region = self.chosen

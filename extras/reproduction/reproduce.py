@@ -1,9 +1,12 @@
 """From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere
 (chapter 13).
 
-    python -m extras.reproduction.reproduce --root data/cityscapes                      # the recipe of the course
-    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch     # the best-evidenced settings
-    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
+    python -m extras.reproduction.reproduce --root data/cityscapes
+    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch
+    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4
+
+The first follows the recipe of the course, the second the best-evidenced settings; the third is a
+rehearsal.
 
 Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html
 (numbers; it shows the pictures beside it and holds none itself) and pictures/, which the license of

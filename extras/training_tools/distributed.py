@@ -1,7 +1,8 @@
 """One training on many processes, each with its own GPU: torchrun and DistributedDataParallel
 (chapter 14).
 
-    torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed --preset recipe --batch-size 32
+    torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed \\
+        --preset recipe --batch-size 32
 
 `batch_size` is that of all processes together, and the loss is the sum over all labeled pixels
 divided by their number over all processes. So the number of processes changes the time and not the
@@ -122,7 +123,7 @@ class DistributedRun(Run):
             self.fast_model = torch.compile(self.fast_model)
 
     def validate(self) -> Scores:
-        """As Run.validate, each process taking every world_size-th batch; all get the same scores."""
+        """As Run.validate; a process takes every world_size-th batch, all get the same scores."""
         size = self.config.batch_size
         starts = range(0, len(self.val_set), size)
         batches = [range(start, min(start + size, len(self.val_set))) for start in starts]

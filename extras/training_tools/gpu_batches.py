@@ -1,9 +1,11 @@
 """The frame cache in the GPU's memory, and batches made there: no copying, decoding or Python work
 a frame.
 
-Whole batches are cut, mirrored, flipped, normalized and encoded by a handful of indexing operations. What is drawn at
-random comes from the dataset, so a batch equals the one that a DataLoader would make, and a resumed run stays exact.
-    python -m extras.training_tools.gpu_batches --preset recipe       # helpers.training, with these batches
+    python -m extras.training_tools.gpu_batches --preset recipe     # helpers.training, with these
+
+Whole batches are cut, mirrored, flipped, normalized and encoded by a handful of indexing
+operations. What is drawn at random comes from the dataset, so a batch equals the one that a
+DataLoader would make, and a resumed run stays exact.
 
 Cityscapes' 2,975 training frames take 3.1 GiB as center crops, 23 GiB whole, 1.5 GiB at quarter
 scale.
@@ -18,7 +20,7 @@ from helpers.labels import IGNORE, KNOWN_IDS
 
 
 def mirror(positions: torch.Tensor, size: int) -> torch.Tensor:
-    """Positions on an axis of `size` pixels, reflected at both ends as helpers.windows.mirror does."""
+    """Positions on an axis of `size` pixels, reflected at its ends as by helpers.windows.mirror."""
     if size == 1:
         return torch.zeros_like(positions)
     positions = positions % (2 * size - 2)
@@ -61,7 +63,7 @@ class GpuLoader:
             yield self.make(batch)
 
     def make(self, batch: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """One batch. Only a few numbers per frame (which, where, mirrored or not) go to the device."""
+        """One batch. Only a few numbers per frame (which, where, mirrored) go to the device."""
         view = self.dataset.view
         height, width = self.labels.shape[1:]
         margin = view.margin

@@ -9,7 +9,7 @@ import course
 
 @pytest.fixture
 def calls(tmp_path, monkeypatch):
-    """The launcher in an empty folder; commands are recorded, `venv` makes the interpreter's file."""
+    """The launcher in an empty folder; commands are recorded, `venv` makes the interpreter."""
     recorded = []
     python = tmp_path / ".venv" / "bin" / "python"
     for name, value in (("ROOT", tmp_path), ("VENV", tmp_path / ".venv"), ("PYTHON", python)):
