@@ -25,9 +25,8 @@ def verdict(name: str, answer) -> str | None:
         checker(answer)
     except Wrong as wrong:
         return str(wrong)
-    except (
-        Exception
-    ) as error:  # the learner's own code failed: that is an answer too, and it is reported
+    except Exception as error:
+        # The learner's own code failed: that is an answer too, and it is reported.
         return f"your code stopped with {type(error).__name__}: {error}"
     return None
 

@@ -41,11 +41,9 @@ def exercise_1(answer) -> None:
                 )
             if not np.isnan(right) and not np.isclose(value, right, rtol=1e-12, atol=0):
                 recall = hits[c] / max(matrix[c].sum(), 1)
-                hint = (
-                    "; that is the class accuracy: false alarms count too"
-                    if np.isclose(value, recall)
-                    else ""
-                )
+                hint = ""
+                if np.isclose(value, recall):
+                    hint = "; that is the class accuracy: false alarms count too"
                 raise Wrong(
                     f"for the matrix {case} class {c} has IoU {right:.3f}, you return "
                     f"{value:.3f}{hint}"
@@ -58,7 +56,8 @@ def exercise_2(answer) -> None:
     """
     random = np.random.RandomState(8)
     for classes in (3, 19):
-        truth, prediction = (random.randint(0, classes, 5000).astype(np.uint8) for _ in range(2))
+        truth = random.randint(0, classes, 5000).astype(np.uint8)
+        prediction = random.randint(0, classes, 5000).astype(np.uint8)
         truth[random.rand(5000) < 0.2] = 255
         prediction[random.rand(5000) < 0.1] = 255
         confusion = ConfusionMatrix(classes)
@@ -71,19 +70,19 @@ def exercise_2(answer) -> None:
             )
         if got.dtype.kind not in "iu":
             raise Wrong(f"counts are integers, found {got.dtype}")
-        expected = confusion.counts[:-1]
+        expected = confusion.counts
         if got.sum() != (truth != 255).sum():
             raise Wrong(
                 f"{(truth != 255).sum()} pixels are labeled, your matrix counts {got.sum()}"
             )
-        if not np.array_equal(got, expected):
-            transposed = np.array_equal(got[:, :-1], expected[:, :-1].T)
-            raise Wrong(
-                "rows are the truth, columns the prediction: yours are swapped"
-                if transposed
-                else f"with {classes} classes some entries differ: is uint8 too narrow, or the "
-                "last column wrong?"
-            )
+        if np.array_equal(got, expected):
+            continue
+        if np.array_equal(got[:, :-1], expected[:, :-1].T):
+            raise Wrong("rows are the truth, columns the prediction: yours are swapped")
+        raise Wrong(
+            f"with {classes} classes some entries differ: is uint8 too narrow, or the last column "
+            "wrong?"
+        )
 
 
 def exercise_3(answer) -> None:
@@ -95,40 +94,43 @@ def exercise_3(answer) -> None:
     bad = np.array([[300, 700], [700, 300]])
     a = np.stack([good if random.rand() < 0.5 else bad for _ in range(12)])
     better = a + np.array([[5, -5], [-5, 5]])  # a little better in every frame
-    mixed = a + np.where(random.rand(12) < 0.6, 20, -20)[:, None, None] * np.array(
-        [[1, -1], [-1, 1]]
-    )
+    gain = np.where(random.rand(12) < 0.6, 20, -20)
+    mixed = a + gain[:, None, None] * np.array([[1, -1], [-1, 1]])
     draws = random.multinomial(12, [1 / 12] * 12, size=200)
-    one_class, both = (
-        np.stack([np.array(m)] * 12) for m in ([[0, 1000], [0, 1000]], [[500, 500], [300, 700]])
-    )
+    one_class = np.stack([np.array([[0, 1000], [0, 1000]])] * 12)
+    both = np.stack([np.array([[500, 500], [300, 700]])] * 12)
     for first, second, name in (
         (a, better, "always a little better"),
         (a, mixed, "better in some frames"),
         (a, a, "equal to A"),
         (one_class, both, "the only one to find both classes"),
     ):
-        pooled = [[_mean_iou(np.tensordot(d, m, 1)) for m in (first, second)] for d in draws]
-        expected = np.mean([of_b > of_a for of_a, of_b in pooled])
+        # A draw says of every frame how often it was drawn.
+        pooled_wins = []
+        frame_wins = []  # of the frames' mean mIoU, the usual mistake
+        each_first = [_mean_iou(matrix) for matrix in first]
+        each_second = [_mean_iou(matrix) for matrix in second]
+        for draw in draws:
+            pooled_first = _mean_iou(np.tensordot(draw, first, 1))
+            pooled_second = _mean_iou(np.tensordot(draw, second, 1))
+            pooled_wins.append(pooled_second > pooled_first)
+            frame_wins.append(np.dot(draw, each_second) > np.dot(draw, each_first))
+
+        expected = np.mean(pooled_wins)
+        per_frame = np.mean(frame_wins)
         got = answer(first.copy(), second.copy(), draws.copy())
-        if not np.isclose(got, expected, rtol=0, atol=1e-9):
-            per_frame = np.mean(
-                [
-                    np.dot(d, [_mean_iou(m) for m in second])
-                    > np.dot(d, [_mean_iou(m) for m in first])
-                    for d in draws
-                ]
-            )
-            hint = (
-                "pool the matrices of a draw first, then compute one mIoU"
-                if np.isclose(got, per_frame) and per_frame != expected
-                else "A and B must be compared on the same draw of frames, pooled, and only a "
-                "larger mIoU counts"
-            )
-            raise Wrong(
-                f"a B that is {name} wins {expected:.1%} of these draws, you say "
-                f"{float(got):.1%}: {hint}"
-            )
+        if np.isclose(got, expected, rtol=0, atol=1e-9):
+            continue
+        hint = (
+            "A and B must be compared on the same draw of frames, pooled, and only a larger mIoU "
+            "counts"
+        )
+        if np.isclose(got, per_frame) and per_frame != expected:
+            hint = "pool the matrices of a draw first, then compute one mIoU"
+        raise Wrong(
+            f"a B that is {name} wins {expected:.1%} of these draws, you say {float(got):.1%}: "
+            f"{hint}"
+        )
 
 
 def _mean_iou(matrix) -> float:
