@@ -1,11 +1,9 @@
 """Cityscapes on Colab: download once, pack the crops, keep the pack on Drive, train within a minute
 later (chapter 13).
 
-    local disk, first session:   csDownload -> unzip -> statistics -> pack of center crops
-                                 (3.1 GiB instead of 11 GB)
+    local disk, first session:   csDownload -> unzip -> statistics -> pack of center crops (3.1 GiB instead of 11 GB)
     Drive:                       the pack, and the runs
-    later sessions:              mount Drive, copy the pack to the local disk, go on at the last
-                                 whole epoch
+    later sessions:              mount Drive, copy the pack to the local disk, go on at the last whole epoch
 
 The password is asked for by csDownload's own prompt and is stored nowhere.
 """
@@ -67,20 +65,21 @@ def download_cityscapes(root, packages=PACKAGES) -> Path:
     root, session = Path(root), None
     root.mkdir(parents=True, exist_ok=True)
     for package in packages:
-        archive = root / package
-        done = root / f".{package}.unpacked"
-        whole = root / f".{package}.whole"
+        archive, done, whole = (
+            root / package,
+            root / f".{package}.unpacked",
+            root / f".{package}.whole",
+        )
         if done.is_file():
             continue
         if not whole.is_file():
             session = session or _login(downloader)
-            # It compares the md5 sum too.
             downloader.download_packages(
                 session=session,
                 package_names=[package],
                 destination_path=str(root),
                 resume=archive.is_file(),
-            )
+            )  # compares the md5 sum
             whole.touch()
         unpack_over(archive, root, LIMITS)
         done.touch()
