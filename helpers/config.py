@@ -1,10 +1,21 @@
 """Everything that decides a training run, and the command line that fills it."""
 
 import argparse
+import math
 from dataclasses import dataclass, fields, replace
 
 from helpers.device import find_device
+from helpers.files import listed, stays_inside
 from helpers.windows import View
+
+
+def outside(least: float, below: float, **numbers) -> list[str]:
+    """A line for every number that is not in [least, below); None stands for one not given."""
+    return [
+        f"{name.replace('_', '-')} must be at least {least} and below {below:g}, found {value}"
+        for name, value in numbers.items()
+        if value is not None and not least <= value < below
+    ]
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,39 @@ class TrainConfig:
     compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
+
+    def __post_init__(self):
+        """Raises ValueError with everything that makes no sense, before any data are touched."""
+        given = vars(self)
+        counts = ("width", "hidden", "height", "size", "epochs", "batch_size", "accumulate")
+        counts += ("train_limit", "val_limit")
+        problems = outside(1, 1e9, **{name: given[name] for name in counts})
+        problems += outside(0, 1e9, depth=self.depth, seed=self.seed)
+        problems += outside(0, 1e9, workers=self.workers, pictures=self.pictures)
+        problems += outside(0, math.inf, learning_rate=self.learning_rate)
+        problems += outside(0, 1, dropout=self.dropout)
+        for name, choices in self.choices().items():
+            if given[name] not in choices:
+                words = ", ".join(str(choice).lower() for choice in choices)
+                problems.append(f"{name} must be one of {words}, found {given[name]!r}")
+        if self.std is not None and not all(0 < value < math.inf for value in self.std):
+            problems.append(f"std must be above 0 in every channel, found {self.std}")
+        if not stays_inside(self.name):
+            problems.append(f"name must lead to a folder inside runs/, found {self.name!r}")
+        if problems:
+            raise ValueError("this is no training:" + listed(problems))
+        self.make_view()  # raises ValueError for a crop that the network cannot give
+
+    def choices(self) -> dict[str, tuple]:
+        """The words that a setting may be; a config with more words of its own adds them."""
+        return {
+            "model": ("unet", "fcn32s", "fcn16s", "fcn8s"),
+            "padding": ("valid", "same"),
+            "norm": (None, "batch"),
+            "view": ("crop", "frame"),
+            "schedule": (None, "cosine", "poly"),
+            "cache": (None, "auto"),
+        }
 
     @classmethod
     def demo(cls, **changes) -> "TrainConfig":
