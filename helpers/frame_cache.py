@@ -13,16 +13,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock  # comes with torch
 
 from helpers.dataset import read_pair
+from helpers.files import locked
 from helpers.labels import TRAIN_19, LabelSet
 from helpers.paths import cache_dir
 from helpers.progress import parallel_map, progress_bar
@@ -66,11 +64,11 @@ class FrameCache:
 
         index = {"key": key, "sources": self._fingerprint()}
         self.state = self._stored_state(index)
-        if self.state == "":
-            with building(self.folder):
+        if self.state is None:
+            with locked(self.folder.parent, wait=True):
                 # Another process may have built it while this one waited.
                 self.state = self._stored_state(index)
-                if self.state == "":
+                if self.state is None:
                     self._build(index)
                     self.state = "built"
         if self.state == "sources gone":
@@ -101,14 +99,12 @@ class FrameCache:
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.images[index], self.labels[index]
 
-    def _stored_state(self, index: dict) -> str:
-        """ "ready" or "sources gone" if the folder holds these frames; "" if it must be built."""
+    def _stored_state(self, index: dict) -> str | None:
+        """ "ready" or "sources gone" if the folder holds these frames; None if it must be built."""
         stored = read_index(self.folder)
-        if stored.get("key") != index["key"]:
-            return ""
         gone = not any(index["sources"])
-        if stored.get("sources") != index["sources"] and not gone:
-            return ""
+        if stored != index and not (gone and stored.get("key") == index["key"]):
+            return None
         try:
             self._open()
         except (OSError, ValueError, EOFError) as error:
@@ -117,20 +113,19 @@ class FrameCache:
                     f"the cache {self.folder} is damaged, and its source frames in {self.root} "
                     "are gone: bring them back, and it is built again"
                 ) from error
-            return ""
+            return None
         return "sources gone" if gone else "ready"
 
     def _fingerprint(self) -> list:
         """Size and time of change of every source file; None for one that is not there."""
-
-        def state(path):
+        found = []
+        for path in [path for row in self.rows for path in (row.image, row.label) if path]:
             try:
                 info = os.stat(self.root / path)
-                return [info.st_size, info.st_mtime_ns]
+                found.append([info.st_size, info.st_mtime_ns])
             except OSError:
-                return None
-
-        return [state(path) for row in self.rows for path in (row.image, row.label) if path]
+                found.append(None)
+        return found
 
     def _read(self, row) -> tuple[np.ndarray, np.ndarray]:
         """What the cache keeps of a row, as arrays of their own."""
@@ -146,84 +141,77 @@ class FrameCache:
         """
         part = self.folder.with_name(f".{self.folder.name}.part")
         first = self._read(self.rows[0])
-        frame_bytes = sum(array.nbytes for array in first)
-        need = frame_bytes * len(self.rows)
         try:
             part.mkdir(parents=True, exist_ok=True)
             done = self._begin(part, index, first)
+            need = sum(array.nbytes for array in first) * (len(self.rows) - done)
             free = shutil.disk_usage(part).free
-            if need - done * frame_bytes > free:
+            if need > free:
                 raise OSError(
                     errno.ENOSPC,
                     f"the cache needs {need >> 20} MiB but {part.parent} has {free >> 20} MiB free",
                 )
             self._append(part, done, first)
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(part, self.folder)
-        except OSError as error:
+        except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
-            if error.errno is None:  # a frame that cannot be read: its message says so already
+            # A frame that cannot be read: its message says so already.
+            if not isinstance(error, OSError) or error.errno is None:
                 raise
             raise OSError(
                 error.errno,
                 f"could not write the cache {self.folder}: {error.strerror}; free some space, set "
                 "COURSE_CACHE to a writable folder, or train without a cache (--cache none)",
             ) from error
-        except Exception:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
 
     def _begin(self, part: Path, index: dict, first) -> int:
         """Make both files end after the last frame that both hold; returns their number of frames.
 
         A file is the header of its .npy and then frame after frame.
         """
-        headers = []
-        for array in first:
-            header = BytesIO()
-            shape = (len(self.rows), *array.shape)
-            np.lib.format.write_array_header_1_0(
-                header, {"descr": "|u1", "fortran_order": False, "shape": shape}
-            )
-            headers.append(header.getvalue())
+        files = []
+        for name, array in zip(NAMES, first):
+            files.append((part / f"{name}.npy", header(len(self.rows), array), array.nbytes))
 
         # Frames of another plan, or of files that have changed, are of no use.
         done = len(self.rows) if read_index(part) == index else 0
-        paths = [part / f"{name}.npy" for name in NAMES]
-        for path, header, array in zip(paths, headers, first):
+        for path, start, frame_bytes in files:
             size = path.stat().st_size if path.is_file() else 0
-            done = min(done, max(0, size - len(header)) // array.nbytes)
+            done = min(done, max(0, size - len(start)) // frame_bytes)
 
-        for path, header, array in zip(paths, headers, first):
+        for path, start, frame_bytes in files:
             with open(path, "r+b" if done else "wb") as file:
-                file.write(header)
-                file.truncate(len(header) + done * array.nbytes)
+                file.write(start)
+                file.truncate(len(start) + done * frame_bytes)
         (part / "index.json").write_text(json.dumps(index))
         return done
 
     def _append(self, part: Path, done: int, first) -> None:
         """Write the frames from number `done` on, in order, while all cores decode the next."""
         rows = self.rows[done:]
-        pairs = progress_bar(
-            parallel_map(self._read, rows, self.workers),
-            "cache",
-            self.progress,
-            initial=done,
-            total=len(self.rows),
-        )
+        pairs = parallel_map(self._read, rows, self.workers)
+        bar = progress_bar(pairs, "cache", self.progress, initial=done, total=len(self.rows))
         with open(part / "images.npy", "ab") as images, open(part / "labels.npy", "ab") as labels:
-            for row, (image, label) in zip(rows, pairs):
+            for row, (image, label) in zip(rows, bar):
                 if image.shape != first[0].shape:
                     raise ValueError(
                         f"{self.root / row.image} is kept as {image.shape}, but the first frame, "
                         f"{self.root / self.rows[0].image}, as {first[0].shape}: frames of one "
                         "cache have one size. Train on crops (--view crop), without a cache "
-                        "(--batch-size 1 --cache none), or lay out the frames in one size "
+                        "(--batch-size 1 --cache none), or lay the frames out in one size "
                         "(own_data --size W H)"
                     )
                 images.write(image)
                 labels.write(label)
+
+
+def header(length: int, array: np.ndarray) -> bytes:
+    """The beginning of the .npy of `length` arrays like this one."""
+    text = BytesIO()
+    plan = {"descr": "|u1", "fortran_order": False, "shape": (length, *array.shape)}
+    np.lib.format.write_array_header_1_0(text, plan)
+    return text.getvalue()
 
 
 def read_index(folder: Path) -> dict:
@@ -233,21 +221,3 @@ def read_index(folder: Path) -> dict:
     except (OSError, ValueError):
         return {}
     return index if isinstance(index, dict) else {}
-
-
-@contextmanager
-def building(folder: Path) -> Iterator[None]:
-    """One process at a time builds in the folder of caches; the others wait.
-
-    The system ends the lock with its process, so that a kill leaves none behind.
-    """
-    lock = FileLock(folder.parent / ".lock")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError):
-        pass  # a disk without locks, or not writable: writing says so
-    try:
-        yield
-    finally:
-        lock.release()

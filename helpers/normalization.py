@@ -13,6 +13,7 @@ from PIL import Image
 
 from helpers.csv_index import index_folder
 from helpers.files import write_json
+from helpers.images import checked_picture
 from helpers.progress import parallel_map, progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
@@ -42,23 +43,17 @@ def histogram(path, crop=None) -> np.ndarray:
     """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
     width), centered.
 
-    Raises ValueError or OSError with the name of a file that is no whole RGB picture.
+    Raises OSError, or ValueError for another mode, with the name of the file.
     """
     try:
-        # Decoding alone does not notice a flipped bit; the checksums of a PNG do.
-        with Image.open(path) as picture:
-            picture.verify()
-        with Image.open(path) as picture:
+        with checked_picture(path) as picture:
             if picture.mode != "RGB":
                 raise ValueError(f"{path}: mode {picture.mode}, expected 8-bit RGB")
             if crop is not None:
                 picture = picture.crop(center_box(picture.height, picture.width, crop))
             return np.array(picture.histogram(), np.int64).reshape(3, 256)
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        text = f"{path}: cannot be read ({error}); download or build it again"
-        if isinstance(error, OSError):
-            raise type(error)(text) from error
-        raise ValueError(text) from error
+        raise OSError(f"{path}: cannot be read ({error}); download or build it again") from error
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:

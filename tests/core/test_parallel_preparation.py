@@ -15,6 +15,7 @@ from PIL import Image
 
 from helpers import frame_cache
 from helpers.csv_index import Row
+from helpers.files import locked
 from helpers.frame_cache import FrameCache
 from helpers.normalization import channel_statistics, histogram
 from helpers.paths import ROOT
@@ -122,13 +123,13 @@ def test_a_broken_frame_among_many_is_named(tmp_path, rows):
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 16
     paths[17].write_bytes(flipped)
-    with pytest.raises((OSError, ValueError), match="000017_000019_leftImg8bit.png: cannot"):
+    with pytest.raises(OSError, match="000017_000019_leftImg8bit.png: cannot be read"):
         channel_statistics(paths, workers=3)
 
 
 def test_a_picture_too_large_for_pillow_is_named(tmp_path, rows, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ValueError, match="000000_000019_leftImg8bit.png: cannot be read"):
+    with pytest.raises(OSError, match="000000_000019_leftImg8bit.png: cannot be read"):
         histogram(tmp_path / rows[0].image)
 
 
@@ -269,21 +270,15 @@ def test_processes_that_want_one_cache_at_once(tmp_path, rows):
 
 
 def test_the_second_process_finds_what_the_first_has_built(tmp_path, rows, monkeypatch):
-    original = FrameCache._build
-
-    def build_twice(self, index):
-        # While this one waits for the lock, another one builds.
-        original(self, index)
-
     states = []
 
-    def other_first(folder):
+    # While this one waits for the lock, another one builds.
+    def other_first(folder, wait):
         monkeypatch.undo()
         states.append(build(rows, tmp_path).state)
-        return frame_cache.building(folder)
+        return locked(folder, wait)
 
-    monkeypatch.setattr(FrameCache, "_build", build_twice)
-    monkeypatch.setattr(frame_cache, "building", other_first)
+    monkeypatch.setattr(frame_cache, "locked", other_first)
     states.append(build(rows, tmp_path).state)
     assert states == ["built", "ready"]
 
