@@ -22,6 +22,13 @@ def outside(least: float, below: float, **numbers) -> list[str]:
     ]
 
 
+def require(least: float, below: float, **numbers) -> None:
+    """Raises ValueError with every number that is not in [least, below)."""
+    problems = outside(least, below, **numbers)
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides a training run.
