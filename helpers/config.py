@@ -1,12 +1,16 @@
 """Everything that decides a training run, and the command line that fills it."""
 
 import argparse
+import json
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from helpers.device import find_device
 from helpers.files import listed, stays_inside
 from helpers.windows import View
+
+# What may differ between two parts of one run.
+MAY_CHANGE = {"name", "root", "workers", "pictures", "cache", "compile", "deterministic"}
 
 
 def outside(least: float, below: float, **numbers) -> list[str]:
@@ -16,6 +20,13 @@ def outside(least: float, below: float, **numbers) -> list[str]:
         for name, value in numbers.items()
         if value is not None and not least <= value < below
     ]
+
+
+def require(least: float, below: float, **numbers) -> None:
+    """Raises ValueError with every number that is not in [least, below)."""
+    problems = outside(least, below, **numbers)
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -117,6 +128,34 @@ class TrainConfig:
     def make_view(self) -> View:
         """The view of the frames that this config trains on."""
         return View(self.view, self.size, self.padding, self.depth, self.height)
+
+
+def check_same_config(config: TrainConfig, stored: dict, folder) -> None:
+    """Raises ValueError if the run in `folder` began with other settings than `config`."""
+    may_change = set(MAY_CHANGE)
+    if config.schedule is None:
+        may_change.add("epochs")  # without a schedule, more epochs just go on
+    if config.mean is None:
+        may_change |= {"mean", "std"}  # not computed yet
+    settings = {name: value for name, value in asdict(config).items() if name not in may_change}
+    check_same(folder, settings, stored)
+
+
+def check_same(folder, here: dict, stored: dict) -> None:
+    """Raises ValueError that names what differs between a run in `folder` and the one begun now."""
+    # By way of JSON, so that tuples become lists, as in the file.
+    here = json.loads(json.dumps(here))
+    stored = json.loads(json.dumps(stored))
+    differences = []
+    for name in here.keys() & stored.keys():
+        if here[name] != stored[name]:
+            differences.append(f"{name} was {stored[name]} and is {here[name]}")
+    if differences:
+        raise ValueError(
+            f"{folder} holds a run with another config: {', '.join(sorted(differences))}. Give "
+            "this run another name, or remove the folder (more epochs go on if the schedule is "
+            "none: any other ends with its last epoch)"
+        )
 
 
 def parse(arguments=None) -> tuple[TrainConfig, str | None]:

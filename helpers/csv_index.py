@@ -4,7 +4,9 @@ hand).
 
 import csv
 import hashlib
+import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,9 +49,10 @@ def find_rows(root, split: str) -> list[Row]:
         )
 
     rows = []
+    labeled = set(labels)
     for city, name in images:
-        label = f"gtFine/{split}/{city}/{name}{LABEL_END}" if (city, name) in labels else ""
         image = f"leftImg8bit/{split}/{city}/{name}{IMAGE_END}"
+        label = f"gtFine/{split}/{city}/{name}{LABEL_END}" if (city, name) in labeled else ""
         rows.append(Row(image, label, city, name.removeprefix(city + "_")))
 
     unlabeled = [row.image for row in rows if not row.label and split != "test"]
@@ -58,27 +61,29 @@ def find_rows(root, split: str) -> list[Row]:
             f"images without a label below {root}/gtFine/{split} "
             f"(was only one of the two archives unpacked?):{listed(unlabeled)}"
         )
-    lost = [f"{city}/{name}{LABEL_END}" for city, name in labels.keys() - images.keys()]
+    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labeled - set(images))]
     if lost:
         raise FileNotFoundError(
             f"labels without an image below {root}/leftImg8bit/{split} "
-            f"(was the unpacking interrupted?):{listed(sorted(lost))}"
+            f"(was the unpacking interrupted?):{listed(lost)}"
         )
     return rows
 
 
-def _files(folder: Path, end: str) -> dict[tuple[str, str], Path]:
-    """The files <folder>/<city>/<name><end> by (city, name), sorted by path.
+def _files(folder: Path, end: str) -> list[tuple[str, str]]:
+    """(city, name) of the files <folder>/<city>/<name><end>, sorted by path.
 
-    Raises FileNotFoundError for files that only look so, such as aachen_0.PNG: on one system they
-    would be found, on another not.
+    Raises FileNotFoundError for names that only look alike, such as x_leftImg8bit.PNG: one system
+    would find them, another would not.
     """
-    found, odd = {}, []
+    found = []
+    odd = []
+    kind = end.rpartition("_")[2].partition(".")[0].lower()
     for path in visible_files(folder):
         parts = path.relative_to(folder).parts
         if len(parts) == 2 and path.name.endswith(end):
-            found[parts[0], path.name.removesuffix(end)] = path
-        elif path.stem.lower().endswith(Path(end).stem.lower()):
+            found.append((parts[0], path.name.removesuffix(end)))
+        elif kind in path.name.lower():
             odd.append("/".join(parts))
     if odd:
         raise FileNotFoundError(f"expected {folder}/<city>/<name>{end}, found:{listed(odd)}")
@@ -156,10 +161,7 @@ def check_csv(paths, root) -> list[str]:
             seen[row.image] = path
             problems += _check_row(row, root, pixels)
         if not (root / "classes.json").exists() and _look_like_train_ids(pixels):
-            problems.append(
-                f"{path}: its labels hold train ids, not label ids: none above 18, and 1 to 6 "
-                "where label ids have hardly any; take the files gtFine_labelIds.png"
-            )
+            problems.append(f"{path}: its labels hold train ids; take the files gtFine_labelIds")
     return problems
 
 
@@ -223,7 +225,25 @@ def find_index(root, split: str) -> Path:
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
     known = {row.image for row in find_rows(root, split)}
-    if not all(row.image in known for row in read_csv(path)):
+    rows = read_csv(path)
+    if not all(row.image in known for row in rows):
         count = write_csv(root, split, path)
         print(f"{split}.csv named frames that are gone: written anew, {count} rows")
+    elif len(rows) < len(known):
+        print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path
+
+
+def fingerprint(rows: list[Row], root) -> dict:
+    """What a run remembers of its data: how many rows, a hash of them, and one of their labels.
+
+    The last is left out where the label files are gone and a cache stands for them.
+    """
+    names = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    found = {"frames": len(rows), "rows": names[:16]}
+    labels = hashlib.sha256()
+    with suppress(OSError):
+        for row in rows:
+            labels.update(Path(root, row.label).read_bytes())
+        found["labels"] = labels.hexdigest()[:16]
+    return found

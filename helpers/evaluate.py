@@ -15,13 +15,15 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from helpers.checkpoints import load_model
+from helpers.config import require
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
-from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet
+from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import find_root
 from helpers.progress import progress_bar
+from helpers.recipes import check_sizes
 
 
 @dataclass
@@ -68,8 +70,8 @@ class Scores:
         """
         if self.pixels == 0:
             raise ValueError(
-                "this split has no labeled pixel (the test labels of Cityscapes are withheld): "
-                "evaluate on val, or write a submission"
+                "this split has no labeled pixel: all is void in this label set (the test labels "
+                "of Cityscapes are withheld): evaluate on val, or write a submission"
             )
         if not math.isfinite(self.loss_sum):
             raise ValueError("the model's loss is not a finite number: its weights are broken")
@@ -163,6 +165,7 @@ def dataset_for(info: dict, root, split: str, limit: int | None = None) -> Citys
     """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below
     `root`.
     """
+    check_classes(info["label_set"], root)
     rows = find_rows(root, split)[:limit]
     return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
@@ -177,9 +180,12 @@ def main(arguments=None) -> None:
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
+    require(1, 1e9, batch_size=args.batch_size)
     device = find_device()
     model, info = load_model(args.checkpoint, device)
     dataset = dataset_for(info, find_root(args.root), args.split)
+    if args.batch_size > 1:
+        check_sizes(dataset)
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)
     scores = evaluate(model, batches, dataset.label_set, per_frame=True)
     result = scores.as_dict()

@@ -37,7 +37,7 @@ def atomic_file(path) -> Iterator[Path]:
             "(COURSE_RUNS, COURSE_CACHE, COURSE_DATA), nothing was lost",
         ) from error
     finally:
-        # On a disk that became read-only even this fails, and would hide the reason above.
+        # On a read-only disk even this fails, and would hide the reason.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
@@ -54,8 +54,7 @@ def locked(folder, wait: bool = False) -> Iterator[None]:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise BlockingIOError(
-            f"another process is working in {folder}: wait for it, or choose another name "
-            f"(if there is none, remove {lock.lock_file})"
+            f"another process works in {folder}: wait, or choose another name ({lock.lock_file})"
         ) from None
     except (OSError, NotImplementedError):
         pass  # a disk without locks, such as Google Drive, or not writable: writing will say so
