@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
@@ -177,8 +178,8 @@ def main(arguments=None) -> None:
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
-    device = find_device()
-    model, info = load_model(args.checkpoint, device)
+    command.ensure_data(args.root)
+    model, info = load_model(args.checkpoint, find_device())
     dataset = dataset_for(info, find_root(args.root), args.split)
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)
     scores = evaluate(model, batches, dataset.label_set, per_frame=True)
@@ -195,4 +196,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

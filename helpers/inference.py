@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
@@ -259,16 +260,13 @@ def main(arguments=None) -> None:
         "--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)"
     )
     args = parser.parse_args(arguments)
-    try:
-        model, info = load_model(args.checkpoint, find_device())
-        for path in args.photographs:
-            budget = int(args.budget * 2**30)
-            files = label_photograph(path, model, info, args.output, flip=args.flip, budget=budget)
-            for written in files:
-                print(written)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
+    model, info = load_model(args.checkpoint, find_device())
+    for path in args.photographs:
+        budget = int(args.budget * 2**30)
+        files = label_photograph(path, model, info, args.output, flip=args.flip, budget=budget)
+        for written in files:
+            print(written)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
