@@ -5,14 +5,16 @@ text: texts, colors and the data drawn, rounded, so that a test that compares st
 a figure that shows something else.
 """
 
+import json
 import math
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Patch
+from matplotlib.patches import FancyBboxPatch, Patch
 
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
+from helpers.paths import ROOT
 
 matplotlib.rcParams.update(
     {
@@ -87,6 +89,43 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
     for axis, picture, title in zip(axes.flat, pictures, titles):
         axis.imshow(picture, cmap="gray")
         axis.set_title(title)
+    return figure
+
+
+def numbers(axis, values: np.ndarray, color: str = "white") -> None:
+    """Write each value of a small integer array [h, w] into its pixel of `axis`."""
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            axis.text(column, row, values[row, column], color=color, ha="center", va="center")
+
+
+def picture_file(name: str, width: float = 12.0):
+    """A figure that shows images/<name>, `width` inches wide."""
+    picture = plt.imread(ROOT / "images" / name)
+    height, across = picture.shape[:2]
+    figure = plt.figure(figsize=(width, width * height / across))
+    axis = figure.add_axes([0, 0, 1, 1])
+    axis.imshow(picture, interpolation="antialiased")
+    axis.axis("off")
+    return figure
+
+
+def course_map(chapter: str):
+    """The pipeline of the course with the box of one chapter lit; `chapter` is "00" to "09"."""
+    figure = picture_file("map.png")
+    axis = figure.axes[0]
+    boxes = json.loads((ROOT / "images" / "map.json").read_text(encoding="utf-8"))
+    left, top, right, bottom = boxes[chapter]
+    frame = FancyBboxPatch(
+        (left, top),
+        right - left,
+        bottom - top,
+        boxstyle="round,pad=4",
+        facecolor="none",
+        edgecolor="#f0a202",
+        linewidth=4,
+    )
+    axis.add_patch(frame)
     return figure
 
 

@@ -5,20 +5,20 @@ from dataclasses import replace
 import torch
 
 from helpers.config import TrainConfig
-from helpers.csv_index import read_csv, write_csv
+from helpers.csv_index import find_index, read_csv
 from helpers.dataset import CityscapesDataset
 from helpers.fcn import ThinFCN
 from helpers.frame_cache import FrameCache
 from helpers.labels import find_label_set, read_label_set
-from helpers.normalization import channel_statistics
-from helpers.paths import check_root, find_root, runs_dir
+from helpers.normalization import channel_statistics, find_statistics
+from helpers.paths import check_root, find_root
 from helpers.unet import UNet
 
 STRIDES = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}  # of TrainConfig.model
 
 
 def make_datasets(config: TrainConfig, progress: bool = True):
-    """(config with mean and std, training set, validation set); writes their CSVs and caches."""
+    """(config with mean and std, training set, validation set), from the index and with caches."""
     root = check_root(find_root(config.root))
     view = config.make_view()
     label_set = find_label_set(config.label_set)
@@ -26,12 +26,13 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         label_set = read_label_set(config.classes)
     rows = {}
     for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
-        path = runs_dir() / config.name / f"{split}.csv"
-        write_csv(root, split, path)
-        rows[split] = read_csv(path)[:limit]
+        rows[split] = read_csv(find_index(root, split))[:limit]
     if config.mean is None or config.std is None:
-        paths = [root / row.image for row in rows["train"]]
-        statistics = channel_statistics(paths, progress=progress)
+        if config.train_limit is None:
+            statistics = find_statistics(root, rows["train"], progress)
+        else:
+            paths = [root / row.image for row in rows["train"]]
+            statistics = channel_statistics(paths, progress=progress)
         config = replace(config, mean=statistics.mean, std=statistics.std)
 
     datasets = []
