@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts import setup_cell
 
@@ -46,7 +47,7 @@ def apply(address: str, root: Path = ROOT) -> None:
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
-if __name__ == "__main__":
+def main() -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else origin()
     if not address.startswith("https://"):
         raise SystemExit(
@@ -55,3 +56,7 @@ if __name__ == "__main__":
         )
     apply(address)
     print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "changed_outputs.json"
@@ -94,7 +95,8 @@ def change(notebook, generator: random.Random) -> dict:
     return changes
 
 
-def main(chapters: list[str]) -> None:
+def main() -> None:
+    chapters = sys.argv[1:]
     results = json.loads(RESULTS.read_text())["chapters"] if RESULTS.exists() else {}
     for chapter in chapters:
         [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
@@ -152,4 +154,4 @@ def main(chapters: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command.run(main)

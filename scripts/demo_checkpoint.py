@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from extras.reproduction.certificate import machine
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for, evaluate
 from helpers.files import write_json
@@ -29,8 +30,8 @@ COMMANDS = (
 
 
 def main() -> None:
-    for command in COMMANDS:
-        subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, check=True)
+    for line in COMMANDS:
+        subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=ROOT, check=True)
     model, info = load_model(CHECKPOINT)
     scores = evaluate(model, dataset_for(info, CITY, "val")).as_dict()
     found = machine()
@@ -58,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

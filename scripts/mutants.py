@@ -32,6 +32,8 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
+from helpers import command
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HOME = Path(tempfile.gettempdir()) / "course-mutants"
@@ -330,7 +332,8 @@ def store(what: str, entries: list[dict], waiting: list[dict]) -> None:
     shutil.move(HOME / "new.json", RESULTS)
 
 
-def main(what: str) -> None:
+def main() -> None:
+    what = sys.argv[1]
     prepare()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known = {
@@ -400,4 +403,4 @@ def main(what: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    command.run(main)

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import build_city, pin
 from scripts.setup_cell import SETUP
@@ -80,8 +81,12 @@ def run(path: Path) -> None:
     print(f"{path.name}: {len(text)} bytes")
 
 
-if __name__ == "__main__":
+def main() -> None:
     pin()
     build_city()
     for name in sys.argv[1:] or sorted((ROOT / "notebooks").glob("*.ipynb")):
         run(Path(name))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -6,6 +6,7 @@ python -m scripts.results
 import json
 
 from extras.reproduction.certificate import REPORTED
+from helpers import command
 from helpers.paths import ROOT
 
 README = ROOT / "README.md"
@@ -187,6 +188,10 @@ def write(text: str) -> str:
     return before + block() + rest.split(END)[1]
 
 
-if __name__ == "__main__":
+def main() -> None:
     README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print("README.md: results written")
+
+
+if __name__ == "__main__":
+    command.run(main)

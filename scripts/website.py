@@ -12,10 +12,12 @@ import re
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import CITY, build_city, pin
 
@@ -147,26 +149,19 @@ class Warnings:
         return [line for line in plain.splitlines() if line.strip()]
 
 
-if __name__ == "__main__":
-    try:
-        import furo
-        import latex2mathml
-        import myst_nb
-    except ImportError as error:
-        raise SystemExit(
-            f"the site needs {error.name}: pip install -r tests/requirements.txt"
-        ) from None
+def main() -> None:
+    for name in ("furo", "latex2mathml", "myst_nb"):
+        if find_spec(name) is None:
+            raise SystemExit(f"the site needs {name}: pip install -r tests/requirements.txt")
     pin()
     build_city()
     target = ROOT / "site"
     found = build(target)
-    print(
-        "\n".join(
-            [
-                *found,
-                f"site/index.html: {len(list(target.rglob('*.html')))} pages, "
-                f"{sum(p.stat().st_size for p in target.rglob('*') if p.is_file()) / 1e6:.0f} MB",
-            ]
-        )
-    )
+    pages = len(list(target.rglob("*.html")))
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
+    print("\n".join([*found, f"site/index.html: {pages} pages, {size:.0f} MB"]))
     sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    command.run(main)

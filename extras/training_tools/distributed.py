@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from extras.training_tools.gpu_batches import GpuLoader
-from helpers import training
+from helpers import command, training
 from helpers.config import TrainConfig
 from helpers.device import find_device
 from helpers.evaluate import Scores, score_batches
@@ -198,4 +198,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -12,7 +12,7 @@ scale.
 import numpy as np
 import torch
 
-from helpers import training
+from helpers import command, training
 from helpers.config import TrainConfig
 from helpers.labels import IGNORE, KNOWN_IDS
 
@@ -111,5 +111,9 @@ def gpu_run(config: TrainConfig, progress: bool = True) -> training.Run:
     return run
 
 
-if __name__ == "__main__":
+def main() -> None:
     training.main(make_run=gpu_run)
+
+
+if __name__ == "__main__":
+    command.run(main)
