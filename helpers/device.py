@@ -10,11 +10,11 @@ import sys
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-import psutil  # comes with ipykernel
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from helpers.paths import find_root
+from helpers import command
+from helpers.paths import find_root, missing_folders, origin
 
 
 def find_device() -> torch.device:
@@ -152,23 +152,33 @@ def report() -> str:
         device = torch.device("cpu")
         chosen = str(error)
     root = find_root()
-    memory = psutil.virtual_memory().total / 2**30
     threads = torch.get_num_threads()
 
     lines = [f"python       {sys.version.split()[0]} on {platform.platform()}"]
     for name in PACKAGES:
         lines.append(f"{name:12s} {_version(name)}")
     lines.append(f"device       {chosen}, {os.cpu_count()} processors, {threads} torch threads")
-    lines.append(f"memory       {memory:.0f} GiB")
+    lines.append(f"memory       {_memory()}")
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         size = card.total_memory / 2**30
         lines.append(f"gpu          {card.name}, {size:.0f} GiB, amp {amp_dtype(device)}")
         lines.append("recipe A     a step of 16 crops needs, by a formula (helpers/device.py):")
         lines += ["             " + line for line in memory_ladder(size)]
-    there = "found" if root.is_dir() else "not there yet"
-    lines.append(f"dataset root {root} ({there})")
+    there = "not there yet"
+    if root.is_dir():
+        missing = missing_folders(root)
+        there = f"without {' and '.join(missing)}" if missing else "found"
+    lines.append(f"dataset root {root} ({origin(root)}; {there})")
     return "\n".join(lines)
+
+
+def _memory() -> str:
+    try:
+        import psutil  # comes with the notebooks' kernel; a server may lack it
+    except ImportError:
+        return "unknown without psutil"
+    return f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def _version(name: str) -> str:
@@ -178,5 +188,9 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-if __name__ == "__main__":
+def main() -> None:
     print(report())
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import require
 from helpers.csv_index import find_rows
@@ -189,8 +190,8 @@ def main(arguments=None) -> None:
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
     require(1, 1e9, batch_size=args.batch_size)
-    device = find_device()
-    model, info = load_model(args.checkpoint, device)
+    command.ensure_data(args.root)
+    model, info = load_model(args.checkpoint, find_device())
     dataset = dataset_for(info, find_root(args.root), args.split)
     if args.batch_size > 1:
         check_sizes(dataset)
@@ -209,4 +210,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

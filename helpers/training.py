@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from helpers import checkpoints
+from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
 from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
@@ -415,17 +415,31 @@ def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
 def main(arguments=None, make_run=make_run) -> None:
     """Train as the command line says, on `make_run(config)`."""
     config, export = parse(arguments)
+    command.ensure_data(config.root)
     run = make_run(config)
     if run.progress:
         print(
             f"training {config.name} on {run.device}: {len(run.train_set)} frames, "
             f"{config.epochs} epochs; results in {shown(run.folder)}"
         )
-    run.fit()
+    try:
+        run.fit()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on(run)) from None
     if export and run.rank == 0:
         path = checkpoints.save_model(export, run.model, run.info())
         print(f"exported {shown(path)}, {path.stat().st_size} bytes")
 
 
+def how_to_go_on(run: Run) -> str:
+    """What to do after Ctrl-C."""
+    if not run.history:
+        return "stopped before the first epoch was done; the same command begins again"
+    return (
+        f"stopped; {shown(run.folder / 'last.pt')} holds {len(run.history)} of "
+        f"{run.config.epochs} epochs; the same command goes on"
+    )
+
+
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from extras.training_tools.gpu_batches import GpuLoader
-from helpers import training
+from helpers import command, training
 from helpers.config import TrainConfig
 from helpers.device import find_device
 from helpers.evaluate import Scores, score_batches
@@ -197,4 +197,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from helpers import training
+from helpers import command, training
 from helpers.config import TrainConfig
 from helpers.labels import IGNORE
 from helpers.training import Run
@@ -163,5 +163,9 @@ def gpu_run(config: TrainConfig, progress: bool = True, folder=None) -> GpuRun:
     return training.make_run(config, progress, folder, GpuRun, GpuLoader)
 
 
-if __name__ == "__main__":
+def main() -> None:
     training.main(make_run=gpu_run)
+
+
+if __name__ == "__main__":
+    command.run(main)
