@@ -196,7 +196,9 @@ def test_semicolons_are_named(root):
 
 
 def test_an_index_that_is_missing_says_what_writes_it(root):
-    with pytest.raises(FileNotFoundError, match="nothing.csv does not exist; write it with write_csv"):
+    with pytest.raises(
+        FileNotFoundError, match="nothing.csv does not exist; write it with write_csv"
+    ):
         read_csv(root / "nothing.csv")
 
 
