@@ -79,6 +79,8 @@ def _files(folder: Path, end: str) -> list[tuple[str, str]]:
     found = []
     odd = []
     kind = end.rpartition("_")[2].partition(".")[0].lower()
+    if not folder.is_dir():  # the withheld labels of a test split, for example
+        return found
     for path in visible_files(folder):
         parts = path.relative_to(folder).parts
         if len(parts) == 2 and path.name.endswith(end):
