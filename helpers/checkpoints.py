@@ -1,6 +1,4 @@
-"""Checkpoints: written whole or not at all, read as plain tensors, refused in words when they do
-not fit.
-"""
+"""Checkpoints: written whole or not at all, and read as plain tensors."""
 
 import errno
 import hashlib
@@ -57,41 +55,44 @@ def load(path) -> dict:
 
 
 def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
-    """Copy `weights` into `model`; raises ValueError that names the file and the first differences."""
+    """Copy `weights` into `model`; ValueError with the first differences if they do not fit."""
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     stored = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = [
-        f"{name}: stored {stored.get(name, 'nothing')}, model {own.get(name, 'nothing')}"
-        for name in sorted(own.keys() | stored.keys())
-        if own.get(name) != stored.get(name)
-    ]
+    wrong = []
+    for name in sorted(own.keys() | stored.keys()):
+        if own.get(name) != stored.get(name):
+            here = own.get(name, "nothing")
+            there = stored.get(name, "nothing")
+            wrong.append(f"{name}: stored {there}, model {here}")
+    if len(wrong) > 5:
+        wrong[5:] = [f"... {len(wrong)} in all"]
     if wrong:
-        listed = "\n  ".join(wrong[:5] + ([f"... {len(wrong)} in all"] if len(wrong) > 5 else []))
+        listed = "\n  ".join(wrong)
         raise ValueError(f"{path} belongs to another architecture:\n  {listed}")
     model.load_state_dict(weights)
 
 
 def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
-    """A model alone, for use: weights (half precision) and `info` (label_set, view, mean, std,
-    history, ...).
+    """A model alone, for use: its weights and `info` (label_set, view, mean, std, history, ...).
+
+    `half` stores the weights in half precision.
     """
     weights = {}
     for name, value in model.state_dict().items():
-        shorten = half and value.is_floating_point()
-        weights[name] = value.cpu().to(torch.float16) if shorten else value.cpu()
+        value = value.cpu()
+        if half and value.is_floating_point():
+            value = value.to(torch.float16)
+        weights[name] = value
     return save(path, {"format": FORMAT, **network_entry(model), "model": weights, "info": info})
 
 
 def network_entry(model: torch.nn.Module) -> dict:
-    """What a checkpoint says of its network: the name of its class and the arguments that build it
-    again.
-    """
+    """What a checkpoint says of its network: its class and the arguments that build it again."""
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
-    """(model in eval mode, info) from a file of `save_model` or of a training run; weights in
-    float32.
+    """(model in eval mode, float32; info) from a file of `save_model` or of a training run.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
     """

@@ -1,6 +1,4 @@
-"""Everything that decides a training run, as one frozen dataclass, and the command line that fills
-it.
-"""
+"""Everything that decides a training run, and the command line that fills it."""
 
 import argparse
 from dataclasses import dataclass, fields, replace
@@ -11,8 +9,10 @@ from helpers.windows import View
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides a training run. The defaults are the recipe of the course: 572x572
-    center crops, 388x388 labels, no padding, width 64, Adam 1e-4, 30 epochs, plain cross entropy.
+    """Everything that decides a training run.
+
+    The defaults are recipe A: 572x572 center crops, 388x388 labels, no padding, width 64, Adam
+    1e-4, 30 epochs, plain cross entropy.
     """
 
     name: str = "recipe"
@@ -54,27 +54,24 @@ class TrainConfig:
 
     @classmethod
     def demo(cls, **changes) -> "TrainConfig":
-        """Whole frames at quarter scale, same padding, batch norm, width 8: what a CPU trains in
-        minutes.
-        """
-        return replace(
-            cls(
-                name="demo",
-                view="frame",
-                padding="same",
-                norm="batch",
-                width=8,
-                dropout=0.0,
-                epochs=24,
-                batch_size=2,
-                learning_rate=3e-3,
-                schedule="cosine",
-                augment=True,
-            ),
-            **changes,
+        """Whole frames at quarter scale and a thin padded network: what a CPU trains in minutes."""
+        demo = cls(
+            name="demo",
+            view="frame",
+            padding="same",
+            norm="batch",
+            width=8,
+            dropout=0.0,
+            epochs=24,
+            batch_size=2,
+            learning_rate=3e-3,
+            schedule="cosine",
+            augment=True,
         )
+        return replace(demo, **changes)
 
     def make_view(self) -> View:
+        """The view of the frames that this config trains on."""
         return View(self.view, self.size, self.padding, self.depth, self.height)
 
 
@@ -94,11 +91,19 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
     parser.add_argument(
         "--export", metavar="FILE", help="write the final model in half precision to FILE"
     )
+    # One option per field of TrainConfig; mean and std come from the data.
     for field in fields(TrainConfig):
-        kind = {int: int, int | None: int, float: float}.get(field.type, _text)
-        how = {"action": argparse.BooleanOptionalAction} if field.type is bool else {"type": kind}
-        if field.name not in ("mean", "std"):
-            parser.add_argument("--" + field.name.replace("_", "-"), **how)
+        option = "--" + field.name.replace("_", "-")
+        if field.name in ("mean", "std"):
+            continue
+        if field.type is bool:
+            parser.add_argument(option, action=argparse.BooleanOptionalAction)
+        elif field.type in (int, int | None):
+            parser.add_argument(option, type=int)
+        elif field.type is float:
+            parser.add_argument(option, type=float)
+        else:
+            parser.add_argument(option, type=text_or_none)
     given = vars(parser.parse_args(arguments))
     export = given.pop("export", None)
     preset = given.pop("preset", None)
@@ -106,8 +111,10 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
         preset = "demo" if find_device().type == "cpu" else "recipe"
         if preset == "demo":
             print("no GPU found: training the thin demo; --preset recipe trains the full one")
-    return (TrainConfig.demo(**given) if preset == "demo" else TrainConfig(**given)), export
+    config = TrainConfig.demo(**given) if preset == "demo" else TrainConfig(**given)
+    return config, export
 
 
-def _text(value: str) -> str | None:
+def text_or_none(value: str) -> str | None:
+    """A word of the command line; "none" stands for None."""
     return None if value == "none" else value

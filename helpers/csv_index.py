@@ -3,6 +3,7 @@ hand).
 """
 
 import csv
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from helpers.files import atomic_file
 from helpers.images import open_image, open_label
 from helpers.labels import KNOWN_IDS
-from helpers.paths import check_root
+from helpers.paths import check_root, runs_dir
 
 SPLITS = ("train", "val", "test")
 IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -71,7 +72,7 @@ def find_rows(root, split: str) -> list[Row]:
 
 
 def write_csv(root, split: str, path) -> int:
-    """Write the index of one split to `path` and return its number of rows. UTF-8, "\\n" line ends."""
+    """Write the index of one split to `path`, as UTF-8, and return its number of rows."""
     rows = find_rows(root, split)
     with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=Row._fields, lineterminator="\n")
@@ -154,3 +155,28 @@ def _check_row(row: Row, root: Path) -> list[str]:
     if len(set(sizes)) > 1:
         problems.append(f"{row.image} is {sizes[0]} but {row.label} is {sizes[1]}")
     return problems
+
+
+def index_folder(root) -> Path:
+    """Where the index of a data set stands: runs/index/<name>-<8 hex digits of its path>."""
+    place = Path(root).resolve()
+    digest = hashlib.sha256(place.as_posix().encode()).hexdigest()
+    return runs_dir() / "index" / f"{place.name}-{digest[:8]}"
+
+
+def find_index(root, split: str) -> Path:
+    """The CSV of a split, as chapter 03 writes it; made here if it is missing or out of date.
+
+    A line says when it is. Rows that somebody took out on purpose stay out; rows whose files are
+    gone do not stay.
+    """
+    path = index_folder(root) / f"{split}.csv"
+    if not path.is_file():
+        count = write_csv(root, split, path)
+        print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
+        return path
+    known = {row.image for row in find_rows(root, split)}
+    if not all(row.image in known for row in read_csv(path)):
+        count = write_csv(root, split, path)
+        print(f"{split}.csv named frames that are gone: written anew, {count} rows")
+    return path

@@ -1,4 +1,4 @@
-"""The dataset: from a row of the CSV to a pair of tensors. Chapter 05 builds it by hand."""
+"""The dataset: from a row of the CSV to a pair of tensors. Chapter 05 builds it."""
 
 import numpy as np
 import torch
@@ -14,34 +14,39 @@ from helpers.windows import View, reduce_image, reduce_label
 def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_19):
     """Frame and label ids of one row, reduced as the view wants: uint8 [H, W, 3] and uint8 [H, W].
 
-    A row without a label gets one that is all 0 (unlabeled). Sizes that differ raise ValueError
-    naming both files.
+    A row without a label gets one that is all 0 (unlabeled). Sizes that differ, and ids that no
+    label set knows, raise ValueError naming the files.
     """
     image = open_image(f"{root}/{row.image}")
-    if not row.label:
-        label = np.zeros(image.shape[:2], np.uint8)
-    else:
+    height, width = image.shape[:2]
+    if row.label:
         label = open_label(f"{root}/{row.label}")
-        if label.shape != image.shape[:2]:
-            raise ValueError(
-                f"{root}/{row.image} is {image.shape[1]}x{image.shape[0]} but its label "
-                f"{row.label} is {label.shape[1]}x{label.shape[0]}; they must show the same frame"
-            )
-        try:
-            label_set.encode(
-                label[label > KNOWN_IDS[-1]]
-            )  # only these can be unknown; saves a pass over the frame
-        except ValueError as error:
-            raise ValueError(f"{root}/{row.label}: {error}") from error
-    factor = view.factor(image.shape[0])
+    else:
+        label = np.zeros((height, width), np.uint8)
+    if label.shape != (height, width):
+        raise ValueError(
+            f"{root}/{row.image} is {width}x{height} but its label {row.label} is "
+            f"{label.shape[1]}x{label.shape[0]}; they must show the same frame"
+        )
+
+    # Only ids above the last known one can be unknown: looking at them alone saves a pass.
+    suspects = label[label > KNOWN_IDS[-1]]
+    try:
+        label_set.encode(suspects)
+    except ValueError as error:
+        raise ValueError(f"{root}/{row.label}: {error}") from error
+
+    factor = view.factor(height)
     return reduce_image(image, factor), reduce_label(label, factor)
 
 
 def normalize(image: np.ndarray, mean, std) -> torch.Tensor:
-    """uint8 [H, W, 3] to float32 [3, H, W]: scaled to 0..1, then (x - mean) / std for each channel."""
-    tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(255)
-    mean, std = (torch.tensor(v, dtype=torch.float32).view(3, 1, 1) for v in (mean, std))
-    return tensor.sub_(mean).div_(std)
+    """uint8 [H, W, 3] to float32 [3, H, W]: scaled to 0..1, then (x - mean) / std per channel."""
+    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
+    scaled = torch.from_numpy(channels_first).float().div_(255)
+    mean = torch.tensor(mean, dtype=torch.float32).view(3, 1, 1)
+    std = torch.tensor(std, dtype=torch.float32).view(3, 1, 1)
+    return scaled.sub_(mean).div_(std)
 
 
 class CityscapesDataset(Dataset):
@@ -94,36 +99,37 @@ class CityscapesDataset(Dataset):
         return read_pair(self.rows[index], self.root, View("crop"), self.label_set)[1]
 
     def draw(self, index: int, shape) -> tuple[int, int, bool]:
-        """(top, left, flip): where pair `index` begins in a frame of `shape`, and whether it is
-        mirrored.
+        """(top, left, flip): where the label window of pair `index` begins in a frame of `shape`,
+        and whether the pair is mirrored.
 
         The center, not mirrored; with `augment` at random. It depends on (seed, epoch, index)
         alone, so that an interrupted training can be continued exactly.
         """
-        height, width = self.view.label_shape(*shape[:2])
-        top = (shape[0] - height) // 2
-        left = (shape[1] - width) // 2
+        rows, columns = shape[:2]
+        height, width = self.view.label_shape(rows, columns)
+        top = (rows - height) // 2
+        left = (columns - width) // 2
         if not self.augment:
             return top, left, False
+
         random = np.random.PCG64([self.seed, self.epoch, index])
         flip = random.random_raw() % 2 == 1
-        if self.view.kind == "crop" and shape[0] > height:
-            top = random.random_raw() % (shape[0] - height + 1)
-        if self.view.kind == "crop" and shape[1] > width:
-            left = random.random_raw() % (shape[1] - width + 1)
+        if self.view.kind == "crop" and rows > height:
+            top = random.random_raw() % (rows - height + 1)
+        if self.view.kind == "crop" and columns > width:
+            left = random.random_raw() % (columns - width + 1)
         return top, left, flip
 
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The windows before they become tensors: image uint8 [H, W, 3], train ids uint8 [h, w]."""
-        if self.cache is not None:
-            image, label = self.cache[index]
-        else:
+        if self.cache is None:
             image, label = read_pair(self.rows[index], self.root, self.view, self.label_set)
+        else:
+            image, label = self.cache[index]
 
         top, left, flip = self.draw(index, image.shape)
-        if (
-            self.cache is None or not self.cache.cropped
-        ):  # else the cache holds the windows themselves
+        holds_windows = self.cache is not None and self.cache.cropped
+        if not holds_windows:
             image, label = self.view.pair(image, label, top, left)
         target = self.train_id_of[label]
         if flip:
@@ -133,4 +139,6 @@ class CityscapesDataset(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         image, target = self.pair(index)
-        return normalize(image, self.mean, self.std), torch.from_numpy(target.astype(np.int64))
+        image = normalize(image, self.mean, self.std)
+        target = torch.from_numpy(target.astype(np.int64))
+        return image, target

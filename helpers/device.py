@@ -1,5 +1,6 @@
-"""Which device to compute on, and a report of the machine for bug reports: `python -m
-helpers.device`.
+"""Which device to compute on, and a report of the machine for bug reports.
+
+python -m helpers.device
 """
 
 import os
@@ -15,30 +16,32 @@ from helpers.paths import find_root
 
 def find_device() -> torch.device:
     """$COURSE_DEVICE if set; else CUDA, else Apple's GPU, else the CPU."""
-    found = (
-        "cuda"
-        if torch.cuda.is_available()
-        else "mps"
-        if torch.backends.mps.is_available()
-        else "cpu"
-    )
-    return torch.device(os.environ.get("COURSE_DEVICE") or found)
+    name = os.environ.get("COURSE_DEVICE")
+    if name:
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
 
 
 def amp_dtype(device: torch.device) -> torch.dtype | None:
-    """The dtype for mixed precision: bfloat16 on CUDA where supported, else float16; None elsewhere
-    (float32).
+    """The number format for mixed precision; None means float32 throughout.
+
+    bfloat16 on CUDA cards that have it, float16 on older ones, None elsewhere.
     """
     if device.type != "cuda":
         return None
-    return (
-        torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    )
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float16
 
 
 def prepare(device: torch.device, deterministic: bool = False) -> None:
-    """CUDA: TF32 for float32, and the fastest convolution for each size, or (slower) one that
-    repeats its bits.
+    """On CUDA: TF32 for float32, and the fastest convolution for each size.
+
+    `deterministic` takes, more slowly, one that gives the same bits every time.
     """
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -47,37 +50,37 @@ def prepare(device: torch.device, deterministic: bool = False) -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "matplotlib",
+    "ipywidgets",
+    "jupyterlab",
+    "nbval",
+)
+
+
 def report() -> str:
     """Versions, device, memory and the dataset root, one per line."""
-    device, root = find_device(), find_root()
+    device = find_device()
+    root = find_root()
+    memory = psutil.virtual_memory().total / 2**30
+    threads = torch.get_num_threads()
+
     lines = [f"python       {sys.version.split()[0]} on {platform.platform()}"]
-    lines += [
-        f"{name:12s} {_version(name)}"
-        for name in (
-            "torch",
-            "torchvision",
-            "numpy",
-            "pillow",
-            "matplotlib",
-            "ipywidgets",
-            "jupyterlab",
-            "nbval",
-        )
-    ]
-    lines += [
-        f"device       {device}, {os.cpu_count()} processors, {torch.get_num_threads()} torch "
-        "threads",
-        f"memory       {psutil.virtual_memory().total / 2**30:.0f} GiB",
-    ]
+    for name in PACKAGES:
+        lines.append(f"{name:12s} {_version(name)}")
+    lines.append(f"device       {device}, {os.cpu_count()} processors, {threads} torch threads")
+    lines.append(f"memory       {memory:.0f} GiB")
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
-        lines.append(
-            f"gpu          {card.name}, {card.total_memory / 2**30:.0f} GiB, amp "
-            f"{amp_dtype(device)}"
-        )
-    return "\n".join(
-        [*lines, f"dataset root {root} ({'found' if root.is_dir() else 'not there yet'})"]
-    )
+        size = card.total_memory / 2**30
+        lines.append(f"gpu          {card.name}, {size:.0f} GiB, amp {amp_dtype(device)}")
+    there = "found" if root.is_dir() else "not there yet"
+    lines.append(f"dataset root {root} ({there})")
+    return "\n".join(lines)
 
 
 def _version(name: str) -> str:

@@ -2,8 +2,8 @@
 
 `ThinFCN` is what the course trains from scratch: VGG16's plan of layers, thin, with batch norm.
 `FCN32s`, `FCN16s` and `FCN8s` are the paper's own networks, on VGG16 and aligned as in the authors'
-code: 100 pixels of padding at the first convolution, poolings that round up, and crops whose offsets
-the end of the chapter derives.
+code: 100 pixels of padding at the first convolution, poolings that round up, and crops whose
+offsets the end of the chapter derives.
 """
 
 import torch

@@ -1,5 +1,6 @@
-"""What a figure shows, as one line of text: stored beside the picture, it lets a test compare
-figures by their data.
+"""What a figure shows, as one line of text.
+
+Stored beside the picture, it lets a test compare figures by their data.
 """
 
 import numpy as np
@@ -8,60 +9,72 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 
 def describe(figure) -> str:
-    """Size, and for each axis titles, labels, texts, legends with colors, and its data in rounded
-    numbers.
-    """
-    parts = ["x".join(f"{n:.3g}" for n in figure.get_size_inches())]
+    """Size, and of each axis the words, the legends with their colors, and the data, rounded."""
+    width, height = figure.get_size_inches()
+    parts = [f"{width:.3g}x{height:.3g}"]
     for axis in figure.axes:
-        text = [axis.get_title(), axis.get_title("left"), axis.get_xlabel(), axis.get_ylabel()]
-        text += [t.get_text() for t in axis.texts]
-        text += [_ticks(one) for one in (axis.xaxis, axis.yaxis)]
-        text += [f"image {_picture(i.get_array())}" for i in axis.images]
-        text += [
-            f"line {to_hex(line.get_color())} {_numbers(line.get_ydata())}" for line in axis.lines
-        ]
-        text += [
-            f"bar {to_hex(p.get_facecolor())} {p.get_height():.2g}x{p.get_width():.2g}"
-            for p in axis.patches
-            if hasattr(p, "get_height")
-        ]
-        text += [f"points {_numbers(c.get_offsets(), axis=0)}" for c in axis.collections]
-        parts.append(", ".join(t for t in [*text, _legend(axis.get_legend())] if t))
-    return "Figure " + "; ".join([*parts, *filter(None, map(_legend, figure.legends))])
+        parts.append(_axis(axis))
+    for legend in figure.legends:
+        parts.append(_legend(legend))
+    return "Figure " + "; ".join(parts)
+
+
+def _axis(axis) -> str:
+    text = [axis.get_title(), axis.get_title("left"), axis.get_xlabel(), axis.get_ylabel()]
+    for word in axis.texts:
+        text.append(word.get_text())
+    text.append(_ticks(axis.xaxis))
+    text.append(_ticks(axis.yaxis))
+    for image in axis.images:
+        text.append(f"image {_picture(image.get_array())}")
+    for line in axis.lines:
+        text.append(f"line {to_hex(line.get_color())} {_numbers(line.get_ydata())}")
+    for bar in axis.patches:
+        if hasattr(bar, "get_height"):
+            color = to_hex(bar.get_facecolor())
+            text.append(f"bar {color} {bar.get_height():.2g}x{bar.get_width():.2g}")
+    for points in axis.collections:
+        text.append(f"points {_numbers(points.get_offsets(), axis=0)}")
+    if axis.get_legend() is not None:
+        text.append(_legend(axis.get_legend()))
+    return ", ".join(word for word in text if word)
 
 
 def _ticks(axis) -> str:
     """The words along an axis, where somebody chose them."""
-    if not isinstance(axis.get_major_formatter(), (FixedFormatter, FuncFormatter)):
+    chosen = isinstance(axis.get_major_formatter(), (FixedFormatter, FuncFormatter))
+    if not chosen:
         return ""
     return "ticks " + " ".join(label.get_text() for label in axis.get_ticklabels())
 
 
 def _legend(legend) -> str:
-    if legend is None:
-        return ""
-    colors = [
-        to_hex(h.get_facecolor()) if hasattr(h, "get_facecolor") else ""
-        for h in legend.legend_handles
-    ]
-    return "legend " + " ".join(f"{t.get_text()} {c}" for t, c in zip(legend.get_texts(), colors))
+    entries = []
+    for text, handle in zip(legend.get_texts(), legend.legend_handles):
+        color = ""
+        if hasattr(handle, "get_facecolor"):
+            color = to_hex(handle.get_facecolor())
+        entries.append(f"{text.get_text()} {color}")
+    return "legend " + " ".join(entries)
 
 
 def _picture(values) -> str:
-    """Shape, mean of each channel, and mean of each quarter, so that a shift or a flip shows."""
+    """Shape, mean per channel, and mean of each quarter, so that a shift or a flip shows."""
     values = np.ma.masked_invalid(np.asarray(values, np.float64))
-    half_h, half_w = (n // 2 or 1 for n in values.shape[:2])
-    quarters = [
-        values[rows, columns].mean()
-        for rows in (slice(half_h), slice(half_h, None))
-        for columns in (slice(half_w), slice(half_w, None))
-        if values[rows, columns].size
-    ]
-    return f"{_numbers(values, axis=(0, 1))} quarters {' '.join(f'{q:.3g}' for q in quarters)}"
+    middle_row = values.shape[0] // 2 or 1
+    middle_column = values.shape[1] // 2 or 1
+    quarters = []
+    for rows in (slice(middle_row), slice(middle_row, None)):
+        for columns in (slice(middle_column), slice(middle_column, None)):
+            quarter = values[rows, columns]
+            if quarter.size:
+                quarters.append(f"{quarter.mean():.3g}")
+    return f"{_numbers(values, axis=(0, 1))} quarters {' '.join(quarters)}"
 
 
 def _numbers(values, axis=None) -> str:
     """Shape and mean of an array; three digits, so that the last bits of a float do not matter."""
     values = np.ma.masked_invalid(np.asarray(values, np.float64))
-    means = np.ma.atleast_1d(values.mean(axis=axis))
-    return f"{'x'.join(map(str, values.shape))} mean {' '.join(f'{m:.3g}' for m in means.filled(np.nan))}"
+    shape = "x".join(str(n) for n in values.shape)
+    means = np.ma.atleast_1d(values.mean(axis=axis)).filled(np.nan)
+    return f"{shape} mean {' '.join(f'{mean:.3g}' for mean in means)}"

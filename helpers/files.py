@@ -1,4 +1,4 @@
-"""Files written whole or not at all: after a full disk or a killed run the old file is still there."""
+"""Files written whole or not at all: after a full disk or a killed run the old one is there."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def write_text(path, text: str) -> Path:
 
 
 def write_json(path, value) -> Path:
-    """Write plain values as JSON, indented, with a line end after the last line; returns the path."""
+    """Write plain values as indented JSON and return the path."""
     return write_text(path, json.dumps(value, indent=1) + "\n")
 
 

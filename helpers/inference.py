@@ -1,7 +1,8 @@
-"""Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2). Chapter 10 builds
-it by hand.
+"""Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2).
 
-python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt --output predictions
+    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt
+
+Chapter 10 builds the tiles.
 """
 
 import argparse
@@ -21,40 +22,44 @@ from helpers.images import read_photograph
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, cut, reduce_image
 
-BUDGET = 2 << 30  # bytes one forward pass may take, roughly; a larger frame goes through in tiles
-# Same padding: context around a tile, a multiple of 16 above the 107 pixels that any output sees
+# Bytes that one forward pass may take, roughly; a larger frame goes through in tiles.
+BUDGET = 2 * 2**30
+
+# Same padding: the context around a tile, a multiple of 16 above the 107 pixels any output sees.
 REACH = 112
 
 
 def bytes_needed(model, height: int, width: int) -> int:
     """Roughly what a forward pass of a U-Net allocates; its widest moment is the last merge."""
-    return 4 * height * width * (6 * next(model.parameters()).shape[0] + 32)
+    width_of_network = next(model.parameters()).shape[0]
+    floats_per_pixel = 6 * width_of_network + 32
+    return 4 * floats_per_pixel * height * width
 
 
 class Span(NamedTuple):
     """One tile along one axis, in pixels of the frame."""
 
-    read_start: (
-        int  # the first pixel that the network reads; outside the frame it reads mirrored pixels
-    )
+    # What the network reads; outside the frame it reads mirrored pixels.
+    read_start: int
     read_length: int
-    keep_start: int  # the first pixel of the frame whose logits are kept
+
+    # The pixels of the frame whose logits are kept, and how many outputs come before them.
+    keep_start: int
     keep_length: int
-    skip: int  # how many of the network's outputs come before it
+    skip: int
 
 
 def plan_axis(length: int, view: View, tile: int) -> list[Span]:
-    """Tiles of `tile` label pixels along an axis of `length` pixels: together they keep every pixel
-    exactly once.
+    """Tiles of `tile` label pixels along an axis of `length` pixels.
+
+    Together they keep every pixel exactly once.
     """
-    window = view.legal(
-        length
-    )  # the label window: as in View.pair it is centered and may be larger than the frame
+    # As in View.pair, the label window is centered and may be larger than the frame.
+    window = view.legal(length)
     offset = (length - window) // 2
     reach = REACH if view.padding == "same" else 0
 
-    # All tiles must pool on one grid: only then do they agree with a single pass over the whole
-    # frame.
+    # All tiles must pool on one grid: only then do they agree with a single pass over the frame.
     grid = 2**view.depth
     step = max(grid, tile // grid * grid)
 
@@ -82,7 +87,7 @@ def plan_axis(length: int, view: View, tile: int) -> list[Span]:
 
 
 def tile_size(model, view: View, rows: int, columns: int, budget: int) -> int:
-    """The whole frame if one pass over it takes at most `budget` bytes, else the view's own size."""
+    """The whole frame if one pass over it takes at most `budget` bytes, else the view's size."""
     height = view.legal(rows)
     width = view.legal(columns)
     need = bytes_needed(model, height + 2 * view.margin, width + 2 * view.margin)
@@ -104,17 +109,19 @@ def forward(model, inputs: torch.Tensor, flip: bool) -> torch.Tensor:
 def tile_logits(
     model, image: np.ndarray, info: dict, tile: int | None = None, budget: int = BUDGET, flip=False
 ):
-    """Yield (top, left, logits float32 [classes, h, w]): pieces that cover `image`, uint8 [H, W,
-    3], exactly once.
+    """Yield (top, left, logits float32 [classes, h, w]) that cover `image` exactly once.
 
-    One mirrored pass where `budget` bytes allow it, else tiles; `tile` forces tiles of about that
-    many label pixels. Puts the model in eval mode.
+    `image` is uint8 [H, W, 3]. One mirrored pass where `budget` bytes allow it, else tiles; `tile`
+    forces tiles of about that many label pixels. Puts the model in eval mode.
     """
     model.eval()
     view = info["view"]
     device = next(model.parameters()).device
     height, width = image.shape[:2]
-    tile = view.legal(tile) if tile else tile_size(model, view, height, width, budget)
+    if tile is None:
+        tile = tile_size(model, view, height, width, budget)
+    else:
+        tile = view.legal(tile)
     for rows in plan_axis(height, view, tile):
         for columns in plan_axis(width, view, tile):
             window = cut(
@@ -123,16 +130,13 @@ def tile_logits(
             inputs = normalize(window, info["mean"], info["std"])[None]
             inputs = inputs.to(device, memory_format=torch.channels_last)
             logits = forward(model, inputs, flip)[0]
-            piece = logits.narrow(1, rows.skip, rows.keep_length).narrow(
-                2, columns.skip, columns.keep_length
-            )
+            piece = logits.narrow(1, rows.skip, rows.keep_length)
+            piece = piece.narrow(2, columns.skip, columns.keep_length)
             yield rows.keep_start, columns.keep_start, piece
 
 
 def assemble(pieces, height: int, width: int) -> torch.Tensor:
-    """Pieces (top, left, [classes, h, w]) put together: float32 [classes, height, width] on the
-    CPU.
-    """
+    """Pieces (top, left, [classes, h, w]) as one tensor [classes, height, width] on the CPU."""
     result = None
     for top, left, piece in pieces:
         if piece.shape[1:] == (height, width):
@@ -146,8 +150,7 @@ def assemble(pieces, height: int, width: int) -> torch.Tensor:
 
 
 def frame_pieces(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options):
-    """As tile_logits, at full resolution whatever the view: the logits of a reduced frame grow
-    bilinearly.
+    """As tile_logits, at full resolution: the logits of a reduced frame are interpolated.
 
     `info` is what load_model returns; without it the recipe's crop view, mean and deviation are
     taken. The logits are averaged over `scales` by which the network's input is resized (their
@@ -188,25 +191,30 @@ def enlarged_strips(logits: torch.Tensor, factor: int, height: int, width: int):
     """
     rows = logits.shape[2]
     step = max(1, 64 // factor)
-    padded = F.pad(logits, (0, 0, 1, 1), mode="replicate")  # a neighbor above and below every strip
+    # Every strip gets a neighbor above and below, which interpolation looks at.
+    padded = F.pad(logits, (0, 0, 1, 1), mode="replicate")
     for first in range(0, rows, step):
         strip = padded[:, :, first : first + step + 2]
         strip = F.interpolate(strip, scale_factor=factor, mode="bilinear")[0]
-        strip = strip[:, factor:-factor, :width]  # without the neighbors
+        strip = strip[:, factor:-factor, :width]
         top = first * factor
         yield top, 0, strip[:, : height - top]
 
 
 def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) -> torch.Tensor:
-    """Logits float32 [classes, H, W] of a whole frame (160 MB for Cityscapes); options as in
-    predict_frame.
+    """Logits float32 [classes, H, W] of a whole frame; options as in predict_frame.
+
+    19 classes of a Cityscapes frame are 160 MB.
     """
     height, width = frame.shape[:2]
     return assemble(frame_pieces(model, frame, info, **options), height, width)
 
 
 def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options) -> np.ndarray:
-    """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3]. Options: tile, budget, flip, scales."""
+    """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3].
+
+    The options are those of tile_logits and frame_pieces: tile, budget, flip, scales.
+    """
     train_ids = np.empty(frame.shape[:2], np.uint8)
     for top, left, logits in frame_pieces(model, frame, info, **options):
         classes = logits.argmax(0).cpu().numpy()
@@ -216,8 +224,7 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
 
 
 def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
-    """Label one photograph; write color map, label ids and overlay into `folder` and return their
-    paths.
+    """Label one photograph; returns the paths of the three files that it writes into `folder`.
 
     <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half
     photograph and half colors. All have the size of the (upright) photograph. Options as in
@@ -255,9 +262,9 @@ def main(arguments=None) -> None:
     try:
         model, info = load_model(args.checkpoint, find_device())
         for path in args.photographs:
-            for written in label_photograph(
-                path, model, info, args.output, flip=args.flip, budget=int(args.budget * 2**30)
-            ):
+            budget = int(args.budget * 2**30)
+            files = label_photograph(path, model, info, args.output, flip=args.flip, budget=budget)
+            for written in files:
                 print(written)
     except (OSError, ValueError) as error:
         parser.exit(1, f"{error}\n")

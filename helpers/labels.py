@@ -1,5 +1,4 @@
-"""Cityscapes' labels: 35 rows, and the label sets made from them (chapter 03 builds the look-up
-tables).
+"""Cityscapes' labels: 35 rows, and the label sets made from them. Chapters 03 and 05 build them.
 
 A *label id* (0..33, stored in `_labelIds.png`) names one of the 35 rows. A *train id* (0..18 for
 the 19 evaluated classes) is what a network predicts; 255 means "ignored". Source: the table of
@@ -17,9 +16,7 @@ IGNORE = 255
 
 
 class Label(NamedTuple):
-    """One row of the table; `color` is RGB, `train_id` is 255 (or -1) where the class is not
-    evaluated.
-    """
+    """One row of the table: `color` is RGB, `train_id` 255 (or -1) for what is not evaluated."""
 
     name: str
     id: int
@@ -118,8 +115,7 @@ class LabelSet:
         )
 
     def encode(self, label_ids) -> np.ndarray:
-        """Label ids (any integer array, any shape) as train ids uint8; 255 where the set has no
-        class.
+        """Label ids (integers, any shape) as train ids uint8; 255 where the set has no class.
 
         An id that is not in the table raises ValueError with the id.
         """
@@ -128,10 +124,11 @@ class LabelSet:
             raise ValueError(
                 f"label ids are integers, found {label_ids.dtype}: read the PNG without scaling it"
             )
-        if label_ids.size and label_ids.min() < 0:  # -1, license plate, is ignored in every set
+        if label_ids.size == 0:
+            return label_ids.astype(np.uint8)
+        if label_ids.min() < 0:  # -1, license plate, is ignored in every set
             label_ids = np.where(label_ids == -1, 0, label_ids)
-        low, high = (int(label_ids.min()), int(label_ids.max())) if label_ids.size else (0, 0)
-        if low < 0 or high > KNOWN_IDS[-1]:
+        if label_ids.min() < 0 or label_ids.max() > KNOWN_IDS[-1]:
             unknown = sorted({int(i) for i in np.unique(label_ids)} - set(KNOWN_IDS))
             raise ValueError(
                 f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to "
@@ -140,9 +137,7 @@ class LabelSet:
         return self.table[label_ids]
 
     def decode(self, train_ids) -> np.ndarray:
-        """Train ids as label ids uint8 (what the evaluation server wants); 255 becomes 0,
-        unlabeled.
-        """
+        """Train ids as label ids uint8, as the evaluation server wants them; 255 becomes 0."""
         return self._look_up(train_ids, np.array(self.ids, np.uint8), 0)
 
     def colorize(self, train_ids) -> np.ndarray:
@@ -161,9 +156,11 @@ class LabelSet:
         return table[train_ids]
 
 
-def _from_rows(rows) -> LabelSet:
+def _from_rows(rows: list[Label]) -> LabelSet:
     return LabelSet(
-        tuple(r.name for r in rows), tuple(r.color for r in rows), tuple(r.id for r in rows)
+        names=tuple(row.name for row in rows),
+        colors=tuple(row.color for row in rows),
+        ids=tuple(row.id for row in rows),
     )
 
 
@@ -199,8 +196,8 @@ def find_label_set(name: str) -> LabelSet:
     """The set of that name; own classes are read by `read_label_set` (chapter 13)."""
     if name not in LABEL_SETS:
         raise ValueError(
-            f"no label set {name!r}; there are {', '.join(LABEL_SETS)}. Classes of your own are given "
-            "as a file: --classes data/mine/classes.json"
+            f"no label set {name!r}; there are {', '.join(LABEL_SETS)}. Classes of your own are "
+            "given as a file: --classes data/mine/classes.json"
         )
     return LABEL_SETS[name]
 

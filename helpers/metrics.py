@@ -11,12 +11,23 @@ import torch
 from helpers.labels import IGNORE, LABELS
 
 
+def count_pairs(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """How often each pair occurs: int64 [256, 256], rows the truth, columns the prediction.
+
+    Both are integer tensors of one shape with values 0..255.
+    """
+    # One code per pixel, so that a single bincount counts all pairs.
+    codes = 256 * target + prediction
+    counts = torch.bincount(codes.flatten(), minlength=256 * 256)
+    return counts.reshape(256, 256)
+
+
 class ConfusionMatrix:
     """Counts of (truth, prediction) pairs; rows are the truth, columns the prediction.
 
     Where the truth is 255 nothing is counted. A prediction of 255 on a labeled pixel is a class
     outside the set: missed (FN), and nobody's false alarm, as in the official script. Such pixels
-    stand in the last column.
+    stand in the last column of `counts`.
     """
 
     def __init__(self, num_classes: int):
@@ -24,8 +35,9 @@ class ConfusionMatrix:
         self.counts = np.zeros((num_classes, num_classes + 1), np.int64)
 
     def update(self, prediction, target) -> None:
-        """Add integer arrays or tensors of one shape, values 0..num_classes-1 or 255; others raise
-        ValueError.
+        """Add class indices of one shape, arrays or tensors: 0..num_classes-1, or 255.
+
+        Raises ValueError for other values, floats, and shapes that differ.
         """
         prediction = _class_indices("prediction", prediction)
         target = _class_indices("truth", target).to(prediction.device)
@@ -34,15 +46,11 @@ class ConfusionMatrix:
                 f"prediction {tuple(prediction.shape)} and truth {tuple(target.shape)} differ in "
                 "shape"
             )
+        pairs = count_pairs(prediction, target).cpu().numpy()
 
-        # One code per pixel, 256 * truth + prediction, so that a single bincount counts all pairs.
-        codes = target * 256 + prediction
-        pairs = torch.bincount(codes.flatten(), minlength=256 * 256).reshape(256, 256).cpu().numpy()
-
-        # Rows are classes of the truth; a pixel whose truth is 255 is not looked at.
+        # Rows of truth 255 are not looked at; predictions of 255 stay, in the last column.
         classes = list(range(self.num_classes))
-        rows = pairs[classes]
-        counts = rows[:, [*classes, IGNORE]]
+        counts = pairs[classes][:, [*classes, IGNORE]]
         outside = pairs[:IGNORE].sum() - counts.sum()
         if outside:
             raise ValueError(
@@ -57,20 +65,28 @@ class ConfusionMatrix:
         return self.counts[:, :-1]
 
     def iou(self) -> np.ndarray:
-        """IoU per class, float64 [num_classes]; nan for a class that is neither in the truth nor
-        predicted.
+        """IoU per class, float64 [num_classes]: TP / (TP + FP + FN).
+
+        nan for a class that is neither in the truth nor predicted.
         """
-        true_positives = np.diag(self.matrix)
+        found = np.diag(self.matrix)
         in_truth = self.counts.sum(axis=1)
         predicted = self.matrix.sum(axis=0)
-        return _ratio(true_positives, in_truth + predicted - true_positives)
+        return _ratio(found, in_truth + predicted - found)
+
+    def dice(self) -> np.ndarray:
+        """Dice coefficient (F1) per class, float64 [num_classes]: 2 TP / (2 TP + FP + FN)."""
+        found = np.diag(self.matrix)
+        in_truth = self.counts.sum(axis=1)
+        predicted = self.matrix.sum(axis=0)
+        return _ratio(2 * found, in_truth + predicted)
 
     def mean_iou(self) -> float:
         """The mean of the IoUs that are defined; nan if there is not one labeled pixel."""
         return _mean(self.iou())
 
     def class_accuracy(self) -> np.ndarray:
-        """The share of each class's pixels that were found (recall); nan where the class is absent."""
+        """The share of each class's pixels that were found (recall); nan for an absent class."""
         return _ratio(np.diag(self.matrix), self.counts.sum(axis=1))
 
     def pixel_accuracy(self) -> float:
@@ -78,8 +94,9 @@ class ConfusionMatrix:
         return float(_ratio(np.trace(self.matrix), self.counts.sum()))
 
     def merged(self, groups) -> "ConfusionMatrix":
-        """The matrix after classes are merged: groups[i] is the new class of class i, or 255 to
-        leave it out.
+        """The matrix after classes are merged.
+
+        groups[i] is the new class of class i, or 255 to leave it out.
         """
         groups = np.array([*groups, IGNORE])  # the last column stays the last column
         result = ConfusionMatrix(int(groups[groups != IGNORE].max()) + 1)
@@ -91,9 +108,7 @@ class ConfusionMatrix:
 
 
 def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
-    """Names of the categories that occur in a label set, and per class the index of its category (7
-    in all).
-    """
+    """The names of the categories in a label set, and for each class the index of its own."""
     category_of_id = {label.id: label.category for label in LABELS}
     categories = [category_of_id[label_id] for label_id in label_set.ids]
     names = tuple(dict.fromkeys(categories))
@@ -101,6 +116,7 @@ def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
 
 
 def _class_indices(name: str, values) -> torch.Tensor:
+    """`values` as an int32 tensor; ValueError if they cannot be class indices."""
     values = torch.as_tensor(values)
     if values.is_floating_point() or values.dtype == torch.bool:
         raise ValueError(
@@ -123,5 +139,8 @@ def _ratio(part, whole) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
+    """The mean of the values that are not nan; nan if all are."""
     defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
+    if len(defined) == 0:
+        return float("nan")
+    return float(defined.mean())

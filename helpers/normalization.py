@@ -1,12 +1,17 @@
 """Exact mean and standard deviation of a set of frames (chapter 04 builds it by hand)."""
 
+import hashlib
+import json
 from fractions import Fraction
 from math import sqrt
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from helpers.csv_index import index_folder
+from helpers.files import write_json
 from helpers.progress import progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
@@ -75,3 +80,42 @@ def channel_statistics(paths, crop=None, progress=False) -> ChannelStatistics:
     for path in progress_bar(list(paths), "statistics", progress):
         counts += histogram(path, crop)
     return from_histogram(counts)
+
+
+def find_statistics(root, rows, progress: bool = False) -> ChannelStatistics:
+    """The statistics of the training frames `rows` below `root`, as chapter 04 stores them.
+
+    They are read from statistics.json beside the index if it is of these very files, else computed
+    and written there; a line says so.
+    """
+    path = index_folder(root) / "statistics.json"
+    if path.is_file():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored.get("files") == _fingerprint(root, rows):
+            return ChannelStatistics(tuple(stored["mean"]), tuple(stored["std"]), stored["pixels"])
+        print("statistics.json is of other frames: computed anew")
+    else:
+        print("statistics.json was not there (chapter 04 writes it): computed now")
+    statistics = channel_statistics([Path(root) / row.image for row in rows], progress=progress)
+    write_statistics(root, rows, statistics)
+    return statistics
+
+
+def write_statistics(root, rows, statistics: ChannelStatistics) -> Path:
+    """Store the statistics of `rows` in statistics.json beside the index; returns its path."""
+    values = {
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "pixels": statistics.pixels,
+        "files": _fingerprint(root, rows),
+    }
+    return write_json(index_folder(root) / "statistics.json", values)
+
+
+def _fingerprint(root, rows) -> str:
+    """A hash of the names and sizes of the frames' files."""
+    hashed = hashlib.sha256()
+    for row in rows:
+        size = (Path(root) / row.image).stat().st_size
+        hashed.update(f"{row.image} {size}\n".encode())
+    return hashed.hexdigest()

@@ -39,9 +39,7 @@ def cache_dir() -> Path:
 
 
 def find_root(root=None) -> Path:
-    """The dataset root. It only finds, it builds nothing; the sample city's folder may not exist
-    yet.
-    """
+    """The dataset root. It builds nothing: the sample city's folder may not exist yet."""
     if root is not None:
         return Path(root)
     if os.environ.get("CITYSCAPES_DATASET"):
@@ -51,9 +49,7 @@ def find_root(root=None) -> Path:
 
 
 def check_root(root) -> Path:
-    """`root` if it has Cityscapes' layout; raises FileNotFoundError that names what is missing and
-    the fix.
-    """
+    """`root` if it has Cityscapes' layout; FileNotFoundError with what is missing if not."""
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"dataset root {root} is no folder.\n{HOW_TO_GET_CITYSCAPES}")
@@ -69,9 +65,7 @@ def check_root(root) -> Path:
 
 
 def shown(path, root=None) -> str:
-    """`path` as text for printing: relative to `root` or the project, with forward slashes, never
-    absolute.
-    """
+    """`path` for printing: relative to `root` or the project, with forward slashes."""
     path = Path(path)
     for base in (root, ROOT, data_dir(), runs_dir(), cache_dir()):
         if base is not None:

@@ -1,17 +1,20 @@
-"""Pictures for the chapters: rows of panels, color legends, overlays; and figures that describe
-their own data.
+"""Pictures for the chapters: rows of panels, color legends, overlays.
 
 Importing it sets one style. In a notebook it also changes what stands beside a figure as plain
 text: texts, colors and the data drawn, rounded, so that a test that compares stored outputs notices
 a figure that shows something else.
 """
 
+import json
+import math
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Patch
+from matplotlib.patches import FancyBboxPatch, Patch
 
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
+from helpers.paths import ROOT
 
 matplotlib.rcParams.update(
     {
@@ -31,9 +34,7 @@ matplotlib.rcParams.update(
 
 
 def photos(quality: int = 85) -> None:
-    """From here on this notebook stores its figures as JPEG, a fifth of the size where they show
-    photographs.
-    """
+    """From here on this notebook stores its figures as JPEG: a fifth of the size of PNG."""
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
@@ -48,12 +49,13 @@ def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.n
 
 def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10) -> None:
     """Below the figure, color and name of every class that occurs in the map(s) `train_ids`."""
-    present = [i for i in np.unique(np.asarray(train_ids)) if i != IGNORE]
-    patches = [
-        Patch(color=np.array(label_set.colors[i]) / 255, label=label_set.names[i]) for i in present
-    ]
-    if np.any(np.asarray(train_ids) == IGNORE):
-        patches.append(Patch(color="black", label="ignored"))
+    patches = []
+    for train_id in np.unique(np.asarray(train_ids)):
+        if train_id == IGNORE:
+            patches.append(Patch(color="black", label="ignored"))
+        else:
+            color = np.array(label_set.colors[train_id]) / 255
+            patches.append(Patch(color=color, label=label_set.names[train_id]))
     figure.legend(
         handles=patches,
         loc="upper center",
@@ -66,24 +68,64 @@ def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10)
 
 
 def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
-    """Pictures (uint8 RGB [H, W, 3], or one channel [H, W]) in rows below their titles; returns the
-    figure.
+    """A figure of pictures in rows, each below its title.
+
+    Pictures are uint8 RGB [H, W, 3], or one channel [H, W]; `width` is the figure's, in inches.
     """
-    columns = columns or len(pictures)
-    rows = -(-len(pictures) // columns)
-    height, across = np.shape(pictures[0])[:2]
+    if columns is None:
+        columns = len(pictures)
+    rows = math.ceil(len(pictures) / columns)
+    picture_height, picture_width = np.shape(pictures[0])[:2]
+    panel_height = width / columns * picture_height / picture_width
     figure, axes = plt.subplots(
         rows,
         columns,
         squeeze=False,
         layout="constrained",
-        figsize=(width, rows * (width / columns * height / across + 0.3)),
+        figsize=(width, rows * (panel_height + 0.3)),
     )
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, titles):
         axis.imshow(picture, cmap="gray")
         axis.set_title(title)
+    return figure
+
+
+def numbers(axis, values: np.ndarray, color: str = "white") -> None:
+    """Write each value of a small integer array [h, w] into its pixel of `axis`."""
+    for row in range(values.shape[0]):
+        for column in range(values.shape[1]):
+            axis.text(column, row, values[row, column], color=color, ha="center", va="center")
+
+
+def picture_file(name: str, width: float = 12.0):
+    """A figure that shows images/<name>, `width` inches wide."""
+    picture = plt.imread(ROOT / "images" / name)
+    height, across = picture.shape[:2]
+    figure = plt.figure(figsize=(width, width * height / across))
+    axis = figure.add_axes([0, 0, 1, 1])
+    axis.imshow(picture, interpolation="antialiased")
+    axis.axis("off")
+    return figure
+
+
+def course_map(chapter: str):
+    """The pipeline of the course with the box of one chapter lit; `chapter` is "00" to "09"."""
+    figure = picture_file("map.png")
+    axis = figure.axes[0]
+    boxes = json.loads((ROOT / "images" / "map.json").read_text(encoding="utf-8"))
+    left, top, right, bottom = boxes[chapter]
+    frame = FancyBboxPatch(
+        (left, top),
+        right - left,
+        bottom - top,
+        boxstyle="round,pad=4",
+        facecolor="none",
+        edgecolor="#f0a202",
+        linewidth=4,
+    )
+    axis.add_patch(frame)
     return figure
 
 
@@ -94,9 +136,8 @@ def _register() -> None:
         return
     from helpers.figure_text import describe
 
-    plt.switch_backend(
-        matplotlib.get_backend()
-    )  # loaded only now, the notebook's backend would forget what follows
+    # Loaded later, the notebook's backend would forget what follows.
+    plt.switch_backend(matplotlib.get_backend())
     formatter = shell.display_formatter.formatters["text/plain"]
     formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
 

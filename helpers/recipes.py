@@ -1,28 +1,24 @@
-"""From a TrainConfig to what a training needs: data sets with statistics and caches, and the
-network.
-"""
+"""From a TrainConfig to what a training needs: the two data sets, and the network."""
 
 from dataclasses import replace
 
 import torch
 
 from helpers.config import TrainConfig
-from helpers.csv_index import read_csv, write_csv
+from helpers.csv_index import find_index, read_csv
 from helpers.dataset import CityscapesDataset
 from helpers.fcn import ThinFCN
 from helpers.frame_cache import FrameCache
 from helpers.labels import find_label_set, read_label_set
-from helpers.normalization import channel_statistics
-from helpers.paths import check_root, find_root, runs_dir
+from helpers.normalization import channel_statistics, find_statistics
+from helpers.paths import check_root, find_root
 from helpers.unet import UNet
 
 STRIDES = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}  # of TrainConfig.model
 
 
 def make_datasets(config: TrainConfig, progress: bool = True):
-    """The config with its mean and std, the training set and the validation set; writes their CSVs
-    and caches.
-    """
+    """(config with mean and std, training set, validation set), from the index and with caches."""
     root = check_root(find_root(config.root))
     view = config.make_view()
     label_set = find_label_set(config.label_set)
@@ -30,13 +26,13 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         label_set = read_label_set(config.classes)
     rows = {}
     for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
-        path = runs_dir() / config.name / f"{split}.csv"
-        write_csv(root, split, path)
-        rows[split] = read_csv(path)[:limit]
+        rows[split] = read_csv(find_index(root, split))[:limit]
     if config.mean is None or config.std is None:
-        statistics = channel_statistics(
-            [root / row.image for row in rows["train"]], progress=progress
-        )
+        if config.train_limit is None:
+            statistics = find_statistics(root, rows["train"], progress)
+        else:
+            paths = [root / row.image for row in rows["train"]]
+            statistics = channel_statistics(paths, progress=progress)
         config = replace(config, mean=statistics.mean, std=statistics.std)
 
     datasets = []
@@ -46,19 +42,18 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         if config.cache:
             cropped = view.kind == "crop" and not augment
             cache = FrameCache(rows[split], root, view, label_set, cropped, progress=progress)
-        datasets.append(
-            CityscapesDataset(
-                rows[split],
-                root,
-                view,
-                label_set,
-                config.mean,
-                config.std,
-                augment,
-                config.seed,
-                cache,
-            )
+        dataset = CityscapesDataset(
+            rows[split],
+            root,
+            view=view,
+            label_set=label_set,
+            mean=config.mean,
+            std=config.std,
+            augment=augment,
+            seed=config.seed,
+            cache=cache,
         )
+        datasets.append(dataset)
     return config, *datasets
 
 
@@ -67,7 +62,13 @@ def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
     torch.manual_seed(config.seed)
     if config.model == "unet":
         return UNet(
-            3, num_classes, config.width, config.depth, config.padding, config.norm, config.dropout
+            in_channels=3,
+            num_classes=num_classes,
+            width=config.width,
+            depth=config.depth,
+            padding=config.padding,
+            norm=config.norm,
+            dropout=config.dropout,
         )
     stride = STRIDES[config.model]
     return ThinFCN(num_classes, stride, config.width, config.hidden)

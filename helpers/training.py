@@ -27,19 +27,12 @@ from helpers.paths import runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
 
-MAY_CHANGE = {
-    "workers",
-    "pictures",
-    "cache",
-    "compile",
-    "deterministic",
-}  # between two parts of one run
+# What may differ between two parts of one run.
+MAY_CHANGE = {"workers", "pictures", "cache", "compile", "deterministic"}
 
 
 def make_run(config: TrainConfig, progress: bool = True) -> "Run":
-    """The run that a config describes: data, network and Adam. Everything can also be given to Run
-    itself.
-    """
+    """The run that a config describes: data, network and Adam."""
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
     return Run(config, model, train_set, val_set, progress=progress)
@@ -48,15 +41,12 @@ def make_run(config: TrainConfig, progress: bool = True) -> "Run":
 def data_loader(
     dataset, batches: list[list[int]], device: torch.device, workers: int = 0
 ) -> DataLoader:
-    """The batches, lists of frame numbers, as tensors: images float32 [N, 3, H, W], targets int64
-    [N, h, w].
-    """
-    pinned = device.type == "cuda"
+    """The batches, given as lists of indices, as images [N, 3, H, W] and targets [N, h, w]."""
     return DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        pin_memory=pinned,
+        pin_memory=device.type == "cuda",
         generator=torch.Generator(),
     )
 
@@ -90,21 +80,23 @@ class Run:
         self.folder = runs_dir() / config.name
 
         self.device = find_device()
-        self.half = amp_dtype(self.device)
+        self.amp_dtype = amp_dtype(self.device)
         prepare(self.device, config.deterministic)
-        channels_last = self.device.type == "cuda"  # faster there
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        # Channels last is faster on a GPU.
+        on_gpu = self.device.type == "cuda"
+        self.layout = torch.channels_last if on_gpu else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout)
-        self.fast_model = (
-            torch.compile(self.model) if config.compile else self.model
-        )  # the same weights
+        # The same weights, compiled: what is saved and scored is always `model`.
+        self.fast_model = torch.compile(self.model) if config.compile else self.model
         if optimizer is None:
             fused = self.device.type != "mps"
             optimizer = torch.optim.Adam(
                 self.model.parameters(), lr=config.learning_rate, fused=fused
             )
         self.optimizer = optimizer
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half == torch.float16)
+        # float16 alone needs its gradients scaled.
+        scale = self.amp_dtype == torch.float16
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scale)
 
         batch = config.batch_size * config.accumulate
         self.steps_per_epoch = math.ceil(len(train_set) / batch)
@@ -113,9 +105,7 @@ class Run:
     def label_set(self) -> LabelSet:
         return self.val_set.label_set
 
-    # What one of many processes does otherwise (extras.training_tools.distributed) are methods of
-    # their own.
-
+    # One process here; extras.training_tools.distributed trains with many.
     rank = 0
     world_size = 1
 
@@ -152,23 +142,24 @@ class Run:
         return self.config.learning_rate
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
-        """A step on the mean loss of all labeled pixels of `batches`; (loss sum, pixels) of each,
-        on the device.
+        """One optimizer step on the mean loss over all labeled pixels of `batches`.
+
+        Returns (loss sum, labeled pixels) of each batch, on the device.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         self.optimizer.zero_grad(set_to_none=True)
 
-        # The mean over the pixels of all batches of the step (all void: the loss is 0, and so are
-        # the gradients).
+        # The mean is over the pixels of all batches of the step, not the mean of their means.
         labeled = sum((targets != IGNORE).sum() for _, targets in batches)
         labeled = self.sum_over_processes(labeled).clamp(min=1) / self.world_size
 
         losses = []
+        mixed = self.amp_dtype is not None
         for images, targets in batches:
             images = images.to(self.device, non_blocking=True, memory_format=self.layout)
             targets = targets.to(self.device, non_blocking=True)
-            with torch.autocast(self.device.type, self.half, enabled=self.half is not None):
+            with torch.autocast(self.device.type, self.amp_dtype, enabled=mixed):
                 logits = self.fast_model(images)
             loss, pixels = self.loss(logits, targets)
             self.scaler.scale(loss / labeled).backward()
@@ -180,18 +171,17 @@ class Run:
     def train_epoch(self, epoch: int) -> float:
         """One pass over the training set; the mean loss per labeled pixel."""
         self.model.train()
-        batches = iter(
-            progress_bar(self.loader(epoch), f"epoch {epoch + 1}", self.progress, leave=False)
-        )
-        torch.manual_seed(
-            self.config.seed * 100_003 + epoch * self.world_size + self.rank
-        )  # resumed runs end alike
+        loader = progress_bar(self.loader(epoch), f"epoch {epoch + 1}", self.progress, leave=False)
+        batches = iter(loader)
+        # Dropout starts from the epoch's own seed, so that a resumed run ends like any other.
+        torch.manual_seed(self.config.seed * 100_003 + epoch * self.world_size + self.rank)
 
         losses = []
         first = epoch * self.steps_per_epoch
         for number in range(first, first + self.steps_per_epoch):
             losses += self.step(number, list(islice(batches, self.config.accumulate)))
-            if number % 16 == 15:  # reading a loss waits for the device, so not after every step
+            # Reading a loss waits for the device, so not after every step.
+            if number % 16 == 15:
                 self.check_finite(epoch, losses)
         self.check_finite(epoch, losses)
         total = torch.stack(losses).cpu().double().sum(0)
@@ -199,14 +189,13 @@ class Run:
         return loss_sum / max(1, pixels)
 
     def check_finite(self, epoch: int, losses: list[torch.Tensor]) -> None:
-        """Raises FloatingPointError that names the files of the first batch whose loss is not
-        finite.
-        """
+        """Raises FloatingPointError with the files of the first batch whose loss is not finite."""
         finite = torch.stack(losses)[:, 0].isfinite()
         if not finite.all():
             self.stop(epoch, int((~finite).nonzero()[0]))
 
     def stop(self, epoch: int, batch: int) -> None:
+        """Raises FloatingPointError that names the files of a batch."""
         rows = [self.train_set.rows[index] for index in self.batches(epoch)[batch]]
         files = "\n  ".join(row.image for row in rows)
         raise FloatingPointError(
@@ -217,29 +206,31 @@ class Run:
         )
 
     def fit(self, watch=None) -> list[dict]:
-        """Train from wherever the folder stands to the last epoch; `watch(history)` is called after
-        every epoch.
+        """Train from wherever the folder stands to the last epoch; returns the history.
+
+        `watch(history)` is called after every epoch.
         """
         for epoch in range(self.resume(), self.config.epochs):
             start = time.perf_counter()
             loss = self.train_epoch(epoch)
+            # The last step of an epoch can break the weights without any loss telling of it.
             if not all(weight.isfinite().all() for weight in self.model.parameters()):
-                self.stop(epoch, -1)  # broken by the last step
+                self.stop(epoch, -1)
             scores = self.validate()
-            self.history.append(
-                {
-                    "epoch": epoch + 1,
-                    "train_loss": loss,
-                    "val_loss": scores.loss_per_pixel,
-                    "val_mean_iou": scores.mean_iou,
-                    "val_pixel_accuracy": scores.pixel_accuracy,
-                }
-            )
+            row = {
+                "epoch": epoch + 1,
+                "train_loss": loss,
+                "val_loss": scores.loss_per_pixel,
+                "val_mean_iou": scores.mean_iou,
+                "val_pixel_accuracy": scores.pixel_accuracy,
+            }
+            self.history.append(row)
             self.save()
             if watch is not None:
                 watch(self.history)
             if self.progress:
-                minutes = (time.perf_counter() - start) / 60 * (self.config.epochs - epoch - 1)
+                seconds = time.perf_counter() - start
+                minutes = seconds * (self.config.epochs - epoch - 1) / 60
                 print(
                     f"epoch {epoch + 1}: training loss {loss:.4g}, val mIoU {scores.mean_iou:.4g}, "
                     f"about {minutes:.0f} minutes to go"
@@ -258,31 +249,28 @@ class Run:
         }
 
     def save(self) -> None:
-        """Write pictures, best.pt, history.csv, config.json and last.pt, each whole or not at all."""
+        """Write pictures, best.pt, history.csv, config.json and, last of all, last.pt."""
         self.save_pictures()
         best = max(self.history, key=lambda row: row["val_mean_iou"])  # the first of equal ones
         if best is self.history[-1]:
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
         write_text(self.folder / "history.csv", history_csv(self.history))
         write_json(self.folder / "config.json", asdict(self.config))
-        checkpoints.save(
-            self.folder / "last.pt",
-            {  # the last one: only now does the epoch count as done
-                "format": checkpoints.FORMAT,
-                **checkpoints.network_entry(self.model),
-                "model": self.model.state_dict(),
-                "info": self.info(),
-                "optimizer": self.optimizer.state_dict(),
-                "scaler": self.scaler.state_dict(),
-                "epochs_done": len(self.history),
-            },
-        )
+        state = {
+            "format": checkpoints.FORMAT,
+            **checkpoints.network_entry(self.model),
+            "model": self.model.state_dict(),
+            "info": self.info(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "epochs_done": len(self.history),
+        }
+        # Last of all: only now does the epoch count as done.
+        checkpoints.save(self.folder / "last.pt", state)
 
     @torch.no_grad()
     def save_pictures(self) -> None:
-        """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side, at the size
-        of the label.
-        """
+        """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side."""
         self.model.eval()
         margin = self.val_set.view.margin
         for index, row in enumerate(self.val_set.rows[: self.config.pictures]):
@@ -292,17 +280,19 @@ class Run:
             frame, truth = self.val_set.pair(index)
             height, width = truth.shape
             frame = frame[margin : margin + height, margin : margin + width]
-            colors = [self.label_set.colorize(truth), self.label_set.colorize(prediction)]
+            truth = self.label_set.colorize(truth)
+            prediction = self.label_set.colorize(prediction)
+            picture = np.concatenate([frame, truth, prediction], axis=1)
             name = f"{row.city}_{row.frame}_epoch{len(self.history):03d}.png"
-            write_image(
-                self.folder / "predictions" / name, np.concatenate([frame, *colors], axis=1)
-            )
+            write_image(self.folder / "predictions" / name, picture)
 
     def resume(self) -> int:
-        """Take up what last.pt holds; the number of whole epochs done. Refuses a run with another
-        config.
+        """Take up what last.pt holds; returns the number of whole epochs done.
+
+        Raises ValueError for a run with another config.
         """
-        for leftover in self.folder.glob(".*.tmp"):  # by a run that was killed while it wrote
+        # A run that was killed while it wrote leaves these.
+        for leftover in self.folder.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
         path = self.folder / "last.pt"
         if not path.is_file():
@@ -317,21 +307,20 @@ class Run:
 
     def check_same_config(self, path, stored: dict) -> None:
         """Raises ValueError that names what differs between a stored run and this one."""
-        here = json.loads(
-            json.dumps(self.info()["config"])
-        )  # both by way of JSON: tuples become lists
+        # Both by way of JSON, so that tuples become lists.
+        here = json.loads(json.dumps(self.info()["config"]))
         stored = json.loads(json.dumps(stored))
-        may_change = MAY_CHANGE if self.config.schedule else MAY_CHANGE | {"epochs"}
-        differ = [
-            name for name in here if name not in may_change and here[name] != stored.get(name)
-        ]
-        if differ:
-            listed = ", ".join(
-                f"{name} was {stored.get(name)} and is {here[name]}" for name in differ
-            )
+        may_change = set(MAY_CHANGE)
+        if self.config.schedule is None:
+            may_change.add("epochs")  # without a schedule, more epochs just go on
+        differences = []
+        for name, value in here.items():
+            if name not in may_change and value != stored.get(name):
+                differences.append(f"{name} was {stored.get(name)} and is {value}")
+        if differences:
             raise ValueError(
-                f"{path} is a run with another config: {listed}. Give this run another name, or "
-                f"remove the folder {self.folder}"
+                f"{path} is a run with another config: {', '.join(differences)}. Give "
+                f"this run another name, or remove the folder {self.folder}"
             )
 
 

@@ -1,10 +1,9 @@
-"""The two views of a frame: a crop at full resolution, or the whole frame reduced. Chapter 05
-builds them by hand.
+"""The two views of a frame: a crop at full resolution, or the whole frame reduced.
 
-Both come down to one operation: cut a window out of an array, mirrored where the window leaves the
-array (the overlap-tile idea of the U-Net paper, Fig. 2). A *view* says how large the label window
-is, and how much wider the image window must be so that unpadded convolutions have their context: 92
-pixels on each side at depth 4.
+Chapter 05 builds them. Both come down to one operation: cut a window out of an array, mirrored
+where the window leaves the array (the overlap-tile idea of the U-Net paper, Fig. 2). A *view* says
+how large the label window is, and how much wider the image window must be so that unpadded
+convolutions have their context: 92 pixels on each side at depth 4.
 """
 
 from dataclasses import dataclass
@@ -17,54 +16,61 @@ from helpers.sizes import margin, nearest_sizes, valid_size
 
 
 def mirror(start: int, length: int, size: int) -> np.ndarray:
-    """Indices int64 [length] from `start` on into an axis of `size` pixels, reflected at both ends,
-    repeatedly.
+    """Indices int64 [length] into an axis of `size` pixels, from `start` on.
+
+    Beyond either end they run back, and forth again, without repeating the pixel at the end.
     """
     if size == 1:
         return np.zeros(length, np.int64)
-    position = np.arange(start, start + length) % (2 * size - 2)
-    return np.where(position < size, position, 2 * size - 2 - position)
+    period = 2 * size - 2  # there and back
+    position = np.arange(start, start + length) % period
+    return np.where(position < size, position, period - position)
 
 
 def cut(
     array: np.ndarray, top: int, left: int, height: int, width: int, fill: int | None = None
 ) -> np.ndarray:
-    """The window [height, width, ...] of array [H, W, ...] whose first pixel is (top, left), which
-    may be negative.
+    """The window [height, width, ...] of array [H, W, ...] that starts at (top, left).
 
-    Outside the array the window is mirrored without repeating the border pixel or, with `fill`,
-    constant. A window inside the array is a view of it, else a copy.
+    Outside the array, where top or left may be negative, the window is mirrored without repeating
+    the border pixel or, with `fill`, constant. A window inside the array is a view of it, else a
+    copy.
     """
     rows, columns = array.shape[:2]
-    if top >= 0 and left >= 0 and top + height <= rows and left + width <= columns:
-        return array[top : top + height, left : left + width]
-    window = array[mirror(top, height, rows)][:, mirror(left, width, columns)]
+    bottom = top + height
+    right = left + width
+    if top >= 0 and left >= 0 and bottom <= rows and right <= columns:
+        return array[top:bottom, left:right]
+
+    row_indices = mirror(top, height, rows)
+    column_indices = mirror(left, width, columns)
+    window = array[row_indices][:, column_indices]
     if fill is not None:
-        y, x = np.arange(top, top + height), np.arange(left, left + width)
+        y = np.arange(top, bottom)
+        x = np.arange(left, right)
         window[(y < 0) | (y >= rows)] = fill
         window[:, (x < 0) | (x >= columns)] = fill
     return window
 
 
 def reduce_image(image: np.ndarray, factor: int) -> np.ndarray:
-    """RGB uint8 [H, W, 3] reduced by an integer factor: each pixel the mean of factor x factor
-    pixels.
-    """
-    return image if factor == 1 else np.asarray(Image.fromarray(image).reduce(factor))
+    """RGB uint8 [H, W, 3] reduced by an integer: each pixel the mean of factor x factor pixels."""
+    if factor == 1:
+        return image
+    return np.asarray(Image.fromarray(image).reduce(factor))
 
 
 def reduce_label(label: np.ndarray, factor: int) -> np.ndarray:
-    """Label ids [H, W] reduced by taking one pixel of each block: ids are names, they must never be
-    averaged.
+    """Label ids [H, W] reduced by an integer: one pixel of each block, near its middle.
+
+    Ids are names and must never be averaged.
     """
     if factor == 1:
         return label
-    size = (
-        -(-label.shape[1] // factor),
-        -(-label.shape[0] // factor),
-    )  # rounded up, as Image.reduce does
-    rows = np.minimum(np.arange(size[1]) * factor + factor // 2, label.shape[0] - 1)
-    columns = np.minimum(np.arange(size[0]) * factor + factor // 2, label.shape[1] - 1)
+    height, width = label.shape
+    # A block that the border cuts short gives its last pixel.
+    rows = np.arange(factor // 2, height + factor // 2, factor).clip(max=height - 1)
+    columns = np.arange(factor // 2, width + factor // 2, factor).clip(max=width - 1)
     return label[rows][:, columns]
 
 
@@ -72,10 +78,10 @@ def reduce_label(label: np.ndarray, factor: int) -> np.ndarray:
 class View:
     """How a frame becomes a training pair.
 
-    kind="crop": a label window of `size` x `size` at full resolution (388, the recipe's; the image
+    kind="crop": a label window of `size` x `size` at full resolution (388, recipe A's; the image
     window is 572). kind="frame": the whole frame, reduced by the integer factor that brings its
     height nearest to `height` (256). `padding` and `depth` are those of the network. `size` may be
-    None: the recipe's 388, or 384 with same padding.
+    None: 388, or 384 with same padding.
     """
 
     kind: str = "crop"
@@ -90,20 +96,20 @@ class View:
                 f'a view is "crop" or "frame" with padding "valid" or "same", found {self}'
             )
         if self.size is None:
-            object.__setattr__(self, "size", 388 if self.padding == "valid" else 384)
+            size = 388 if self.padding == "valid" else 384
+            object.__setattr__(self, "size", size)
         if self.kind == "crop":
-            self.input_size(self.size)
+            self.input_size(self.size)  # raises if the network cannot give such a window
 
     @property
     def margin(self) -> int:
-        """Pixels of context that the network takes away on each side (92 at depth 4), 0 with same
-        padding.
-        """
+        """Pixels of context that the network takes away on each side: 92 at depth 4."""
         return margin(self.depth, self.padding)
 
     def input_size(self, label_size: int) -> int:
-        """The image window's size for a label window's; raises ValueError if the network cannot
-        produce it.
+        """The image window's size for a label window's.
+
+        Raises ValueError with the nearest legal sizes if the network cannot produce it.
         """
         size = label_size + 2 * self.margin
         if not valid_size(size, self.depth, self.padding):
@@ -123,31 +129,34 @@ class View:
 
     def factor(self, height: int) -> int:
         """The integer by which a frame of this height is reduced."""
-        return 1 if self.kind == "crop" else max(1, round(height / self.height))
+        if self.kind == "crop":
+            return 1
+        return max(1, round(height / self.height))
 
     def label_shape(self, height: int, width: int) -> tuple[int, int]:
         """(rows, columns) of the label window for a frame (already reduced) of height x width."""
-        return (
-            (self.size, self.size)
-            if self.kind == "crop"
-            else (self.legal(height), self.legal(width))
-        )
+        if self.kind == "crop":
+            return self.size, self.size
+        return self.legal(height), self.legal(width)
 
     def pair(
         self, image: np.ndarray, label: np.ndarray, top: int | None = None, left: int | None = None
-    ):
-        """Cut image and label windows out of a (reduced) frame; centered, or the label window
-        starting at (top, left).
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The image and label windows of a (reduced) frame.
 
-        Returns image uint8 [h + 2 margin, w + 2 margin, 3], mirrored outside the frame, and label
-        uint8 [h, w], 255 outside the frame.
+        They are centered, or the label window starts at (top, left). Returns image uint8
+        [h + 2 margin, w + 2 margin, 3], mirrored outside the frame, and label uint8 [h, w], 255
+        outside the frame.
         """
         rows, columns = image.shape[:2]
         height, width = self.label_shape(rows, columns)
-        top = (rows - height) // 2 if top is None else top
-        left = (columns - width) // 2 if left is None else left
-        m = self.margin
-        return (
-            cut(image, top - m, left - m, height + 2 * m, width + 2 * m),
-            cut(label, top, left, height, width, fill=IGNORE),
-        )
+        if top is None:
+            top = (rows - height) // 2
+        if left is None:
+            left = (columns - width) // 2
+
+        # The image window is wider on each side, and begins that much earlier.
+        border = self.margin
+        image = cut(image, top - border, left - border, height + 2 * border, width + 2 * border)
+        label = cut(label, top, left, height, width, fill=IGNORE)
+        return image, label

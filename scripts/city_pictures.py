@@ -1,17 +1,17 @@
-"""Pictures of the sample city that are kept in the repository: images/sample_city.jpg and
-data/frame/.
+"""Pictures of the sample city that are kept in the repository: the contact sheet and the street.
 
-    python -m scripts.city_pictures          # both
-    python -m scripts.city_pictures sheet    # the contact sheet of 24 frames, from the tests' city
-    python -m scripts.city_pictures frame    # one val frame: frame.webp, labelIds.png, ...
+    python -m scripts.city_pictures            # both
+    python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 frames of the tests' city
+    python -m scripts.city_pictures street     # data/frame/: val frame 5 with its five files
 
-data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every
-machine makes it.
+Every chapter opens the street in data/frame, whatever data set is used; it is frame 5 of val, as
+every machine makes it.
 """
 
 import argparse
 import io
 import json
+import math
 
 from PIL import Image
 
@@ -21,7 +21,15 @@ from sample_city import make_scene, paint_labels, render
 from sample_city.write import frame_plan
 from scripts.pinned import CITY
 
-SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
+SHEET = ROOT / "images" / "sample_city.jpg"
+STREET = ROOT / "data" / "frame"
+STREET_NUMBER = 5  # kastanienbad_000005_000019
+SEED = 1  # of the sample city
+
+# Lossless; two thirds of the size of a PNG.
+WEBP = {"format": "webp", "lossless": True, "quality": 75, "method": 6}
+PNG = {"format": "png", "compress_level": 9}
+
 FRAMES = [
     ("val", 14),
     ("val", 12),
@@ -52,47 +60,49 @@ FRAMES = [
 
 def sheet(columns: int = 4, width: int = 400) -> None:
     """24 frames of the tests' city, whole, 400 pixels wide each; below 700 kB."""
-    picture = Image.new("RGB", (columns * width, -(-len(FRAMES) // columns) * width // 2))
-    for k, (split, index) in enumerate(FRAMES):
-        city, stem, _, _ = frame_plan(split, index, 1)
-        with Image.open(CITY / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png") as frame:
-            small = frame.resize((width, width // 2), Image.LANCZOS)
-        picture.paste(small, (k % columns * width, k // columns * width // 2))
+    height = width // 2
+    rows = math.ceil(len(FRAMES) / columns)
+    picture = Image.new("RGB", (columns * width, rows * height))
+    for number, (split, index) in enumerate(FRAMES):
+        city, stem, _, _ = frame_plan(split, index, SEED)
+        row, column = divmod(number, columns)
+        path = CITY / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
+        with Image.open(path) as frame:
+            small = frame.resize((width, height), Image.LANCZOS)
+        picture.paste(small, (column * width, row * height))
     write_image(SHEET, picture, quality=80, optimize=True)
 
 
-def frame_files() -> dict[str, bytes]:
-    """The three files of data/frame, made anew."""
-    _, _, seed, theme = frame_plan("val", NUMBER, 1)
+def street_files() -> dict[str, bytes]:
+    """The five files of data/frame, made anew: frame, polygons, label ids, colors, instance ids."""
+    _, _, seed, theme = frame_plan("val", STREET_NUMBER, SEED)
     image, polygons = render(make_scene(seed, theme))
+    document = {"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}
     files = {
-        "polygons.json": json.dumps(
-            {"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}
-        ).encode()
+        "frame.webp": encode(Image.fromarray(image), WEBP),
+        "polygons.json": json.dumps(document).encode(),
     }
-    for name, picture, options in (
-        (
-            "frame.webp",
-            Image.fromarray(image),
-            {"lossless": True, "quality": 75, "method": 6},
-        ),  # 2/3 of a PNG
-        ("labelIds.png", paint_labels(polygons)["labelIds"], {"compress_level": 9}),
-    ):
-        buffer = io.BytesIO()
-        picture.save(buffer, format=name.split(".")[1], **options)
-        files[name] = buffer.getvalue()
+    for kind, picture in paint_labels(polygons).items():
+        files[f"{kind}.png"] = encode(picture, PNG)
     return files
 
 
-def frame() -> None:
-    for name, content in frame_files().items():
-        write_bytes(FRAME / name, content)
+def encode(picture: Image.Image, options: dict) -> bytes:
+    """The bytes of a picture file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, **options)
+    return buffer.getvalue()
+
+
+def street() -> None:
+    for name, content in street_files().items():
+        write_bytes(STREET / name, content)
 
 
 def main(arguments=None) -> None:
-    pictures = {"sheet": sheet, "frame": frame}
+    pictures = {"sheet": sheet, "street": street}
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.city_pictures", description="Pictures of the sample city."
+        prog="python -m scripts.city_pictures", description=__doc__.splitlines()[0]
     )
     parser.add_argument("pictures", nargs="*", help=f"{' or '.join(pictures)}; default: both")
     wanted = parser.parse_args(arguments).pictures or list(pictures)

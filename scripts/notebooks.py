@@ -4,7 +4,7 @@
     python -m scripts.notebooks notebooks/03*.ipynb
 
 Runs in the pinned environment of the tests, puts the setup cell in, drops widget states and times,
-and refuses to store an error, a warning, a path of this machine, or a notebook of more than 400 kB.
+and refuses to store an error, a warning, a path of this machine, or a notebook of more than 800 kB.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from helpers.paths import ROOT
 from scripts.pinned import build_city, pin
 from scripts.setup_cell import SETUP
 
-LIMIT = 400_000
+LIMIT = 800_000
 WIDGETS = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
 MACHINE = re.compile(r"(/root/|/home/|/tmp/|/work/|/Users/|/var/|[A-Z]:\\\\)[\w.\-/]*")
 

@@ -1,8 +1,8 @@
-"""Checkers of the exercises: `check("05.1", answer)` says whether an answer is right and, if not,
-what is wrong.
+"""Checkers of what the learner writes: `check` says whether it is right and, if not, what is wrong.
 
-The checkers of chapter NN are the functions `exercise_1`, `exercise_2`, ... of
-extras.exercises.chNN.
+"06.A" is a *turn* of chapter 06: a piece of the chapter's own code, which the notebook goes on
+with. Its checker is the function `turn_a` of extras.exercises.ch06, and `TURNS["A"]` there is the
+course's own version. "06.1" is an *exercise* at the end of the chapter, checked by `exercise_1`.
 """
 
 from importlib import import_module
@@ -13,26 +13,46 @@ class Wrong(Exception):
 
 
 def verdict(name: str, answer) -> str | None:
-    """None if `answer` solves the exercise `name` ("chapter.number"), else what is wrong with it,
-    in words.
+    """None if `answer` solves "chapter.number" or "chapter.letter", else what is wrong with it.
 
-    An error inside the answer counts as wrong; an unknown exercise raises ModuleNotFoundError or
-    AttributeError.
+    An error inside the answer counts as wrong; an unknown name raises ModuleNotFoundError or
+    AttributeError. A starter that nobody touched raises NotImplementedError.
     """
-    chapter, number = name.split(".")
-    checker = getattr(import_module(f"extras.exercises.ch{chapter}"), f"exercise_{number}")
+    chapter, _, part = name.partition(".")
+    module = import_module(f"extras.exercises.ch{chapter}")
+    kind = "exercise" if part.isdigit() else "turn"
+    checker = getattr(module, f"{kind}_{part.lower()}")
     try:
         checker(answer)
     except Wrong as wrong:
         return str(wrong)
-    except (
-        Exception
-    ) as error:  # the learner's own code failed: that is an answer too, and it is reported
+    except NotImplementedError:
+        raise
+    except Exception as error:  # the learner's own code failed: that is an answer too
         return f"your code stopped with {type(error).__name__}: {error}"
     return None
 
 
-def check(name: str, answer) -> None:
-    """Print the verdict on an answer."""
-    wrong = verdict(name, answer)
-    print(f"Exercise {name}: " + ("right." if wrong is None else f"not yet. {wrong}"))
+def check(name: str, answer):
+    """Print the verdict on an answer.
+
+    Of a turn it returns what the notebook goes on with: `answer` if it is right, else the course's
+    own version.
+    """
+    chapter, _, part = name.partition(".")
+    is_turn = not part.isdigit()
+    kind = "Your turn" if is_turn else "Exercise"
+    try:
+        wrong = verdict(name, answer)
+        said = "right." if wrong is None else f"not yet. {wrong}"
+    except NotImplementedError:
+        wrong = "not written"
+        said = "not written yet."
+
+    print(f"{kind} {name}: {said}")
+    if not is_turn:
+        return None
+    if wrong is None:
+        return answer
+    print("The course's version is used from here on.")
+    return import_module(f"extras.exercises.ch{chapter}").TURNS[part]

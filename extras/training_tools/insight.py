@@ -110,7 +110,7 @@ def where_time_goes(run: Run, steps: int = 4) -> dict[str, float]:
         images = images.to(run.device, memory_format=run.layout)
         targets = targets.to(run.device)
         times.append(clock(run.device))
-        with torch.autocast(run.device.type, run.half, enabled=run.half is not None):
+        with torch.autocast(run.device.type, run.amp_dtype, enabled=run.amp_dtype is not None):
             logits = trial.fast_model(images)
         loss, pixels = run.loss(logits, targets)
         times.append(clock(run.device))

@@ -44,11 +44,19 @@ def answer(source: str, expression: str):
     return eval(expression, names)
 
 
+def is_refused(number: str, starter) -> bool:
+    """Whether a starter is told to be wrong, or says itself that it is not written yet."""
+    try:
+        return verdict(number, starter) is not None
+    except NotImplementedError:
+        return True
+
+
 @pytest.mark.parametrize(
     ("number", "starter", "expression", "solution"), EXERCISES, ids=[e[0] for e in EXERCISES]
 )
 def test_starter_is_refused_and_solution_accepted(number, starter, expression, solution):
-    assert verdict(number, answer(starter, expression))
+    assert is_refused(number, answer(starter, expression))
     assert solution, f"exercise {number} has no folded solution"
     assert verdict(number, answer(solution, expression)) is None
 
@@ -146,11 +154,17 @@ WRONG = [
         "(0.3, 0.0))],",
         "the picture hardly changes inside it",
     ),
-    ("04.1", "n * m for", "m for", "for parts of (50, 50) pixels the mean is"),
-    ("04.1", "s * s + (m - mean) ** 2", "s * s", "the standard deviation is"),
-    ("04.2", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
-    ("04.2", ".clamp(0, 255)", "", "yours wrap around"),
-    ("04.2", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),
+    ("04.1", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
+    ("04.1", ".clamp(0, 255)", "", "yours wrap around"),
+    ("04.1", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),
+    (
+        "04.2",
+        "np.cumsum(numbers, dtype=np.float32)[-1]",
+        "np.sum(numbers, dtype=np.float32)",
+        "you find no difference",
+    ),
+    ("04.2", "exact - float(rounded)", "float(rounded) - exact", "the answer is positive"),
+    ("04.2", "100 * (", "(", "percent are missing"),
     (
         "05.1",
         "label = label[top : top + size",
@@ -179,24 +193,21 @@ WRONG = [
         "the class should not always be at the same spot",
     ),
     ("05.3", "rng.integers(len(ys))", "0", "some pixels of the class never come into the window"),
-    ("06.1", ", x], dim=1)", ", x][::-1], dim=1)", "the skip's channels come first"),
-    ("06.1", " - height) // 2", " - height)", "the crop is not the center of the skip"),
-    ("06.1", "top, left =", "left, top =", "the crop is not the center of the skip"),
     (
-        "06.2",
+        "06.1",
         "* k + outputs",
         "* k",
         "for 3 channels, 19 classes and width 64 the network has 31,0",
     ),
-    ("06.3", ">= target", "> target", "cover 388 at depth 4, but a smaller legal size would too"),
+    ("06.2", ">= target", "> target", "cover 388 at depth 4, but a smaller legal size would too"),
     (
-        "06.3",
+        "06.2",
         "output_size(n, depth) >= target",
         "True",
         "1036 rows give 852 at depth 4, too few for 1024",
     ),
     (
-        "06.3",
+        "06.2",
         "depth=4",
         "depth=5",
         "1404 rows cover 1024 at depth 4, but a smaller legal size would too",
