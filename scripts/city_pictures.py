@@ -1,7 +1,7 @@
 """Pictures of the sample city that are kept in the repository: the contact sheet and the street.
 
     python -m scripts.city_pictures            # both
-    python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 frames of the tests' city
+    python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 of the tests' frames
     python -m scripts.city_pictures street     # data/frame/: val frame 5 with its five files
 
 Every chapter opens the street in data/frame, whatever data set is used; it is frame 5 of val, as
