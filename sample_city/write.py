@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from helpers.files import write_image, write_text
 from helpers.labels import LABELS
-from helpers.paths import find_root, sample_city_dir
+from helpers.paths import check_root, find_root, sample_city_dir
 from sample_city.camera import HEIGHT, WIDTH
 from sample_city.render import render
 from sample_city.scene import THEMES, make_scene
@@ -141,7 +141,7 @@ def _done(root, split: str, index: int, seed: int) -> bool:
 
 def ensure_root(root=None) -> Path:
     """The dataset root (paths.find_root); if that is the sample city, it is built first, or
-    completed.
+    completed. Any other is checked: FileNotFoundError with what is missing (paths.check_root).
     """
     found = find_root(root)
-    return build(found) if found == sample_city_dir() else found
+    return build(found) if found == sample_city_dir() else check_root(found)

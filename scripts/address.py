@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts import setup_cell
 
@@ -62,4 +63,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "changed_outputs.json"
@@ -95,7 +96,8 @@ def change(notebook, generator: random.Random) -> dict:
     return changes
 
 
-def main(chapters: list[str]) -> None:
+def main() -> None:
+    chapters = sys.argv[1:]
     results = json.loads(RESULTS.read_text())["chapters"] if RESULTS.exists() else {}
     for chapter in chapters:
         [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
@@ -158,4 +160,5 @@ if __name__ == "__main__":
         description="Change one stored output per cell; strict nbval must notice each.",
     )
     parser.add_argument("chapters", nargs="+", help="01 03 04 ...")
-    main(parser.parse_args().chapters)
+    chapters = parser.parse_args().chapters
+    command.run(lambda: main(chapters))

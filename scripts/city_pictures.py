@@ -8,13 +8,13 @@ Every chapter opens the street in data/frame, whatever data set is used; it is f
 every machine makes it.
 """
 
-import argparse
 import io
 import json
 import math
 
 from PIL import Image
 
+from helpers import command
 from helpers.files import write_bytes, write_image
 from helpers.paths import ROOT
 from sample_city import make_scene, paint_labels, render
@@ -113,4 +113,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -16,6 +16,7 @@ import sys
 from torch.utils.data import DataLoader
 
 from extras.reproduction.certificate import machine
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for, evaluate
 from helpers.files import write_json
@@ -35,8 +36,8 @@ def main(arguments=None) -> None:
     argparse.ArgumentParser(
         prog="python -m scripts.demo_checkpoint", description="Train the shipped checkpoint."
     ).parse_args(arguments)
-    for command in COMMANDS:
-        subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, check=True)
+    for line in COMMANDS:
+        subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=ROOT, check=True)
     model, info = load_model(CHECKPOINT)
     frames = DataLoader(dataset_for(info, CITY, "val"))
     scores = evaluate(model, frames, info["label_set"], per_frame=True).as_dict()
@@ -65,4 +66,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

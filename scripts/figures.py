@@ -27,6 +27,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for
@@ -283,7 +284,7 @@ def main(names, root=None, checkpoint=None, output=None) -> None:
     index.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-if __name__ == "__main__":
+def from_command_line() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=", ".join(ALT))
     for option, text in (
@@ -293,3 +294,7 @@ if __name__ == "__main__":
     ):
         parser.add_argument(option, help=text)
     main(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    command.run(from_command_line)

@@ -40,6 +40,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
@@ -502,4 +503,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

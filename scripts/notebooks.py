@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import build_city, pin
 from scripts.setup_cell import SETUP
@@ -93,4 +94,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

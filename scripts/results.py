@@ -7,6 +7,7 @@ import argparse
 import json
 
 from extras.reproduction.certificate import REPORTED
+from helpers import command
 from helpers.paths import ROOT
 
 README = ROOT / "README.md"
@@ -196,9 +197,13 @@ def write(text: str) -> str:
     return before + block() + rest.split(END)[1]
 
 
-if __name__ == "__main__":
+def main(arguments=None) -> None:
     argparse.ArgumentParser(
         prog="python -m scripts.results", description=__doc__.splitlines()[0]
-    ).parse_args()
+    ).parse_args(arguments)
     README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print("README.md: results written")
+
+
+if __name__ == "__main__":
+    command.run(main)

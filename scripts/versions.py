@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULT = ROOT / "benchmarks" / "results" / "versions.json"
@@ -139,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

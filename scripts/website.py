@@ -18,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import CITY, build_city, pin
 
@@ -152,8 +153,8 @@ class Warnings:
         return [line for line in plain.splitlines() if line.strip()]
 
 
-def main(arguments=None) -> int:
-    """Build the site; 1 if Sphinx found something to complain about."""
+def main(arguments=None) -> None:
+    """Build the site; exits with 1 if Sphinx found something to complain about."""
     argparse.ArgumentParser(
         prog="python -m scripts.website",
         description="Build the course as a static site in site/ (open site/index.html).",
@@ -167,12 +168,11 @@ def main(arguments=None) -> int:
     build_city()
     target = ROOT / "site"
     found = build(target)
-    for line in found:
-        print(line)
+    pages = len(list(target.rglob("*.html")))
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
-    print(f"site/index.html: {len(list(target.rglob('*.html')))} pages, {size:.0f} MB")
-    return int(bool(found))
+    print("\n".join([*found, f"site/index.html: {pages} pages, {size:.0f} MB"]))
+    sys.exit(bool(found))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.run(main)

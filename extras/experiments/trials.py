@@ -56,6 +56,17 @@ class Trial(TrainConfig):
     up: str = "transposed"  # "bilinear"
     per_image: bool = False  # every image by its own mean and deviation
 
+    def choices(self) -> dict[str, tuple]:
+        words = super().choices()
+        return {
+            **words,
+            "model": (*words["model"], "paper_fcn8s"),
+            "optimizer": ("adam", "adamw", "muon"),
+            "loss": ("ce", "weighted", "dice"),
+            "skips": ("concat", "sum", "none"),
+            "up": ("transposed", "bilinear"),
+        }
+
 
 class VariantUNet(UNet):
     """A U-Net whose skips are added or left out, or that grows bilinearly; for ablations."""

@@ -28,6 +28,7 @@ from extras.explorers.protocols import all_scores, count
 from extras.reproduction import certificate
 from extras.reproduction import tables as tables_file
 from extras.training_tools.augment import ScratchConfig, make_scratch_run
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
@@ -383,13 +384,11 @@ def main(arguments=None) -> None:
     try:
         reproduction = Reproduction(**given)
         result = reproduction.run()
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "\ninterrupted; the same command goes on from here\n")
+        raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
     print(certificate.as_text(result))
     print(f"report: {reproduction.folder / 'report.html'}")
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
