@@ -8,6 +8,7 @@ Every chapter opens the street in data/frame, whatever data set is used; it is f
 every machine makes it.
 """
 
+import argparse
 import io
 import json
 import math
