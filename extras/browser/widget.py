@@ -20,11 +20,24 @@ from helpers.paths import runs_dir, shown
 
 
 def _control(name: str) -> property:
-    """Reading and setting `browser.order` reads and moves the control itself, so its callback runs."""
-    return property(
-        lambda self: self.controls[name].value,
-        lambda self, value: setattr(self.controls[name], "value", value),
-    )
+    """Reading and setting `browser.order` reads and moves the control itself, so its callback runs.
+
+    A choice that is not on the menu raises ValueError with those that are.
+    """
+
+    def get(self):
+        return self.controls[name].value
+
+    def choose(self, value) -> None:
+        control = self.controls[name]
+        options = getattr(control, "options", None)
+        if options is not None:
+            choices = [entry[1] if isinstance(entry, tuple) else entry for entry in options]
+            if value not in choices:
+                raise ValueError(f"invalid {name} {value!r}; there are {choices}")
+        control.value = value
+
+    return property(get, choose)
 
 
 class PredictionBrowser(widgets.VBox):
