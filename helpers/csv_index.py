@@ -79,7 +79,7 @@ def _files(folder: Path, end: str) -> list[tuple[str, str]]:
     found = []
     odd = []
     kind = end.rpartition("_")[2].partition(".")[0].lower()
-    for path in visible_files(folder):
+    for path in visible_files(folder) if folder.is_dir() else []:
         parts = path.relative_to(folder).parts
         if len(parts) == 2 and path.name.endswith(end):
             found.append((parts[0], path.name.removesuffix(end)))

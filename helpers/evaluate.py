@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from helpers.checkpoints import load_model
-from helpers.config import require
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
@@ -24,6 +23,7 @@ from helpers.metrics import ConfusionMatrix
 from helpers.paths import find_root
 from helpers.progress import progress_bar
 from helpers.recipes import check_sizes
+from helpers.sizes import require
 
 
 @dataclass

@@ -18,9 +18,9 @@ import numpy as np
 
 from extras.browser import views
 from extras.browser.predictions import ORDERS
-from helpers.config import require
 from helpers.files import write_text
 from helpers.labels import IGNORE
+from helpers.sizes import require
 from helpers.windows import reduce_image, reduce_label
 
 WIDTH = 512  # frames that are wider are reduced by a whole factor

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from helpers.checkpoints import load_model
-from helpers.config import require
 from helpers.csv_index import Row, find_rows, read_csv
 from helpers.dataset import normalize, read_pair
 from helpers.device import amp_dtype, find_device
@@ -27,6 +26,7 @@ from helpers.labels import IGNORE, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import cache_dir, find_root
 from helpers.progress import progress_bar
+from helpers.sizes import require
 from helpers.windows import reduce_image
 
 ORDERS = ("as listed", "worst first", "most uncertain first", "most of a class")

@@ -1,4 +1,4 @@
-"""Checkpoints: damaged, foreign or broken ones are named, and never painted as if they were right."""
+"""Checkpoints: damaged, foreign or broken ones are named, and never shown as if they were right."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Runs: one process a folder, nothing thrown away, a resume that knows its data and its settings."""
+"""Runs: one process a folder, nothing is lost, a resume knows its data and its settings."""
 
 import json
 import shutil
@@ -234,8 +234,10 @@ def test_leftovers_of_a_kill_are_removed(config, runs, place):
 def test_a_folder_elsewhere_is_an_argument(one_epoch, runs, tmp_path):
     run = make_run(one_epoch, progress=False, folder=tmp_path / "elsewhere")
     run.fit()
-    assert (tmp_path / "elsewhere" / "last.pt").is_file() and not runs.exists() or not list(
-        runs.glob("r*")
+    assert (
+        (tmp_path / "elsewhere" / "last.pt").is_file()
+        and not runs.exists()
+        or not list(runs.glob("r*"))
     )
     assert str(tmp_path).encode() not in (tmp_path / "elsewhere" / "last.pt").read_bytes()
 

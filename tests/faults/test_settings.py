@@ -49,7 +49,9 @@ def test_all_of_them_in_one_message():
         assert name in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [TrainConfig(), TrainConfig.demo(), TrainConfig.demo(cache=None)])
+@pytest.mark.parametrize(
+    "config", [TrainConfig(), TrainConfig.demo(), TrainConfig.demo(cache=None)]
+)
 def test_the_course_s_own_settings_are_right(config):
     assert replace(config, name="series/a") != config
 
