@@ -1,7 +1,7 @@
 """The whole GPU table in one command: U-Net of width 64 on 572x572 crops, a training step, on one
 CUDA device.
 
-    python -m benchmarks.gpu_table                     # writes benchmarks/results/gpu_table.json and gpu_table.md
+    python -m benchmarks.gpu_table         # writes gpu_table.json and gpu_table.md into results/
     python -m benchmarks.gpu_table --batches 4 8 --steps 10 --no-compile
 
 First the peak that this device reaches in a large bfloat16 matrix product is measured; every row's
@@ -15,10 +15,8 @@ time. Without CUDA it refuses. Not run on a GPU yet; the parts that need none ar
 import argparse
 import platform
 import sys
-import tempfile
 from collections import defaultdict
 from itertools import product
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -112,7 +110,7 @@ def measure(device, batch, precision, compiled, steps, peak) -> dict:
 
 
 def profile(device, row: dict, steps: int = 3) -> list[dict]:
-    """The kernels of a row that take the most time: share of the device's time, and calls a step."""
+    """The kernels of a row that take most time: share of the device's time, and calls a step."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 
@@ -141,12 +139,11 @@ def loading(device, batch: int, frames: int = 64) -> float:
     included.
     """
     from extras.training_tools.gpu_batches import GpuLoader
-    from helpers.dataset import CityscapesCsv
+    from helpers.csv_index import Row
+    from helpers.dataset import CityscapesDataset
 
-    with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder) / "train.csv"
-        index.write_text("image,label,city,frame\n" + "a.png,b.png,city,0\n" * frames)
-        dataset = CityscapesCsv(index, folder, augment=True)
+    rows = [Row("a.png", "b.png", "city", "0")] * frames  # never read: the cache has the frames
+    dataset = CityscapesDataset(rows, "", augment=True)
 
     class Cache:
         cropped = False
@@ -191,14 +188,14 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     if not torch.cuda.is_available():
         raise SystemExit(
-            "benchmarks/gpu_table.py measures a CUDA GPU, and PyTorch finds none here: run it on a "
-            "machine that has one, with a CUDA build of PyTorch (python -m helpers.device shows "
-            "both)"
+            "python -m benchmarks.gpu_table measures a CUDA GPU, and PyTorch finds none here: "
+            "run it on a machine that has one, with a CUDA build of PyTorch (python -m "
+            "helpers.device shows both)"
         )
     device = torch.device("cuda")
     peak = matmul_peak(device)
     result = {
-        "command": "python " + " ".join(["benchmarks/gpu_table.py", *(arguments or sys.argv[1:])]),
+        "command": " ".join(["python -m benchmarks.gpu_table", *(arguments or sys.argv[1:])]),
         "device": torch.cuda.get_device_name(device),
         "system": platform.platform(),
         "torch": torch.__version__,

@@ -11,7 +11,16 @@ from helpers.sizes import outside
 from helpers.windows import View
 
 # What may differ between two parts of one run.
-MAY_CHANGE = {"name", "root", "workers", "pictures", "cache", "compile", "deterministic"}
+MAY_CHANGE = {
+    "name",
+    "root",
+    "workers",
+    "pictures",
+    "cache",
+    "compile",
+    "checkpointing",
+    "deterministic",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class TrainConfig:
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
     compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
+    checkpointing: bool = False  # less memory, a third more time: helpers.device
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 
@@ -75,6 +85,10 @@ class TrainConfig:
                 problems.append(f"{name} must be one of {words}, found {given[name]!r}")
         if self.std is not None and not all(0 < value < math.inf for value in self.std):
             problems.append(f"std must be above 0 in every channel, found {self.std}")
+        if self.checkpointing and (self.model != "unet" or self.norm is not None):
+            problems.append(
+                "checkpointing is for a U-Net without batch norm, which would run twice"
+            )
         if not stays_inside(self.name):
             problems.append(f"name must lead to a folder inside runs/, found {self.name!r}")
         if problems:

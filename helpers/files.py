@@ -43,14 +43,15 @@ def atomic_file(path) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(folder) -> Iterator[None]:
-    """`folder` for this process alone while the block runs; OSError if another one works in it.
+def locked(folder, wait: bool = False) -> Iterator[None]:
+    """`folder` for this process alone while the block runs.
 
-    The system ends the lock with its process, so a kill leaves none behind.
+    While another one works in it: OSError or, with `wait`, patience. The system ends the lock with
+    its process, so a kill leaves none behind.
     """
     lock = FileLock(Path(folder) / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise BlockingIOError(
             f"another process works in {folder}: wait, or choose another name ({lock.lock_file})"

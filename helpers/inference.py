@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
@@ -281,14 +282,11 @@ def main(arguments=None) -> None:
         "--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)"
     )
     args = parser.parse_args(arguments)
-    try:
-        require(0, 1e9, budget=args.budget)
-        budget = int(args.budget * 2**30)
-        model, info = load_model(args.checkpoint, find_device())
-        label_photographs(args.photographs, model, info, args.output, flip=args.flip, budget=budget)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
+    require(0, 1e9, budget=args.budget)
+    budget = int(args.budget * 2**30)
+    model, info = load_model(args.checkpoint, find_device())
+    label_photographs(args.photographs, model, info, args.output, flip=args.flip, budget=budget)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

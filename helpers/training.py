@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from helpers import checkpoints
+from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
-from helpers.device import amp_dtype, find_device, prepare
+from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
@@ -31,7 +31,9 @@ from helpers.recipes import make_datasets, make_model
 LAST = ("info", "optimizer", "scaler", "epochs_done")  # what last.pt has besides the network
 
 
-def make_run(config: TrainConfig, progress: bool = True, folder=None) -> "Run":
+def make_run(
+    config: TrainConfig, progress: bool = True, folder=None, run_class=None, make_loader=None
+) -> "Run":
     """The run that a config describes: data, network and Adam; in runs/<name> if no `folder`."""
     folder = Path(folder or runs_dir() / config.name)
     # Said here already, before all frames are read.
@@ -39,7 +41,15 @@ def make_run(config: TrainConfig, progress: bool = True, folder=None) -> "Run":
         check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
-    return Run(config, model, train_set, val_set, progress=progress, folder=folder)
+    return (run_class or Run)(
+        config,
+        model,
+        train_set,
+        val_set,
+        make_loader=make_loader,
+        progress=progress,
+        folder=folder,
+    )
 
 
 def data_loader(
@@ -53,6 +63,11 @@ def data_loader(
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
     )
+
+
+def in_batches(numbers: list[int], size: int) -> list[list[int]]:
+    """`numbers` in lists of `size`; the last may be shorter."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 class Run:
@@ -91,6 +106,8 @@ class Run:
         on_gpu = self.device.type == "cuda"
         self.layout = torch.channels_last if on_gpu else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout)
+        if config.checkpointing:
+            checkpoint_blocks(self.model)
         # The same weights, compiled: what is saved and scored is always `model`.
         self.fast_model = torch.compile(self.model) if config.compile else self.model
         if optimizer is None:
@@ -122,8 +139,7 @@ class Run:
         """The frames of every batch of an epoch, shuffled by (seed, epoch)."""
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_set), generator=generator).tolist()
-        size = self.config.batch_size
-        return [order[start : start + size] for start in range(0, len(order), size)]
+        return in_batches(order, self.config.batch_size)
 
     def loader(self, epoch: int):
         """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
@@ -132,9 +148,15 @@ class Run:
             self.train_set, self.batches(epoch), self.device, self.config.workers
         )
 
+    def val_batches(self) -> list[list[int]]:
+        """The frames of every batch of the validation, in their order."""
+        return in_batches(list(range(len(self.val_set))), self.config.batch_size)
+
     def validate(self) -> Scores:
         """The scores of the model as it stands on the validation set."""
-        loader = DataLoader(self.val_set, self.config.batch_size)
+        loader = self.make_loader(
+            self.val_set, self.val_batches(), self.device, self.config.workers
+        )
         return evaluate(self.model, loader, self.label_set)
 
     def learning_rate(self, step: int) -> float:
@@ -145,6 +167,14 @@ class Run:
         if self.config.schedule == "poly":
             return self.config.learning_rate * (1 - done) ** 0.9
         return self.config.learning_rate
+
+    def network_for(self, images: torch.Tensor) -> torch.nn.Module:
+        """The network that trains on a batch: the compiled one, if there is one.
+
+        A shorter batch, the last of an epoch, goes without: it would be compiled anew for it.
+        """
+        shorter = len(images) < self.config.batch_size and self.world_size == 1
+        return self.model if shorter else self.fast_model
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
         """One optimizer step on the mean loss over all labeled pixels of `batches`.
@@ -165,7 +195,7 @@ class Run:
             images = images.to(self.device, non_blocking=True, memory_format=self.layout)
             targets = targets.to(self.device, non_blocking=True)
             with torch.autocast(self.device.type, self.amp_dtype, enabled=mixed):
-                logits = self.fast_model(images)
+                logits = self.network_for(images)(images)
             loss, pixels = self.loss(logits, targets)
             self.scaler.scale(loss / labeled).backward()
             losses.append(torch.stack([loss.detach(), pixels]))
@@ -184,7 +214,12 @@ class Run:
         losses = []
         first = epoch * self.steps_per_epoch
         for number in range(first, first + self.steps_per_epoch):
-            losses += self.step(number, list(islice(batches, self.config.accumulate)))
+            try:
+                losses += self.step(number, list(islice(batches, self.config.accumulate)))
+            except RuntimeError as error:
+                if "out of memory" not in str(error):
+                    raise
+                raise ValueError(out_of_memory(self.config)) from error
             # Reading a loss waits for the device, so not after every step.
             if number % 16 == 15:
                 self.check_finite(epoch, losses)
@@ -380,17 +415,31 @@ def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
 def main(arguments=None, make_run=make_run) -> None:
     """Train as the command line says, on `make_run(config)`."""
     config, export = parse(arguments)
+    command.ensure_data(config.root)
     run = make_run(config)
     if run.progress:
         print(
             f"training {config.name} on {run.device}: {len(run.train_set)} frames, "
             f"{config.epochs} epochs; results in {shown(run.folder)}"
         )
-    run.fit()
+    try:
+        run.fit()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on(run)) from None
     if export and run.rank == 0:
         path = checkpoints.save_model(export, run.model, run.info())
         print(f"exported {shown(path)}, {path.stat().st_size} bytes")
 
 
+def how_to_go_on(run: Run) -> str:
+    """What to do after Ctrl-C."""
+    if not run.history:
+        return "stopped before the first epoch was done; the same command begins again"
+    return (
+        f"stopped; {shown(run.folder / 'last.pt')} holds {len(run.history)} of "
+        f"{run.config.epochs} epochs; the same command goes on"
+    )
+
+
 if __name__ == "__main__":
-    main()
+    command.run(main)

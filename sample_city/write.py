@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from helpers.files import read_json, write_image, write_text
 from helpers.images import checked_picture
 from helpers.labels import LABELS
-from helpers.paths import find_root, sample_city_dir
+from helpers.paths import check_root, find_root, sample_city_dir
 from helpers.sizes import require
 from sample_city.camera import HEIGHT, WIDTH
 from sample_city.render import render
@@ -191,7 +191,7 @@ def build(
 
 def ensure_root(root=None) -> Path:
     """The dataset root (paths.find_root); if that is the sample city, it is built first, or
-    completed.
+    completed. Any other is checked: FileNotFoundError with what is missing (paths.check_root).
     """
     found = find_root(root)
-    return build(found, verify=False) if found == sample_city_dir() else found
+    return build(found, verify=False) if found == sample_city_dir() else check_root(found)

@@ -15,6 +15,7 @@ import sys
 
 from PIL import Image
 
+from helpers import command
 from helpers.files import write_bytes, write_image
 from helpers.paths import ROOT
 from sample_city import make_scene, paint_labels, render
@@ -99,7 +100,11 @@ def street() -> None:
         write_bytes(STREET / name, content)
 
 
-if __name__ == "__main__":
+def main() -> None:
     pictures = {"sheet": sheet, "street": street}
     for name in sys.argv[1:] or pictures:
         pictures[name]()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -173,12 +173,10 @@ class Predictions:
                 label == IGNORE, IGNORE, self.label_set.encode(np.where(label == IGNORE, 0, label))
             )
             device = next(self.model.parameters()).device
-            with torch.autocast(
-                device.type, amp_dtype(device), enabled=amp_dtype(device) is not None
-            ):
-                logits = self.model(
-                    normalize(window, self.info["mean"], self.info["std"])[None].to(device)
-                )[0].float()
+            inputs = normalize(window, self.info["mean"], self.info["std"])[None].to(device)
+            half = amp_dtype(device)
+            with torch.autocast(device.type, half, enabled=half is not None):
+                logits = self.model(inputs)[0].float()
             image = window[view.margin :, view.margin :][: len(truth), : len(truth)]
         total, classes, chances = logits.logsumexp(0, keepdim=True), [], []
         for _ in range(3):  # by argmax, as evaluation does; topk breaks ties otherwise

@@ -55,9 +55,8 @@ class PredictionBrowser(widgets.VBox):
     opacity, outlines, zoom, row, column, mark = map(
         _control, ("opacity", "outlines", "zoom", "row", "column", "mark")
     )
-    _ipython_display_ = (
-        None  # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks
-    )
+    # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks.
+    _ipython_display_ = None
 
     def __init__(self, checkpoint, root=None, split="val", compare=None, **options):
         self.predictions = [
@@ -98,9 +97,8 @@ class PredictionBrowser(widgets.VBox):
         """Write the picture as it is shown, as PNG, and return its path (in runs/views/ unless
         given).
         """
-        title = (
-            f"{self.predictions[0].title(views.index_of(self.predictions, self.state))} {self.view}"
-        )
+        frame = self.predictions[0].title(views.index_of(self.predictions, self.state))
+        title = f"{frame} {self.view}"
         path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
         data = views.encode(views.picture(self.predictions, self.state), "png")
         write_bytes(path, data)

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 from extras.bug_lab.bug_list import BUGS, ERROR, LOSS, MACHINE, PICTURE, RUN, SCORE, Bug
+from helpers import command
 from helpers.files import write_text
 from helpers.paths import ROOT
 
@@ -189,4 +190,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -67,7 +67,7 @@ def car(seed: int, paint=None) -> Scene:
 
 
 def near(seed: int) -> Scene:
-    """The same car in its own paint, 7 m ahead: so large that a small window sees nothing but car."""
+    """The same car in its own paint, 7 m ahead: a small window sees nothing but car."""
     scene = car(seed)
     return scene.changed(len(scene.objects) - 1, z=7.0)
 

@@ -29,7 +29,7 @@ from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.progress import progress_bar
-from helpers.recipes import make_datasets
+from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.unet import UNet, crop_and_concat, double_conv, he_init
 from helpers.windows import reduce_image, reduce_label
@@ -177,6 +177,8 @@ def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     torch.manual_seed(trial.seed)
     if trial.model == "paper_fcn8s":
         model = FCN8s(num_classes, trial.width, 16 * trial.width, trial.dropout)
+    elif trial.model != "unet":
+        model = make_model(trial, num_classes)
     else:
         shape = {
             "in_channels": 3,

@@ -211,13 +211,20 @@ def as_html(certificate: dict) -> str:
         f"<figcaption>{html.escape(p)}</figcaption></figure>"
         for p in certificate["pictures"]
     )
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Reproduction: {certificate["config"]}</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;background:#fff;color:#222}}
-table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
-img{{max-width:100%}}figure{{margin:1em 0}}</style>
-<h1>Reproduction of &ldquo;{html.escape(certificate["config"])}&rdquo;</h1>{table(rows(certificate))}
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Reproduction: {certificate["config"]}</title>
+<style>
+body{{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}}
+body{{background:#fff;color:#222}}
+table{{border-collapse:collapse;margin:1em 0}}
+td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
+img{{max-width:100%}}figure{{margin:1em 0}}
+</style>
+<h1>Reproduction of &ldquo;{html.escape(certificate["config"])}&rdquo;</h1>
+{table(rows(certificate))}
 <h2>IoU of each class</h2>{table(classes, ("class", "whole frames", "center crops"))}
-<h2>mIoU under every protocol</h2>{table(protocols, ("average", "absent class", "void", "region", "mIoU"))}
+<h2>mIoU under every protocol</h2>
+{table(protocols, ("average", "absent class", "void", "region", "mIoU"))}
 <h2>Training</h2>{table(history, ("epoch", "train loss", "val loss", "val mIoU"))}
-<h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page; do not pass pictures
-of Cityscapes on, its license forbids it.</p>{pictures}</html>"""
+<h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page;
+do not pass pictures of Cityscapes on, its license forbids it.</p>{pictures}</html>"""

@@ -1,9 +1,12 @@
 """From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere
 (chapter 13).
 
-    python -m extras.reproduction.reproduce --root data/cityscapes                      # the recipe of the course
-    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch     # the best-evidenced settings
-    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
+    python -m extras.reproduction.reproduce --root data/cityscapes
+    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch
+    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4
+
+The first follows the recipe of the course, the second the best-evidenced settings; the third is a
+rehearsal.
 
 Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html
 (numbers; it shows the pictures beside it and holds none itself) and pictures/, which the license of
@@ -25,6 +28,7 @@ from extras.explorers.protocols import all_scores, count
 from extras.reproduction import certificate
 from extras.reproduction import tables as tables_file
 from extras.training_tools.augment import ScratchConfig, make_scratch_run
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
@@ -380,13 +384,11 @@ def main(arguments=None) -> None:
     try:
         reproduction = Reproduction(**given)
         result = reproduction.run()
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "\ninterrupted; the same command goes on from here\n")
+        raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
     print(certificate.as_text(result))
     print(f"report: {reproduction.folder / 'report.html'}")
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
