@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from helpers.device import find_device
 from helpers.files import listed, stays_inside
+from helpers.sizes import outside
 from helpers.windows import View
 
 # What may differ between two parts of one run.
@@ -20,22 +21,6 @@ MAY_CHANGE = {
     "checkpointing",
     "deterministic",
 }
-
-
-def outside(least: float, below: float, **numbers) -> list[str]:
-    """A line for every number that is not in [least, below); None stands for one not given."""
-    return [
-        f"{name.replace('_', '-')} must be at least {least} and below {below:g}, found {value}"
-        for name, value in numbers.items()
-        if value is not None and not least <= value < below
-    ]
-
-
-def require(least: float, below: float, **numbers) -> None:
-    """Raises ValueError with every number that is not in [least, below)."""
-    problems = outside(least, below, **numbers)
-    if problems:
-        raise ValueError("\n".join(problems))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 
 from helpers import command
 from helpers.checkpoints import load_model
-from helpers.config import require
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
@@ -25,6 +24,7 @@ from helpers.metrics import ConfusionMatrix, count_pairs
 from helpers.paths import find_root
 from helpers.progress import progress_bar
 from helpers.recipes import check_sizes
+from helpers.sizes import require
 
 
 @dataclass

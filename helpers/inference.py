@@ -16,12 +16,12 @@ from PIL import Image
 
 from helpers import command
 from helpers.checkpoints import load_model
-from helpers.config import require
 from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
 from helpers.files import listed, write_image
 from helpers.images import read_photograph
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
+from helpers.sizes import require
 from helpers.windows import View, cut, reduce_image
 
 # Bytes that one forward pass may take, roughly; a larger frame goes through in tiles.

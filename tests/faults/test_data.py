@@ -76,6 +76,18 @@ def test_a_folder_that_cannot_be_read_is_named(root, monkeypatch):
         find_rows(root, "train")
 
 
+def test_a_split_that_is_missing_is_named(root):
+    shutil.rmtree(root / "leftImg8bit" / "val")
+    shutil.rmtree(root / "gtFine" / "val")
+    with pytest.raises(FileNotFoundError, match="splits there: train"):
+        find_rows(root, "val")
+
+
+def test_test_frames_need_no_labels(root):
+    shutil.copytree(root / "leftImg8bit" / "val", root / "leftImg8bit" / "test")
+    assert [row.label for row in find_rows(root, "test")] == ["", ""]
+
+
 def test_an_index_of_fewer_frames_says_so(root, capsys):
     path = find_index(root, "train")
     lines = path.read_text().splitlines(keepends=True)
