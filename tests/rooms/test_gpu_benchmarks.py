@@ -223,20 +223,8 @@ def root(tmp_path, monkeypatch):
 
 def test_recipe_a_with_a_clock(root, monkeypatch, tmp_path):
     monkeypatch.setattr(recipe_a, "RESULT", tmp_path / "recipe_a.json")
-    small = [
-        "--width",
-        "4",
-        "--depth",
-        "2",
-        "--padding",
-        "same",
-        "--size",
-        "32",
-        "--epochs",
-        "2",
-        "--batch-size",
-        "2",
-    ]
+    small = ["--width=4", "--depth=2", "--padding=same", "--size=32", "--batch-size=2"]
+    small.append("--epochs=2")
     result = recipe_a.main(["--root", str(root), *small])
     [(source, found)] = result["runs"].items()
     assert source.startswith("python -m benchmarks.recipe_a --root")
