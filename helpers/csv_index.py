@@ -1,5 +1,6 @@
-"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by
-hand).
+"""The CSV index of a dataset: one row per frame, paths relative to the root.
+
+Chapter 03 writes it by hand; `frame_row` is the function that its reader writes.
 """
 
 import csv
@@ -30,6 +31,19 @@ class Row(NamedTuple):
     frame: str
 
 
+def frame_row(image_path) -> dict[str, str]:
+    """One row of the index: where frame and label lie, and what the name says."""
+    city = image_path.parent.name
+    split = image_path.parent.parent.name
+    name = image_path.name.removesuffix("_leftImg8bit.png")
+    return {
+        "image": f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png",
+        "label": f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png",
+        "city": city,
+        "frame": name.removeprefix(f"{city}_"),
+    }
+
+
 def find_rows(root, split: str) -> list[Row]:
     """All frames of `split` below `root`, sorted by path, so that the order is the same on every
     machine.
@@ -48,18 +62,13 @@ def find_rows(root, split: str) -> list[Row]:
         )
     rows, orphans = [], []
     for image in images:
-        city, name = image.parent.name, image.name[: -len(IMAGE_END)]
-        label = root / "gtFine" / split / city / (name + LABEL_END)
-        if not label.is_file() and split != "test":
-            orphans.append(image.relative_to(root).as_posix())
-        rows.append(
-            Row(
-                image.relative_to(root).as_posix(),
-                label.relative_to(root).as_posix() if label.is_file() else "",
-                city,
-                name.removeprefix(city + "_"),
-            )
-        )
+        row = Row(**frame_row(image))
+        if not (root / row.label).is_file():
+            # Only a test split may come without labels.
+            if split != "test":
+                orphans.append(row.image)
+            row = row._replace(label="")
+        rows.append(row)
     if orphans:
         listed = "\n  ".join(orphans[:10]) + (
             f"\n  ... {len(orphans)} in all" if len(orphans) > 10 else ""
