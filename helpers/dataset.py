@@ -138,7 +138,7 @@ class Frames(Dataset):
 
 
 class CityscapesDataset(Frames):
-    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored), one per row."""
+    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored)."""
 
     def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The pair as bytes: image uint8 [H, W, 3] and train ids uint8 [h, w]."""
@@ -152,7 +152,7 @@ class CityscapesDataset(Frames):
         return image, self.train_id_of[label]
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The pair as the network and the loss want it: colors normalized, train ids as int64."""
+        """The pair as tensors: colors normalized, train ids as int64."""
         image, target = self.pair(index)
         image = normalize(image, self.mean, self.std)
         target = torch.from_numpy(target.astype(np.int64))
