@@ -154,11 +154,11 @@ BUGS = (
     Bug(
         "nothing-but-void",
         LOSS,
-        "The loss is nan from some step on, at another step with every seed. The data and the "
-        "learning rate are fine.",
+        "The mean training loss of some epochs is nan, of others with every seed, although the "
+        "network goes on learning. The data and the learning rate are fine.",
         "Which batch was it? Count its labeled pixels.",
-        "A batch without one labeled pixel: the mean over no pixels is 0 / 0, and one nan step "
-        "spoils every weight.",
+        "A batch without one labeled pixel: the mean over no pixels is 0 / 0. Its gradients are 0, "
+        "so the weights stay as they are, but one nan in a sum makes the sum nan.",
         "Add the losses up, count the labeled pixels, divide by `pixels.clamp(min=1)`; or leave "
         "such crops out.",
         "07",
@@ -424,7 +424,8 @@ MACHINE = (
     (
         "`operator torchvision::nms does not exist` when torchvision is imported",
         "torch and torchvision come from different builds (one for the CPU, one for CUDA).",
-        "Install both in one command from one index.",
+        "Remove the folder .venv and give `python course.py` again, or install both in one "
+        "command from one index.",
     ),
     (
         "`module 'numpy' has no attribute 'in1d'` in cityscapesscripts",
@@ -447,6 +448,32 @@ MACHINE = (
         "A prediction saved as PNG is black",
         "Class numbers 0 to 18 are all nearly black as gray values. The file is fine.",
         "`TRAIN_19.colorize` before saving; `TRAIN_19.decode` for a submission.",
+    ),
+    (
+        "`No module named 'helpers'`",
+        "The command was given in another folder.",
+        "Give it in the project's folder, with the Python of .venv.",
+    ),
+    (
+        "Pictures are broken and links dead in JupyterLab",
+        "It was started in notebooks/, and it serves nothing above its root.",
+        "`python course.py`, or start it in the project's folder.",
+    ),
+    (
+        "`data/cityscapes has no leftImg8bit yet: the sample city is used`",
+        "A folder is a data set when it holds leftImg8bit and gtFine.",
+        "Wait for the download, or give `python -m extras.real_data.cityscapes data/cityscapes` "
+        "again.",
+    ),
+    (
+        "A command ends with one sentence, and you want to know where it came from",
+        "What a user can mend is told without a traceback.",
+        "Set COURSE_TRACEBACK=1 and give it again.",
+    ),
+    (
+        "Your losses differ from the printed ones in the fourth digit",
+        "Processors add in different orders, and so do one thread and two.",
+        "Nothing: tests compare with a margin. `python -m scripts.processors` shows how far.",
     ),
     (
         "Images without labels, or an empty split",

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import CodeType, FunctionType
 
 from extras.bug_lab.bug_list import BUGS, ERROR, LOSS, MACHINE, PICTURE, RUN, SCORE, Bug
+from helpers import command
 from helpers.files import write_text
 from helpers.paths import ROOT
 
@@ -207,4 +208,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -133,8 +133,9 @@ def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
 
 
 def unpack_over(archive, root, limits: Limits) -> int:
-    """Unpack a whole archive into `root`, leaving files alone that have the right size: an
-    interrupted run goes on.
+    """Unpack a whole archive into `root`, leaving files alone that are there already: an
+    interrupted run goes on. A file of the right size with other content (the checksum in a zip
+    tells) is written anew.
 
     For archives whose content was checked otherwise (csDownload compares md5 sums); names and sizes
     are checked as everywhere. Returns the number of files. Each file appears whole or not at all.
@@ -145,7 +146,7 @@ def unpack_over(archive, root, limits: Limits) -> int:
             files = _checked(archive, entries, limits)
             for entry in progress_bar(files, "unpack"):
                 path = root / entry.name
-                if not path.is_file() or path.stat().st_size != entry.size:
+                if not _is_there(path, entry):
                     data = read(entry, limits.file)
                     write_bytes(path, data)
     except BROKEN as error:
@@ -153,6 +154,14 @@ def unpack_over(archive, root, limits: Limits) -> int:
             f"{archive} is broken or cut off ({error}); remove it and download it again"
         ) from error
     return len(files)
+
+
+def _is_there(path: Path, entry: Entry) -> bool:
+    """Whether a file has the size of an archive's entry and, for a zip, its checksum."""
+    if not path.is_file() or path.stat().st_size != entry.size:
+        return False
+    expected = getattr(entry.handle, "CRC", None)
+    return expected is None or zlib.crc32(path.read_bytes()) == expected
 
 
 class _opened:

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from extras.real_data.archives import Limits, fetch, folder_hash, unpack
+from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.files import atomic_file, write_image, write_text
 from helpers.labels import CAMVID_11, LABELS
@@ -203,4 +204,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.files import write_image, write_json
 from helpers.images import read_photograph
@@ -271,10 +272,7 @@ def main(arguments=None) -> None:
     )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
     args = parser.parse_args(arguments)
-    try:
-        data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
+    data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
     print(
         f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
         f"{len(data.label_set)} classes.\n"
@@ -283,4 +281,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
