@@ -53,8 +53,8 @@ def code_lines(path: Path) -> int:
 
 def test_helpers_is_small():
     lines = {path.stem: code_lines(path) for path in HELPERS}
-    assert len(lines) - 1 <= 22, sorted(lines)  # without __init__
-    assert sum(lines.values()) <= 1700 and max(lines.values()) <= 250, lines
+    assert len(lines) - 1 <= 24, sorted(lines)  # without __init__
+    assert sum(lines.values()) <= 2300 and max(lines.values()) <= 300, lines
 
 
 @pytest.mark.parametrize("path", HELPERS, ids=lambda path: path.stem)
