@@ -8,6 +8,7 @@ number, color or legend text. They are made in copies of the notebooks below run
 benchmarks/results/changed_outputs.json.
 """
 
+import argparse
 import json
 import random
 import re
@@ -154,4 +155,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.changed_outputs",
+        description="Change one stored output per cell; strict nbval must notice each.",
+    )
+    parser.add_argument("chapters", nargs="+", help="01 03 04 ...")
+    chapters = parser.parse_args().chapters
+    command.run(lambda: main(chapters))

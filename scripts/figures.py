@@ -3,7 +3,9 @@ checkpoint.
 
     python -m scripts.figures                  # all of them
     python -m scripts.figures unet classes     # some
-    python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
+    python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt
+
+The last command draws yours, into runs/figures.
 
 Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its
 texts, colors and data in rounded numbers), the hash of the picture and, where one is used, of the

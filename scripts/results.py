@@ -3,6 +3,7 @@
 python -m scripts.results
 """
 
+import argparse
 import json
 
 from extras.reproduction.certificate import REPORTED
@@ -151,7 +152,8 @@ def block() -> str:
         )
     ]
     return f"""{START}
-On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame comes from
+On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame \
+comes from
 ({demo["hardware"]["processors"]} CPU cores, no GPU):
 
 {table(("what", "mIoU", "pixel accuracy", "from"), scores)}
@@ -166,21 +168,28 @@ Ratios, each measured side by side in one run (medians of CPU time, one thread):
 {table(("what", "ratio", "from"), ratios)}
 
 Memory: a core chapter's kernel and its largest child process take at most
-{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; `benchmarks/memory.py`).
+{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; \
+`benchmarks/memory.py`).
 
-From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, the environment
+From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, \
+the environment
 {first["environment_gb"]} GB ({first["hardware"]}; `{first["command"]}`).
 
-Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; macOS and Windows: not tried):
+Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; \
+macOS and Windows: not tried):
 
 {table(("Python and packages", "outcome", "with"), tried)}
 
-Planted faults: of {real} that change something in `helpers/` the tests notice {faults["tests"]["caught"]}; of
-{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices {faults["notebooks"]["caught"]} \
+Planted faults: of {real} that change something in `helpers/` the tests notice \
+{faults["tests"]["caught"]}; of
+{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices \
+{faults["notebooks"]["caught"]} \
 (`scripts/mutants.py`).
 
-On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
-course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a certificate that you can send
+On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). \
+Nobody has run this
+course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a \
+certificate that you can send
 in.
 
 {table(("who", "average loss", "mIoU", "protocol"), reported)}
@@ -193,7 +202,10 @@ def write(text: str) -> str:
     return before + block() + rest.split(END)[1]
 
 
-def main() -> None:
+def main(arguments=None) -> None:
+    argparse.ArgumentParser(
+        prog="python -m scripts.results", description=__doc__.splitlines()[0]
+    ).parse_args(arguments)
     README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print("README.md: results written")
 

@@ -8,6 +8,7 @@ is run. Nothing on a page comes from another host: mathematics is MathML, fonts 
 own. The frames are the sample city's.
 """
 
+import argparse
 import re
 import shutil
 import sys
@@ -34,14 +35,17 @@ FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
 BROWSER = "prediction_browser.html"
 BROWSER_PAGE = f"""# The prediction browser
 
-Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo checkpoint makes of them,
-and how sure it is, worst frame first. Sliders, menus and arrow keys work without Python.
+Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo
+checkpoint makes of them, and how sure it is, worst frame first. Sliders, menus and arrow keys work
+without Python.
 
 <p><a href="{BROWSER}"><strong>Open the prediction browser</strong></a></p>
 
-![The prediction browser: frame, truth and prediction side by side, with slider, order and opacity](images/browser.png)
+![The prediction browser: frame, truth and prediction side by side, with slider, order and
+opacity](images/browser.png)
 
-[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it; `to_html` writes such a page for your own checkpoint.
+[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it; `to_html` writes such a page for your
+own checkpoint.
 """
 
 
@@ -149,10 +153,17 @@ class Warnings:
         return [line for line in plain.splitlines() if line.strip()]
 
 
-def main() -> None:
-    for name in ("furo", "latex2mathml", "myst_nb"):
-        if find_spec(name) is None:
-            raise SystemExit(f"the site needs {name}: pip install -r tests/requirements.txt")
+def main(arguments=None) -> None:
+    """Build the site; exits with 1 if Sphinx found something to complain about."""
+    argparse.ArgumentParser(
+        prog="python -m scripts.website",
+        description="Build the course as a static site in site/ (open site/index.html).",
+    ).parse_args(arguments)
+    missing = [name for name in ("furo", "latex2mathml", "myst_nb") if find_spec(name) is None]
+    if missing:
+        raise SystemExit(
+            f"the site needs {', '.join(missing)}: pip install -r tests/requirements.txt"
+        )
     pin()
     build_city()
     target = ROOT / "site"

@@ -36,7 +36,7 @@ def tiny_root(tmp_path):
 
 @pytest.fixture(scope="session")
 def small_city(city, tmp_path_factory):
-    """Six frames of the pinned city's val and one of its test, copied so that a test may touch them."""
+    """Six val frames of the pinned city and one of test, copied so that a test may touch them."""
     root = tmp_path_factory.mktemp("city")
     for split, count in (("val", 6), ("test", 1)):
         for row in find_rows(city, split)[:count]:

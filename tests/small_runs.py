@@ -55,7 +55,7 @@ def processes():
 
 
 def fit(config: TrainConfig, folder: Path, save=None) -> None:
-    """Train in `folder`; the epoch at which this process takes up the run is added to started.txt."""
+    """Train in `folder`; the epoch at which this process goes on is added to started.txt."""
     torch.set_num_threads(1)
     os.environ.update(
         COURSE_RUNS=str(folder), COURSE_CACHE=str(folder / "cache"), COURSE_DEVICE="cpu"

@@ -28,7 +28,8 @@ def verdict(name: str, answer) -> str | None:
         return str(wrong)
     except NotImplementedError:
         raise
-    except Exception as error:  # the learner's own code failed: that is an answer too
+    except Exception as error:
+        # The learner's own code failed: that is an answer too, and it is reported.
         return f"your code stopped with {type(error).__name__}: {error}"
     return None
 

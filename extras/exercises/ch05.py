@@ -8,13 +8,15 @@ from extras.exercises import Wrong
 def exercise_1(augment) -> None:
     """augment(image, label, top, left, flip, size, margin): two aligned windows, mirrored alike."""
     y, x = np.mgrid[:60, :90]
-    image, label = np.stack([y, x, y + x], -1).astype(np.uint8), (y * 90 + x).astype(np.int64)
-    size, margin = 20, 6
+    image = np.stack([y, x, y + x], -1).astype(np.uint8)
+    label = (y * 90 + x).astype(np.int64)  # every pixel knows where it lies
+    size = 20
+    margin = 6
     for top, left in ((6, 6), (15, 40), (34, 64)):
         for flip in (False, True):
-            window, target = (
-                np.asarray(a) for a in augment(image, label, top, left, flip, size, margin)
-            )
+            window, target = augment(image, label, top, left, flip, size, margin)
+            window = np.asarray(window)
+            target = np.asarray(target)
             if window.shape != (32, 32, 3) or target.shape != (20, 20):
                 raise Wrong(
                     f"for size 20 and margin 6 expected windows (32, 32, 3) and (20, 20), "
@@ -28,10 +30,14 @@ def exercise_1(augment) -> None:
                     f"label was taken from {divmod(int(target[0, 0]), 90)}."
                 )
             expected = label[top : top + size, left : left + size]
-            if not (target == (expected[:, ::-1] if flip else expected)).all():
+            end = "."
+            if flip:
+                expected = expected[:, ::-1]
+                end = ", mirrored left to right."
+            if not (target == expected).all():
                 raise Wrong(
                     f"with flip={flip} the label window is not the one that starts at (top, left)"
-                    + (", mirrored left to right." if flip else ".")
+                    + end
                 )
 
 
@@ -64,7 +70,9 @@ def exercise_3(place_with) -> None:
     """
     label = np.full((50, 80), 7, np.uint8)
     label[0, 79] = label[49, 0] = label[20, 33] = 25
-    rng, places, contained = np.random.default_rng(6), set(), set()
+    rng = np.random.default_rng(6)
+    places = set()
+    contained = set()
     if place_with(label, 31, 16, rng) is not None:
         raise Wrong("class 31 does not occur, so there is no place for it: return None.")
     for _ in range(300):

@@ -58,17 +58,17 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    fix = f"Check the connection, or download it with a browser and give the file as --source: {address}"
+    fix = (
+        "Check the connection, or download it with a browser and give the file as --source: "
+        f"{address}"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
-            announced, done = int(answer.headers.get("Content-Length") or 0), 0
-            with (
-                open(temporary, "wb") as file,
-                progress_bar(
-                    None, "download", total=announced or None, unit="B", unit_scale=True
-                ) as bar,
-            ):
+            announced = int(answer.headers.get("Content-Length") or 0)
+            done = 0
+            bar = progress_bar(None, "download", total=announced or None, unit="B", unit_scale=True)
+            with open(temporary, "wb") as file, bar:
                 while block := answer.read(BLOCK):
                     done += len(block)
                     if max(done, announced) > limits.archive:
@@ -211,7 +211,7 @@ def _tar_entry(member: tarfile.TarInfo) -> Entry:
 
 
 def _checked(archive: Path, entries, limits: Limits) -> list[Entry]:
-    """All files of the archive, after every name and size has been looked at; folders are left out."""
+    """All files of the archive, every name and size looked at; folders are left out."""
     files, seen, total = [], set(), 0
     if archive.stat().st_size > limits.archive:
         raise ValueError(
@@ -267,9 +267,8 @@ def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
         else:
             entries.append((first.encode(), b"100755" if executable else b"100644", blob))
     for name, inner in folders.items():
-        entries.append(
-            (name.encode() + b"/", b"40000", tree_hash(inner))
-        )  # git sorts folders as if they ended in "/"
+        # Git sorts folders as if they ended in "/".
+        entries.append((name.encode() + b"/", b"40000", tree_hash(inner)))
     body = b"".join(
         b"%s %s\0" % (mode, name.removesuffix(b"/")) + bytes.fromhex(sha)
         for name, mode, sha in sorted(entries)
@@ -280,12 +279,10 @@ def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
 def folder_hash(folder) -> str:
     """`tree_hash` of a folder on disk. Git counts no empty folders, and neither does this."""
     folder = Path(folder)
-    files = {
-        p.relative_to(folder).as_posix(): (
-            bool(p.stat().st_mode & stat.S_IXUSR),
-            blob_hash(p.read_bytes()),
-        )
-        for p in folder.rglob("*")
-        if p.is_file()
-    }
+    files = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            executable = bool(path.stat().st_mode & stat.S_IXUSR)
+            name = path.relative_to(folder).as_posix()
+            files[name] = (executable, blob_hash(path.read_bytes()))
     return tree_hash(files)

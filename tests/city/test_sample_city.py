@@ -69,8 +69,7 @@ def drawn(scene):
     return render(scene)
 
 
-# -- version 1 is frozen
-# ----------------------------------------------------------------------------------------
+# Version 1 is frozen
 
 # (split, number): sha256 of the polygons and of the label ids; mean colors in 4 x 2 blocks
 FROZEN = {
@@ -139,8 +138,7 @@ def test_the_contact_sheet():
         assert sheet.size == (1600, 1200)
 
 
-# -- the labels of the city
-# ---------------------------------------------------------------------------------------
+# The labels of the city
 
 
 @pytest.mark.parametrize("number", (0, 7, 13))
@@ -168,14 +166,9 @@ def test_polygons_ids_instances_and_colors_agree(city, number):
 def test_the_official_tools_paint_the_same(city, tmp_path):
     pytest.importorskip("cityscapesscripts")
     for paths in files(city, "val")[3:5]:
-        shutil.copytree(
-            paths["gtFine_polygons.json"].parent,
-            tmp_path / "gtFine" / "val" / paths["image"].parent.name,
-            ignore=lambda folder, names: [
-                n for n in names if n != paths["gtFine_polygons.json"].name
-            ],
-            dirs_exist_ok=True,
-        )
+        folder = tmp_path / "gtFine" / "val" / paths["image"].parent.name
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(paths["gtFine_polygons.json"], folder)
     for tool in ("csCreateTrainIdLabelImgs", "csCreateTrainIdInstanceImgs"):
         run_tool(tool, CITYSCAPES_DATASET=tmp_path)
     for paths in files(city, "val")[3:5]:
@@ -299,13 +292,13 @@ def test_test_labels_are_withheld(city, tmp_path, monkeypatch):
         assert names <= set(WITHHELD) and "ego vehicle" in names
 
 
-# -- building
-# -------------------------------------------------------------------------------------------------
+# Building
 
 
 def start(root, *options, before="") -> subprocess.Popen:
     """`python -m sample_city` as a process of its own, with only two train frames."""
-    code = f"{before}\nfrom sample_city import build\nbuild({str(root)!r}, 2, 0, 0, workers=1, progress=False)"
+    build_two = f"build({str(root)!r}, 2, 0, 0, workers=1, progress=False)"
+    code = f"{before}\nfrom sample_city import build\n{build_two}"
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,
@@ -375,8 +368,7 @@ def test_another_version_or_seed_is_refused(tmp_path):
         build(tmp_path, 0, 0, 0, seed=2, progress=False)
 
 
-# -- scenes as instruments
-# ------------------------------------------------------------------------------------
+# Scenes as instruments
 
 
 def difference(before, after) -> list:

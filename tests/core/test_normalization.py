@@ -42,9 +42,9 @@ def test_statistics_pool_pixels_not_images(tiny_root):
     assert np.allclose(result.mean, pixels.mean(0), atol=1e-12) and np.allclose(
         result.std, pixels.std(0), atol=1e-12
     )
-    assert (
-        channel_statistics([path], crop=(999, 10)).pixels == 100 * 10
-    )  # a crop ends where the frame ends
+    # A crop ends where the frame ends.
+    cropped = channel_statistics([*others, path], crop=(999, 10))
+    assert cropped.pixels == 100 * 10 + len(others) * 24 * 10
 
 
 def test_statistics_name_a_broken_file(tiny_root):

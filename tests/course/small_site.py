@@ -16,7 +16,7 @@ REASON = f"the site needs {', '.join(MISSING)}: pip install -r tests/requirement
 
 @cache
 def site() -> tuple[Path, list[str]]:
-    """(folder, Sphinx's warnings) of the whole course, with two frames in the prediction browser."""
+    """(folder, Sphinx's warnings) of the whole course, with two frames in its browser page."""
     from scripts import website
 
     folder = Path(tempfile.mkdtemp(prefix="course-site-"))

@@ -110,7 +110,10 @@ def test_a_chapter_is_shown_as_it_was_stored(path, folder, pages):
 def test_the_checks_see_what_they_are_for(tmp_path):
     for name in ("page.html", "other.html", "a.png"):
         (tmp_path / name).write_text("")
-    good = '<a href="other.html#here">x</a><a href="#top" id="top">x</a><img src="a.png" alt="a street at dusk">'
+    good = (
+        '<a href="other.html#here">x</a><a href="#top" id="top">x</a>'
+        '<img src="a.png" alt="a street at dusk">'
+    )
     bad = {
         "<a href='gone.html'>x</a>": "leads nowhere",
         "<a href='other.html#gone'>x</a>": "leads nowhere",

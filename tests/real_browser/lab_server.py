@@ -26,10 +26,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
-PATIENCE = float(
-    os.environ.get("COURSE_PATIENCE", 120)
-)  # seconds; a busy machine is slow, not broken
-CELLS_RAN = """() => { const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputArea-prompt')];
+# Seconds; a busy machine is slow, not broken.
+PATIENCE = float(os.environ.get("COURSE_PATIENCE", 120))
+CELLS_RAN = """() => {
+    const cells = '.jp-CodeCell .jp-InputArea-prompt';
+    const prompts = [...document.querySelectorAll(cells)];
     return prompts.length && prompts.every(e => /\\[\\d+\\]/.test(e.textContent)); }"""
 
 
@@ -39,9 +40,15 @@ def why_not() -> str | None:
         try:
             __import__(name)
         except ImportError:
-            return f"the browser test needs {name}: pip install -r requirements.txt -r tests/requirements.txt"
+            return (
+                f"the browser test needs {name}: pip install -r requirements.txt "
+                "-r tests/requirements.txt"
+            )
     if not CHROMIUM:
-        return "the browser test needs Chromium: install your system's package, or set CHROMIUM to its path"
+        return (
+            "the browser test needs Chromium: install your system's package, or set CHROMIUM to "
+            "its path"
+        )
     return None
 
 
@@ -163,7 +170,7 @@ def watched_page(browser, own: tuple, **options):
 
 
 def run_all(page, address: str, token: str, notebook: str) -> None:
-    """Open a notebook, run all its cells and wait until each has its number and the kernel is idle."""
+    """Open a notebook, run all cells, wait until each has its number and the kernel is idle."""
     page.goto(f"{address}/lab/tree/notebooks/{notebook}?token={token}&reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
@@ -178,16 +185,21 @@ def run_all(page, address: str, token: str, notebook: str) -> None:
 
 
 READ = """async root => {
-    const plain = t => t.replace(/\\u200b/g, '').replace(/\\u00a0/g, ' ').trim();  // ipywidgets puts such spaces in
+    // ipywidgets puts such spaces in
+    const plain = t => t.replace(/\\u200b/g, '').replace(/\\u00a0/g, ' ').trim();
     const state = {}, text = e => plain(e.textContent);
     for (const box of root.querySelectorAll('.widget-slider'))
         state[text(box.querySelector('.widget-label'))] = Number(
             box.querySelector('.noUi-handle').getAttribute('aria-valuetext'));
-    for (const box of root.querySelectorAll('.widget-dropdown'))
-        state[text(box.querySelector('.widget-label'))] = plain(box.querySelector('select').selectedOptions[0].label);
-    for (const box of root.querySelectorAll('.widget-checkbox')) state[text(box)] = box.querySelector('input').checked;
+    for (const box of root.querySelectorAll('.widget-dropdown')) {
+        const chosen = box.querySelector('select').selectedOptions[0];
+        state[text(box.querySelector('.widget-label'))] = plain(chosen.label);
+    }
+    for (const box of root.querySelectorAll('.widget-checkbox'))
+        state[text(box)] = box.querySelector('input').checked;
     let image = '';
-    for (const b of new Uint8Array(await (await fetch(root.querySelector('img').src)).arrayBuffer()))
+    const answer = await fetch(root.querySelector('img').src);
+    for (const b of new Uint8Array(await answer.arrayBuffer()))
         image += String.fromCharCode(b);
     const status = root.querySelector('[role=status]');
     return { state, image: btoa(image), caption: status && text(status),

@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from extras.browser import views
+from extras.browser.predictions import ORDERS, Predictions
+from extras.browser.views import State
 from tests.real_browser import lab_server as lab
 
 reason = lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
-
-from extras.browser import views
-from extras.browser.predictions import ORDERS, Predictions
-from extras.browser.views import State
 
 CHECKPOINT = "data/checkpoints/demo.pt"
 SHOTS = os.environ.get("COURSE_SHOTS")
@@ -40,7 +39,8 @@ browser"""
 EXPLORERS = """from extras.explorers.layers import SizeExplorer
 SizeExplorer()"""
 PROTOCOLS = """import numpy as np
-from extras.explorers.protocols import ProtocolExplorer, REGION, count
+from extras.benchmark_server.protocols import REGION, count
+from extras.explorers.protocols import ProtocolExplorer
 random = np.random.RandomState(8)
 pairs = [random.randint(0, 4, (2, 30, 40)) for _ in range(6)]
 tables = {region: [count(np.where(p == 3, 2, p), np.where(t == 3, 255, t), 5) for p, t in pairs[i:]]
@@ -145,7 +145,8 @@ class Shown:
         """Do something; picture, caption, readout and legend must be those that helpers compute for
         the controls.
 
-        `must`: the picture has to become another one. Names of State with the values that the controls must show.
+        `must`: the picture has to become another one. Names of State with the values that the
+        controls must show.
         """
         before = self.read()[2]
         action()
@@ -404,7 +405,8 @@ def test_page_of_to_html(chromium, predictions, tmp_path):
         do(lambda: page.locator("canvas").first.click(position={"x": 100, "y": 50}))
         box = page.locator("canvas").first.bounding_box()
         assert abs(int(page.input_value("#column")) - 100 / box["width"] * frame.truth.shape[1]) < 2
-        unlabeled = page.evaluate("""() => [...document.querySelectorAll('input, select')].filter(e => !e.labels.length
-            || !e.labels[0].textContent.trim()).map(e => e.id)""")
+        unlabeled = page.evaluate("""() => [...document.querySelectorAll('input, select')]
+            .filter(e => !e.labels.length || !e.labels[0].textContent.trim())
+            .map(e => e.id)""")
         assert unlabeled == [] and len(names) == page.locator("#legend label").count()
         assert state.view in page.locator("#view").inner_text()

@@ -16,7 +16,8 @@ LOOK = """() => ({
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
     links: [...document.querySelectorAll('a[href]')].map(e => e.getAttribute('href')),
     images: [...document.images].map(e => [e.getAttribute('src'), e.getAttribute('alt') || '']),
-    empty: [...document.images].filter(e => !e.complete || !e.naturalWidth).map(e => e.src.slice(0, 80)),
+    empty: [...document.images].filter(e => !e.complete || !e.naturalWidth)
+        .map(e => e.src.slice(0, 80)),
     wide: document.documentElement.scrollWidth - window.innerWidth })"""
 
 

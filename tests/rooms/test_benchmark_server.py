@@ -106,7 +106,7 @@ def test_whole_frames_equal_the_official_script(official, truth, kind, tmp_path)
 
 
 def test_a_crop_equals_the_official_script_where_the_rest_is_void(official, truth, tmp_path):
-    """A net sees the center crop only: the same as a label file that is unlabeled outside the crop."""
+    """A net sees the center crop only: as a label file that is unlabeled outside the crop."""
     random = np.random.default_rng(6)
     confusion, predictions, labels_files = ConfusionMatrix(19), [], []
     for path, labels, _ in truth:

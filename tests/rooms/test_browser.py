@@ -81,18 +81,6 @@ def other(folder):
 
 
 @pytest.fixture(scope="module")
-def small_city(city, folder):
-    """Six frames of val and one of test, copied so that a test may damage them."""
-    city = folder / "city"
-    for split, count in (("val", 6), ("test", 1)):
-        for row in find_rows(city, split)[:count]:
-            for name in filter(None, (row.image, row.label)):
-                (city / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(city / name, city / name)
-    return city
-
-
-@pytest.fixture(scope="module")
 def one(checkpoint, small_city):
     return Predictions(checkpoint, small_city)
 

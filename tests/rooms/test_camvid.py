@@ -51,8 +51,7 @@ def source(tmp_path):
     return folder
 
 
-# -- convert
-# ----------------------------------------------------------------------------------------------------
+# Convert
 
 
 def test_convert_gives_cityscapes_layout(source, tmp_path):
@@ -140,8 +139,7 @@ def test_bad_frames_are_reported_together(source, tmp_path):
         camvid.convert(source.parent, tmp_path / "root")
 
 
-# -- git's hash
-# -------------------------------------------------------------------------------------------------
+# Git's hash
 
 
 def test_tree_hash_is_gits(source, tmp_path):
@@ -196,8 +194,7 @@ def test_known_git_hashes():
     assert tree_hash({}) == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
-# -- download
-# ---------------------------------------------------------------------------------------------------
+# Download
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -317,8 +314,7 @@ def test_local_copies(source, tmp_path, kind, capsys):
         camvid.download(tmp_path / "root", tmp_path / "nothing.zip")
 
 
-# -- archives that are broken or mean harm
-# ----------------------------------------------------------------------
+# Archives that are broken or mean harm
 
 
 def zip_with(path, **files):

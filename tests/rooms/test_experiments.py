@@ -358,7 +358,7 @@ def test_results_resume_and_do_not_mix(folder, tmp_path, monkeypatch):
 
 
 def drives(root):
-    """Three drives with the label ids of CamVid, one of them in train and in val, and a test split."""
+    """Three drives with CamVid's label ids, one of them in train and in val, and a test split."""
     random = np.random.default_rng(7)
     for split, city, number in (
         ("train", "alpha", 0),

@@ -67,7 +67,7 @@ def test_paints_are_unlike_every_car():
 
 @pytest.fixture
 def network():
-    """A U-Net that knows nothing, with what load_model would say of it: whole frames at a quarter."""
+    """A U-Net that knows nothing, and load_model's words for it: whole frames at a quarter."""
     torch.manual_seed(3)
     info = {"view": View("frame", padding="same", depth=2), "mean": (0.5,) * 3, "std": (0.25,) * 3}
     return UNet(3, 19, width=4, depth=2, padding="same").eval(), info
