@@ -67,21 +67,12 @@ class Reproduction:
         progress: bool = True,
         **changes,
     ):
-<<<<<<< HEAD
+        require(1, 1e9, limit=limit)
         self.root = check_root(find_root(root))
+        check_classes(find_label_set(changes.get("label_set", "train19")), self.root)
         self.name = config
         self.limit = limit
         self.quick = quick
-=======
-        self.root, self.name, self.limit, self.quick = (
-            check_root(find_root(root)),
-            config,
-            limit,
-            quick,
-        )
-        require(1, 1e9, limit=limit)
-        check_classes(find_label_set(changes.get("label_set", "train19")), self.root)
->>>>>>> wt_e
         self.folder = Path(folder) if folder else runs_dir() / f"reproduce-{config}"
         self.progress = progress
         kind, self.make_run = CONFIGS[config]
@@ -230,19 +221,8 @@ class Reproduction:
     def training(self) -> dict:
         """The training run; it resumes at its own last epoch."""
         statistics = self.state["steps"]["statistics"]
-<<<<<<< HEAD
-        # A run whose name is an absolute path has that folder.
-        config = replace(
-            self.config,
-            name=str((self.folder / "training").resolve()),
-            mean=tuple(statistics["mean"]),
-            std=tuple(statistics["std"]),
-        )
-        run = self.make_run(config, self.progress)
-=======
         config = replace(self.config, mean=tuple(statistics["mean"]), std=tuple(statistics["std"]))
         run = self.make_run(config, self.progress, folder=self.folder / "training")
->>>>>>> wt_e
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
         return {
