@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from helpers.csv_index import Row
 from helpers.images import open_image, open_label
@@ -142,3 +142,21 @@ class CityscapesDataset(Dataset):
         image = normalize(image, self.mean, self.std)
         target = torch.from_numpy(target.astype(np.int64))
         return image, target
+
+
+def data_loader(
+    dataset, batches: list[list[int]], device: torch.device, workers: int = 0
+) -> DataLoader:
+    """The batches, given as lists of indices, as images [N, 3, H, W] and targets [N, h, w]."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=min(workers, len(batches)),
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+    )
+
+
+def in_batches(numbers: list[int], size: int) -> list[list[int]]:
+    """`numbers` in lists of `size`; the last may be shorter."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
