@@ -71,7 +71,7 @@ def main() -> None:
         import course as launcher  # the clone's own
 
         begin = time.time()
-        launcher.install([course / "requirements.txt"], options.cpu)
+        launcher.install([course / "requirements.txt"], ["--cpu"] if options.cpu else [])
         stages["install"] = time.time() - begin
         weight = sum(
             f.stat().st_size

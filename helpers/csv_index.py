@@ -1,5 +1,6 @@
-"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by
-hand).
+"""The CSV index of a dataset: one row per frame, paths relative to the root.
+
+Chapter 03 writes it by hand; `frame_row` is the function that its reader writes.
 """
 
 import csv
@@ -32,6 +33,19 @@ class Row(NamedTuple):
     frame: str
 
 
+def frame_row(image_path) -> dict[str, str]:
+    """One row of the index: where frame and label lie, and what the name says."""
+    city = image_path.parent.name
+    split = image_path.parent.parent.name
+    name = image_path.name.removesuffix("_leftImg8bit.png")
+    return {
+        "image": f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png",
+        "label": f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png",
+        "city": city,
+        "frame": name.removeprefix(f"{city}_"),
+    }
+
+
 def find_rows(root, split: str) -> list[Row]:
     """All frames of `split` below `root`, sorted by path, so that the order is the same on every
     machine.
@@ -51,9 +65,10 @@ def find_rows(root, split: str) -> list[Row]:
     rows = []
     labeled = set(labels)
     for city, name in images:
-        image = f"leftImg8bit/{split}/{city}/{name}{IMAGE_END}"
-        label = f"gtFine/{split}/{city}/{name}{LABEL_END}" if (city, name) in labeled else ""
-        rows.append(Row(image, label, city, name.removeprefix(city + "_")))
+        row = Row(**frame_row(Path("leftImg8bit", split, city, name + IMAGE_END)))
+        if (city, name) not in labeled:
+            row = row._replace(label="")
+        rows.append(row)
 
     unlabeled = [row.image for row in rows if not row.label and split != "test"]
     if unlabeled:
@@ -79,7 +94,9 @@ def _files(folder: Path, end: str) -> list[tuple[str, str]]:
     found = []
     odd = []
     kind = end.rpartition("_")[2].partition(".")[0].lower()
-    for path in visible_files(folder) if folder.is_dir() else []:
+    if not folder.is_dir():  # the withheld labels of a test split, for example
+        return found
+    for path in visible_files(folder):
         parts = path.relative_to(folder).parts
         if len(parts) == 2 and path.name.endswith(end):
             found.append((parts[0], path.name.removesuffix(end)))

@@ -77,22 +77,14 @@ def channel_statistics(paths, crop=None, progress=False, workers=None) -> Channe
 
     `crop` = (height, width) restricts it to the center crop. Counts are whole numbers, so that the
     result is the same for any number of `workers` (default: all cores). Raises ValueError or
-    OSError naming a bad file, and ValueError for a channel that never changes.
+    OSError naming a bad file.
     """
     paths = list(paths)
     counts = np.zeros((3, 256), np.int64)
     histograms = parallel_map(partial(histogram, crop=crop), paths, workers)
     for one in progress_bar(histograms, "statistics", progress, total=len(paths)):
         counts += one
-
-    statistics = from_histogram(counts)
-    for name, std in zip(("red", "green", "blue"), statistics.std):
-        if std == 0:
-            raise ValueError(
-                f"{name} never changes in these {len(paths)} frames ({paths[0]}, ...): its "
-                "deviation is 0 and nothing can be divided by it; are these the right pictures?"
-            )
-    return statistics
+    return from_histogram(counts)
 
 
 def find_statistics(root, rows, progress: bool = False) -> ChannelStatistics:

@@ -1,8 +1,7 @@
-"""Training: the recipe, a thin demo for CPUs, and everything between. Chapter 07 builds the loop by
-hand.
+"""Training: recipe A, a thin demo for CPUs, and everything between. Chapter 07 builds the loop.
 
-python -m helpers.training --preset demo              # whole frames at quarter scale, minutes on a
-CPU python -m helpers.training --preset recipe --root data/cityscapes
+python -m helpers.training --preset demo              # minutes on a CPU
+python -m helpers.training --preset recipe --root data/cityscapes
 """
 
 import math
@@ -13,7 +12,6 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from helpers import checkpoints, command
@@ -21,7 +19,7 @@ from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
 from helpers.dataset import data_loader, in_batches
 from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
-from helpers.evaluate import Scores, evaluate, pixel_loss
+from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
 from helpers.paths import runs_dir, shown
@@ -39,15 +37,9 @@ def make_run(
         check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
-    return (run_class or Run)(
-        config,
-        model,
-        train_set,
-        val_set,
-        make_loader=make_loader,
-        progress=progress,
-        folder=folder,
-    )
+    kind = run_class or Run
+    options = {"make_loader": make_loader, "progress": progress, "folder": folder}
+    return kind(config, model, train_set, val_set, **options)
 
 
 class Run:
@@ -142,11 +134,7 @@ class Run:
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimizer step, counted from 0 over the whole run."""
         done = step / max(1, self.steps_per_epoch * self.config.epochs)
-        if self.config.schedule == "cosine":
-            return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-        if self.config.schedule == "poly":
-            return self.config.learning_rate * (1 - done) ** 0.9
-        return self.config.learning_rate
+        return self.config.learning_rate_at(done)
 
     def network_for(self, images: torch.Tensor) -> torch.nn.Module:
         """The network that trains on a batch: the compiled one, if there is one.
@@ -321,22 +309,11 @@ class Run:
             rows = [row.values() for row in self.history]
             write_table(self.folder / "history.csv", self.history[0], rows)
 
-    @torch.no_grad()
     def save_pictures(self) -> None:
         """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side."""
-        self.model.eval()
-        margin = self.val_set.view.margin
         for index, row in enumerate(self.val_set.rows[: self.config.pictures]):
-            images, _ = self.val_set[index]
-            logits = self.model(images[None].to(self.device))
-            prediction = logits[0].argmax(0).cpu().numpy()
-            frame, truth = self.val_set.pair(index)
-            height, width = truth.shape
-            frame = frame[margin : margin + height, margin : margin + width]
-            truth = self.label_set.colorize(truth)
-            prediction = self.label_set.colorize(prediction)
-            picture = np.concatenate([frame, truth, prediction], axis=1)
             name = f"{row.city}_{row.frame}_epoch{len(self.history):03d}.png"
+            picture = side_by_side(self.model, self.val_set, index)
             write_image(self.folder / "predictions" / name, picture)
 
     def resume(self) -> int:

@@ -95,10 +95,8 @@ def zip_submission(folder, path) -> Path:
     if twice or not pngs:
         found = "several PNGs of one name" + listed(twice) if twice else "no PNG"
         raise ValueError(f"{folder} holds {found}; write them with write_submission")
-    with (
-        atomic_file(path) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
-    ):  # PNGs are compressed already
+    # Stored as they are: PNGs are compressed already.
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for png in pngs:
             archive.writestr(zipfile.ZipInfo(png.name), png.read_bytes())
     return Path(path)
@@ -143,14 +141,11 @@ def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]
         with Image.open(f"{root}/{matching[0].image}") as frame:
             problems.extend(f"{name}: {p}" for p in _problems(data, frame.size, ignored_ids))
     for row, names in files_of.items():
-        if len(names) != 1:
+        if not names:
+            problems.append(f"{row.city}_{row.frame}: no prediction")
+        elif len(names) > 1:
             problems.append(
-                f"{row.city}_{row.frame}: "
-                + (
-                    f"{len(names)} files ({', '.join(names)}), expected one"
-                    if names
-                    else "no prediction"
-                )
+                f"{row.city}_{row.frame}: {len(names)} files ({', '.join(names)}), expected one"
             )
     return problems
 

@@ -89,9 +89,8 @@ def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "D
     shared = [config]
     dist.broadcast_object_list(shared, src=0)
     config = replace(config, mean=shared[0].mean, std=shared[0].std)
-    if (
-        parts is None and local_rank == 0
-    ):  # the first of another machine, which may have a disk of its own
+    # The first process of another machine goes before the rest there: it may have its own disk.
+    if parts is None and local_rank == 0:
         parts = make_datasets(config, progress=False)
     dist.barrier()
     if parts is None:

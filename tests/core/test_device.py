@@ -69,5 +69,5 @@ def test_report_of_the_machine():
     assert (
         f"python       {sys.version.split()[0]} on " in text
         and "dataset root " in text
-        and "(found)" in text
+        and "; found)" in text
     )

@@ -133,15 +133,6 @@ def test_a_picture_too_large_for_pillow_is_named(tmp_path, rows, monkeypatch):
         histogram(tmp_path / rows[0].image)
 
 
-def test_a_channel_that_never_changes_is_refused(tmp_path):
-    path = tmp_path / "no_blue.png"
-    picture = np.zeros((4, 4, 3), np.uint8)
-    picture[:2] = (200, 100, 0)
-    Image.fromarray(picture).save(path)
-    with pytest.raises(ValueError, match="blue never changes in these 1 frames .*no_blue.png"):
-        channel_statistics([path])
-
-
 @pytest.mark.parametrize("cropped", [True, False])
 def test_the_cache_is_the_same_for_any_number_of_workers(tmp_path, rows, cropped):
     serial = build(rows, tmp_path, 1, "serial", cropped=cropped)

@@ -7,7 +7,7 @@ from helpers.paths import check_root, find_root
 
 
 def test_wrong_roots(tmp_path, tiny_root):
-    with pytest.raises(FileNotFoundError, match="csDownload"):
+    with pytest.raises(FileNotFoundError, match="extras.real_data.cityscapes"):
         check_root(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="leftImg8bit and no folder gtFine"):
@@ -24,7 +24,8 @@ def test_find_root_order(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     monkeypatch.delenv("CITYSCAPES_DATASET")
     assert find_root() == tmp_path / "sample_city"
-    (tmp_path / "cityscapes").mkdir()
+    for name in ("leftImg8bit", "gtFine"):
+        (tmp_path / "cityscapes" / name).mkdir(parents=True)
     assert find_root() == tmp_path / "cityscapes"
     monkeypatch.setenv("CITYSCAPES_DATASET", str(tmp_path / "env"))
     assert find_root() == tmp_path / "env" and find_root(tmp_path / "own") == tmp_path / "own"

@@ -16,23 +16,32 @@ from unittest import mock
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
+from extras.benchmark_server.submission import (
+    write_prediction,
+    write_submission,
+    zip_submission,
+)
+from extras.experiments.trials import WeightedLoss
 from helpers.checkpoints import load_model
-from helpers.crop_cache import FrameCache
-from helpers.csv_index import find_rows, write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.config import TrainConfig
+from helpers.csv_index import find_rows, read_csv, write_csv
+from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, pixel_loss
-from helpers.extra.submission import write_prediction, write_submission, zip_submission
 from helpers.fcn import FCN8s, FCN16s, FCN32s
+from helpers.frame_cache import FrameCache
 from helpers.inference import frame_logits, predict_frame, tile_logits
 from helpers.labels import ALL_30, CAMVID_11, TRAIN_19
 from helpers.metrics import ConfusionMatrix, category_groups
-from helpers.sample_city.write import write_frame
+from helpers.normalization import channel_statistics
 from helpers.sizes import nearest_sizes, output_size, valid_size
-from helpers.statistics import channel_statistics
-from helpers.training import Run, TrainConfig
+from helpers.training import Run
+from helpers.training import make_run as run_of
 from helpers.unet import UNet
 from helpers.windows import View
+from sample_city import make_scene, paint_labels, render
+from sample_city.write import frame_plan, write_frame
 from tests.golden.inputs import (
     GRAY_MEAN,
     GRAY_STD,
@@ -64,7 +73,7 @@ def make_unet(width=4, depth=2, padding="valid", norm=None, dropout=0.5, classes
 
 def make_fcn(stride: int):
     kind = {32: FCN32s, 16: FCN16s, 8: FCN8s}[stride]
-    return kind(classes=19, width=2, hidden=8)
+    return kind(num_classes=19, width=2, hidden=8)
 
 
 def make_view(kind="crop", size=32, padding="valid", depth=2, height=32):
@@ -79,7 +88,8 @@ def make_info(view) -> dict:
 def make_dataset(root, view, split="train", labels=TRAIN_19, augment=False, seed=0, limit=None):
     path = root.with_name(f"{root.name}_{split}.csv")
     write_csv(root, split, path)
-    return CityscapesCsv(path, root, view, labels, MEAN, STD, augment, seed, limit=limit)
+    rows = read_csv(path)[:limit]
+    return CityscapesDataset(rows, root, view, labels, MEAN, STD, augment, seed)
 
 
 def add_cache(dataset, cropped=False):
@@ -91,8 +101,8 @@ def add_cache(dataset, cropped=False):
 
 def make_run(root, **changes) -> Run:
     settings = {"size": 32, "height": 32, "width": 4, "depth": 2, "epochs": 2, "batch_size": 2}
-    settings |= {"lr": 1e-2, "pictures": 1}
-    return Run(TrainConfig(root=str(root), **(settings | changes)), progress=False)
+    settings |= {"learning_rate": 1e-2, "pictures": 1}
+    return run_of(TrainConfig(root=str(root), **(settings | changes)), progress=False)
 
 
 @contextmanager
@@ -161,13 +171,21 @@ def initial_weights(folder):
     values = {}
     for name, make in models.items():
         torch.manual_seed(0)
-        parameters = list(make().parameters())
+        parameters = in_stored_order(make())
         values[name] = {
             "parameters": sum(weight.numel() for weight in parameters),
             "mean_abs": [short(weight.detach().abs().mean()) for weight in parameters],
             "last": [short(weight.detach().flatten()[-1]) for weight in parameters],
         }
     return {"close": values}
+
+
+def in_stored_order(model) -> list:
+    """The parameters of a network; the fixed up-sampling of an FCN comes last, the image's last."""
+    named = dict(model.named_parameters())
+    up = [f"{name}.weight" for name in ("up_to_pool4", "up_to_pool3", "up_to_image")]
+    fixed = [named.pop(name) for name in up if name in named]
+    return [*named.values(), *fixed]
 
 
 def sizes(folder):
@@ -198,12 +216,11 @@ def sizes(folder):
 
 
 def demo_checkpoint(folder):
-    """data/checkpoints/demo.pt on two pieces of the committed frame, one of them reduced by 2."""
+    """data/checkpoints/demo.pt on two pieces of val frame 14, one of them reduced by 2."""
     model, info = load_model(PROJECT / "data" / "checkpoints" / "demo.pt")
-    with Image.open(PROJECT / "data" / "frame" / "frame.webp") as picture:
-        frame = np.asarray(picture.convert("RGB"))
-    with Image.open(PROJECT / "data" / "frame" / "labelIds.png") as picture:
-        label = np.asarray(picture)
+    _, _, seed, theme = frame_plan("val", 14, 1)
+    frame, polygons = render(make_scene(seed, theme))
+    label = np.asarray(paint_labels(polygons)["labelIds"])
     pieces = {"256x384": np.s_[400:656, 800:1184], "512x768": np.s_[300:812, 640:1408]}
     close = {}
     counts = {}
@@ -398,16 +415,23 @@ def confusion(folder):
         matrix.update(convert(prediction[20:]), convert(truth[20:]))
         exact[kind] = {
             "matrix": matrix.matrix.tolist(),
-            "missed": matrix.missed.tolist(),
+            "missed": matrix.counts[:, -1].tolist(),
             "iou": plain(matrix.iou()),
             "class accuracy": plain(matrix.class_accuracy()),
             "mean iou": matrix.mean_iou(),
-            "mean class accuracy": matrix.mean_class_accuracy(),
+            "mean class accuracy": float(np.nanmean(matrix.class_accuracy())),
             "pixel accuracy": matrix.pixel_accuracy(),
-            "frequency weighted": matrix.frequency_weighted_iou(),
+            "frequency weighted": frequency_weighted_iou(matrix),
             "categories": matrix.merged(category_groups(TRAIN_19)[1]).matrix.tolist(),
         }
     return {"exact": exact}
+
+
+def frequency_weighted_iou(matrix: ConfusionMatrix) -> float:
+    """The IoU of the classes that occur, weighted by their share of the labeled pixels."""
+    pixels = matrix.counts.sum(axis=1)
+    occurs = pixels > 0
+    return float((matrix.iou()[occurs] * pixels[occurs]).sum() / pixels.sum())
 
 
 def losses(folder):
@@ -418,7 +442,7 @@ def losses(folder):
     weight = torch.linspace(0.5, 2, 19)
     cases = {
         "plain": pixel_loss(logits, target),
-        "weighted": pixel_loss(logits, target, weight),
+        "weighted": WeightedLoss(weight)(logits, target),
         "void": pixel_loss(logits, torch.full_like(target, 255)),
     }
     return {"close": {name: [float(loss), int(n)] for name, (loss, n) in cases.items()}}
@@ -436,7 +460,9 @@ def evaluation(folder):
     scores = {}
     for name, (view, model) in cases.items():
         # Batches of two frames of five: the two averages of the loss differ.
-        found = evaluate(fill(model), make_dataset(root, view, "val"), batch_size=2)
+        dataset = make_dataset(root, view, "val")
+        batches = DataLoader(dataset, batch_size=2)
+        found = evaluate(fill(model), batches, dataset.label_set, per_frame=True)
         exact[name] = {"pixels": found.pixels, "frames": len(found.per_frame)}
         close[name] = {"per pixel": found.loss_per_pixel, "per batch": found.loss_per_batch}
         counts[name] = found.confusion.matrix.ravel().tolist()
@@ -449,7 +475,8 @@ def exact_evaluation(folder):
     dataset = make_dataset(small_root(folder / "city"), make_view(padding="same"), "val")
     dataset.mean = GRAY_MEAN
     dataset.std = GRAY_STD
-    found = evaluate(nearest_gray(), dataset, batch_size=2)
+    batches = DataLoader(dataset, batch_size=2)
+    found = evaluate(nearest_gray(), batches, dataset.label_set, per_frame=True)
     exact = {
         "matrix": found.confusion.matrix.tolist(),
         "iou": plain(found.iou),
@@ -527,7 +554,7 @@ def training(folder):
                 history = run.fit()
             exact[name] = {
                 "batches": [run.batches(epoch) for epoch in range(3)],
-                "rates": [run.learning_rate(step) for step in range(run.steps * 2)],
+                "rates": [run.learning_rate(step) for step in range(run.steps_per_epoch * 2)],
                 "statistics": [list(run.config.mean), list(run.config.std)],
             }
             weights = torch.cat([weight.detach().flatten() for weight in run.model.parameters()])

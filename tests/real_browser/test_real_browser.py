@@ -39,7 +39,8 @@ browser"""
 EXPLORERS = """from extras.explorers.layers import SizeExplorer
 SizeExplorer()"""
 PROTOCOLS = """import numpy as np
-from extras.explorers.protocols import ProtocolExplorer, REGION, count
+from extras.benchmark_server.protocols import REGION, count
+from extras.explorers.protocols import ProtocolExplorer
 random = np.random.RandomState(8)
 pairs = [random.randint(0, 4, (2, 30, 40)) for _ in range(6)]
 tables = {region: [count(np.where(p == 3, 2, p), np.where(t == 3, 255, t), 5) for p, t in pairs[i:]]

@@ -246,7 +246,7 @@ def test_wrong_class_sets_are_named(tmp_path):
             read_label_set(tmp_path / "classes.json")
     with pytest.raises(ValueError, match="none.json is no list of classes"):
         read_label_set(tmp_path / "none.json")
-    with pytest.raises(SystemExit):
+    with pytest.raises((OSError, ValueError)):
         main(
             [
                 str(tmp_path),

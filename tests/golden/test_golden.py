@@ -8,7 +8,7 @@ import pytest
 
 from tests.golden.compute import ENTRIES, entry
 
-VALUES = json.loads((Path(__file__).parent / "golden" / "values.json").read_text(encoding="utf-8"))
+VALUES = json.loads(Path(__file__).with_name("values.json").read_text(encoding="utf-8"))
 
 # (relative, absolute) differences that floats may have, by section: the rounding of a network
 # differs from processor to processor, that of sums and ratios of integers does not.
