@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from helpers.config import TrainConfig, check_same_config
 from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
 from helpers.files import atomic_file, listed, read_json
 from helpers.labels import LabelSet, find_label_set
@@ -64,6 +65,33 @@ def load(path) -> dict:
     if not all(weight.isfinite().all() for weight in state["model"].values()):
         raise ValueError(f"{path} holds weights that are no numbers (nan or infinite)")
     return state
+
+
+def load_run(path) -> dict:
+    """As `load`, of a last.pt: ValueError if it lacks something that a training goes on with."""
+    state = load(path)
+    entries = ("info", "optimizer", "scaler", "epochs_done")
+    missing = [name for name in entries if name not in state]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+    return state
+
+
+def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
+    """Raises ValueError if a run that begins in `folder` would replace the best.pt of another."""
+    best = folder / "best.pt"
+    table = folder / "history.csv"
+    epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
+    if best.is_file():
+        info = load(best)["info"]
+        epochs = max(epochs, len(info["history"]))
+        check_same_config(config, info["config"], folder)
+    # One epoch is what a run leaves that was killed in its first save.
+    if epochs > 1:
+        raise ValueError(
+            f"{folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
+            "restore it, choose another name, or remove the folder"
+        )
 
 
 def file_hash(path) -> str:
