@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
+from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, WindowClassifier
 from helpers.files import atomic_file
 from helpers.labels import LabelSet, find_label_set
 from helpers.unet import UNet
@@ -17,7 +17,10 @@ from helpers.windows import View
 
 FORMAT = 1
 # The networks that a checkpoint can name; each keeps the arguments that build it again.
-NETWORKS = {network.__name__: network for network in (UNet, ThinFCN, FCN32s, FCN16s, FCN8s)}
+NETWORKS = {
+    network.__name__: network
+    for network in (UNet, ThinFCN, WindowClassifier, FCN32s, FCN16s, FCN8s)
+}
 
 
 def save(path, state: dict) -> Path:

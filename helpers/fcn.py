@@ -100,6 +100,33 @@ class ThinFCN(nn.Module):
         return enlarge(scores, images.shape[-2:])
 
 
+class WindowClassifier(nn.Module):
+    """Windows float [N, 3, 32, 32] to one class each, logits [N, num_classes].
+
+    `features` keeps places, [N, 32, 6, 6]; `classifier` flattens and forgets them. Chapter 01 turns
+    it into a network for pictures of any size.
+    """
+
+    padding = "same"
+    depth = 0
+
+    def __init__(self, num_classes: int = 19):
+        super().__init__()
+        self.arguments = {"num_classes": num_classes}
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 16, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.classifier = nn.Linear(32 * 6 * 6, num_classes)
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(windows).flatten(1))
+
+
 # The paper's networks.
 
 
