@@ -1,12 +1,13 @@
 """Pictures of the sample city that are kept in the repository: images/sample_city.jpg and
 data/frame/.
 
-    python -m scripts.city_pictures            # both
-    python -m scripts.city_pictures sheet      # the contact sheet of 24 frames, from the tests' city
-    python -m scripts.city_pictures frame      # one val frame: frame.webp, labelIds.png, polygons.json
+    python -m scripts.city_pictures            # all of them
+    python -m scripts.city_pictures sheet      # 24 frames on one page, from the tests' city
+    python -m scripts.city_pictures frame      # the frame that chapter 00 predicts on
+    python -m scripts.city_pictures street     # the street of all chapters, into data/frame/street
 
-data/frame is what chapter 00 predicts on before anything is built; it is frame 14 of val, as every
-machine makes it.
+Of the frame three files are kept, of the street all five that Cityscapes has, the image as a
+lossless WebP. Both are frames of val, as every machine makes them.
 """
 
 import io
@@ -22,6 +23,8 @@ from sample_city.write import frame_plan
 from scripts.pinned import CITY
 
 SHEET, FRAME, NUMBER = ROOT / "images" / "sample_city.jpg", ROOT / "data" / "frame", 14
+STREET = FRAME / "street"
+STREET_NUMBER = 15  # in the generator's plan: kastanienbad_000005_000019, val frame 5 by name
 FRAMES = [
     ("val", 14),
     ("val", 12),
@@ -61,27 +64,28 @@ def sheet(columns: int = 4, width: int = 400) -> None:
     write_image(SHEET, picture, quality=80, optimize=True)
 
 
-def frame_files() -> dict[str, bytes]:
-    """The three files of data/frame, made anew."""
-    _, _, seed, theme = frame_plan("val", NUMBER, 1)
+def frame_files(number: int = NUMBER, labels: tuple[str, ...] = ("labelIds",)) -> dict[str, bytes]:
+    """The files of one val frame, made anew: the image, the polygons, and these label images."""
+    _, _, seed, theme = frame_plan("val", number, 1)
     image, polygons = render(make_scene(seed, theme))
-    files = {
-        "polygons.json": json.dumps(
-            {"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}
-        ).encode()
-    }
-    for name, picture, options in (
-        (
-            "frame.webp",
-            Image.fromarray(image),
-            {"lossless": True, "quality": 75, "method": 6},
-        ),  # 2/3 of a PNG
-        ("labelIds.png", paint_labels(polygons)["labelIds"], {"compress_level": 9}),
-    ):
-        buffer = io.BytesIO()
-        picture.save(buffer, format=name.split(".")[1], **options)
-        files[name] = buffer.getvalue()
+    document = {"imgHeight": 1024, "imgWidth": 2048, "objects": polygons}
+    files = {"polygons.json": json.dumps(document).encode()}
+
+    # A lossless WebP has 2/3 of a PNG's bytes.
+    webp = io.BytesIO()
+    Image.fromarray(image).save(webp, format="webp", lossless=True, quality=75, method=6)
+    files["frame.webp"] = webp.getvalue()
+    painted = paint_labels(polygons)
+    for name in labels:
+        png = io.BytesIO()
+        painted[name].save(png, format="png", compress_level=9)
+        files[f"{name}.png"] = png.getvalue()
     return files
+
+
+def street_files() -> dict[str, bytes]:
+    """The five files of data/frame/street, made anew."""
+    return frame_files(STREET_NUMBER, ("labelIds", "instanceIds", "color"))
 
 
 def frame() -> None:
@@ -89,6 +93,12 @@ def frame() -> None:
         write_bytes(FRAME / name, content)
 
 
+def street() -> None:
+    for name, content in street_files().items():
+        write_bytes(STREET / name, content)
+
+
 if __name__ == "__main__":
-    for wanted in sys.argv[1:] or ("sheet", "frame"):
-        {"sheet": sheet, "frame": frame}[wanted]()
+    pictures = {"sheet": sheet, "frame": frame, "street": street}
+    for wanted in sys.argv[1:] or pictures:
+        pictures[wanted]()

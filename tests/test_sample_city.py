@@ -20,11 +20,12 @@ import pytest
 from PIL import Image
 
 from extras.benchmark_server.official import old_numpy_names, old_pillow_modes, run_tool
+from helpers.csv_index import find_rows
 from helpers.labels import LABELS, TRAIN_19
 from sample_city import build, make_scene, objects, paint_labels, people, render, vehicles, write
 from sample_city.camera import Random
 from sample_city.write import CITIES, WITHHELD, frame_plan
-from scripts.city_pictures import FRAME, SHEET, frame_files
+from scripts.city_pictures import FRAME, SHEET, STREET, frame_files, street_files
 from scripts.pinned import CITY, ROOT
 
 KINDS = (
@@ -121,7 +122,7 @@ def test_version_1_is_frozen(split, index):
 
 def test_the_committed_frame_is_what_the_generator_makes():
     made = frame_files()
-    stored = {path.name: path.read_bytes() for path in FRAME.iterdir()}
+    stored = {path.name: path.read_bytes() for path in FRAME.iterdir() if path.is_file()}
     assert set(stored) == set(made) and sum(map(len, stored.values())) <= 3_000_000
     assert json.loads(stored["polygons.json"]) == json.loads(made["polygons.json"])
     old, new = (
@@ -132,6 +133,25 @@ def test_the_committed_frame_is_what_the_generator_makes():
     assert (
         np.abs(old["frame.webp"].astype(int) - new["frame.webp"]).mean() < 0.5
     )  # machines differ in the last bit
+
+
+def test_the_committed_street_is_what_the_generator_makes():
+    made = street_files()
+    stored = {path.name: path.read_bytes() for path in STREET.iterdir()}
+    assert set(stored) == set(made) and len(stored) == 5
+    assert json.loads(stored["polygons.json"]) == json.loads(made["polygons.json"])
+    for name in ("labelIds.png", "instanceIds.png", "color.png"):
+        assert np.array_equal(pixels(io.BytesIO(stored[name])), pixels(io.BytesIO(made[name])))
+
+    # Machines differ in the last bit of the image.
+    image, again = (pixels(io.BytesIO(found["frame.webp"])) for found in (stored, made))
+    assert np.abs(image.astype(int) - again).mean() < 0.5
+
+
+def test_the_street_is_frame_5_of_val():
+    row = find_rows(CITY, "val")[5]
+    assert f"{row.city}_{row.frame}" == "kastanienbad_000005_000019"
+    assert np.array_equal(pixels(CITY / row.label), pixels(STREET / "labelIds.png"))
 
 
 def test_the_contact_sheet():
