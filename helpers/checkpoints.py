@@ -4,6 +4,7 @@ not fit.
 
 import errno
 import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -92,13 +93,34 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
+def file_hash(path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def check_record(path) -> None:
+    """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
+    record = Path(path).with_suffix(".json")
+    if not record.is_file():
+        return
+    expected = json.loads(record.read_text()).get("sha256")
+    found = file_hash(path)
+    if expected is not None and expected != found:
+        raise ValueError(
+            f"{path} is not the file that {record.name} describes: expected the SHA-256 "
+            f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
+        )
+
+
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, info) from a file of `save_model` or of a training run; weights in
     float32.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
+    A record beside the file, NAME.json, must have the same hash.
     """
     state = load(path)
+    check_record(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"
@@ -117,5 +139,5 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     info["label_set"] = (
         find_label_set(classes) if isinstance(classes, str) else LabelSet.from_dict(classes)
     )
-    info["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    info["sha256"] = file_hash(path)
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info

@@ -29,6 +29,7 @@ COMMANDS = (
 
 
 def main() -> None:
+    CHECKPOINT.with_suffix(".json").unlink(missing_ok=True)  # it describes the file of before
     for command in COMMANDS:
         subprocess.run([sys.executable, *shlex.split(command)[1:]], cwd=ROOT, check=True)
     model, info = load_model(CHECKPOINT)

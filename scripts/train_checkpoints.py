@@ -22,7 +22,7 @@ import torch.nn.functional as F
 
 from extras.experiments.trials import small_city
 from extras.training_tools.muon import Muon
-from helpers.checkpoints import load_model, save_model
+from helpers.checkpoints import file_hash, load_model, save_model
 from helpers.config import TrainConfig
 from helpers.csv_index import Row
 from helpers.dataset import CityscapesDataset, normalize
@@ -205,10 +205,9 @@ def on_dev(history: list[dict]) -> list[dict]:
 def record(name: str, info: dict, model: torch.nn.Module, seconds: float, more: dict) -> None:
     """Write NAME.pt and NAME.json."""
     path = save_model(CHECKPOINTS / f"{name}.pt", model, info)
-    _, loaded = load_model(path)
     entry = {
         "file": path.name,
-        "sha256": loaded["sha256"],
+        "sha256": file_hash(path),
         "command": f"python -m scripts.train_checkpoints {name}",
         "parameters": sum(p.numel() for p in model.parameters()),
         "data": f"sample city version {VERSION}, seed {SEED}: train frames 0 to 319; rate and "
