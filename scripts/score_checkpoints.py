@@ -26,7 +26,7 @@ from helpers.metrics import ConfusionMatrix
 from helpers.paths import ROOT, data_dir
 from helpers.windows import reduce_label
 from sample_city import VERSION, build
-from scripts.train_checkpoints import CHECKPOINTS, SEED
+from scripts.train_checkpoints import CHECKPOINTS, CONFIGS, SEED
 
 SCORES = CHECKPOINTS / "scores.json"
 NETWORKS = ("fcn32s", "fcn16s", "fcn8s", "unet", "unet_photo", "unet_valid")
@@ -92,11 +92,14 @@ def predict(model, info: dict, dataset, index: int) -> np.ndarray:
     return model(image[None])[0].argmax(0).numpy().astype(np.uint8)
 
 
-def score_frames(name: str, indices=range(20)) -> tuple[dict, dict]:
-    """Confusion matrices of these val frames by name: of all pixels, and of those near an edge."""
+def score_frames(name: str, indices=range(20), root=None) -> tuple[dict, dict]:
+    """Confusion matrices of these val frames by name: of all pixels, and of those near an edge.
+
+    `root` may hold the city at full scale or, as by default, at quarter scale.
+    """
     model, info = load_model(CHECKPOINTS / f"{name}.pt")
-    whole = {**info, "view": load_model(CHECKPOINTS / "unet.pt")[1]["view"]}
-    dataset = dataset_for(whole, quarter_val(), "val")
+    whole = {**info, "view": CONFIGS["unet"].make_view()}
+    dataset = dataset_for(whole, root or quarter_val(), "val")
     everywhere, at_edges = {}, {}
     for index in indices:
         row = dataset.rows[index]
