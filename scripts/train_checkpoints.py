@@ -65,7 +65,7 @@ CONFIGS = {
     "fcn32s": replace(ALIKE, name="fcn32s", model="fcn32s", depth=0),
     "fcn16s": replace(ALIKE, name="fcn16s", model="fcn16s", depth=0),
     "fcn8s": replace(ALIKE, name="fcn8s", model="fcn8s", depth=0),
-    # As unet, with its rate, but half as long, and every image changes its colors each time
+    # From the weights of unet.pt, half as long, and every image in other colors each time
     "unet_photo": replace(ALIKE, name="unet_photo", epochs=13, learning_rate=0.02),
     # Recipe A, thin: center crops at full resolution, no padding, no augmentation
     "unet_valid": TrainConfig(
@@ -178,7 +178,9 @@ def run_of(config: TrainConfig) -> CheckpointRun:
     """The run of a config, not begun."""
     config, train_set, dev_set = make_datasets(config)
     model = make_model(config, len(TRAIN_19))
-    if config.name == "unet_valid":
+    if "unet_photo" in config.name:
+        model, _ = load_model(CHECKPOINTS / "unet.pt")
+    if "unet_valid" in config.name:
         optimizer = torch.optim.Adam(model.parameters(), config.learning_rate)
     else:
         optimizer = Muon(model, config.learning_rate)
@@ -239,6 +241,7 @@ def train_network(name: str) -> None:
     info["config"]["name"] = name
     info["history"] = on_dev(history)
     more = {
+        "starts_from": "unet.pt" if name == "unet_photo" else None,
         "seed": config.seed,
         "optimizer": type(run.optimizer).__name__,
         "warmup_steps": WARMUP,
@@ -255,27 +258,28 @@ def train_network(name: str) -> None:
 def cut_windows(dataset: CityscapesDataset, each: int, seed: int):
     """Windows float32 [n, 3, 32, 32] and the classes of their central pixels, int64 [n].
 
-    `each` windows of every class, their places drawn evenly from all of its pixels; fewer where a
-    class has fewer pixels.
+    `each` windows of every class, no more than 50 of a class from one frame; fewer where a class
+    has too few pixels.
     """
-    images, places = [], []
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(things: torch.Tensor, number: int) -> torch.Tensor:
+        return things[torch.randperm(len(things), generator=generator)[:number]]
+
+    found = {train_id: [] for train_id in range(len(TRAIN_19))}
     for index in range(len(dataset)):
         image, target = dataset[index]
-        images.append(image)
-        # Pixel 16 of 32 is the central one; no window leaves its frame.
-        rows, columns = torch.where(target[16:-15, 16:-15] < len(TRAIN_19))
-        classes = target[rows + 16, columns + 16]
-        places.append(torch.stack([torch.full_like(rows, index), rows, columns, classes]))
-    places = torch.cat(places, dim=1)
+        # Row and column 16 of 32 are the center; no window leaves its frame.
+        centers = target[16:-15, 16:-15]
+        for train_id in found:
+            for row, column in draw((centers == train_id).nonzero(), 50).tolist():
+                found[train_id].append(image[:, row : row + 32, column : column + 32].clone())
 
-    generator = torch.Generator().manual_seed(seed)
     windows, classes = [], []
-    for train_id in range(len(TRAIN_19)):
-        own = torch.where(places[3] == train_id)[0]
-        drawn = own[torch.randperm(len(own), generator=generator)[:each]]
-        for frame, row, column, _ in places[:, drawn].T.tolist():
-            windows.append(images[frame][:, row : row + 32, column : column + 32])
-            classes.append(train_id)
+    for train_id, own in found.items():
+        chosen = draw(torch.arange(len(own)), each)
+        windows += [own[number] for number in chosen.tolist()]
+        classes += [train_id] * len(chosen)
     return torch.stack(windows), torch.tensor(classes)
 
 
