@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import math
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 
 from helpers.config import TrainConfig, check_same_config
-from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
+from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, WindowClassifier
 from helpers.files import atomic_file, listed, read_json
 from helpers.labels import LabelSet, find_label_set
 from helpers.unet import UNet
@@ -17,7 +18,10 @@ from helpers.windows import View
 
 FORMAT = 1
 # The networks that a checkpoint can name; each keeps the arguments that build it again.
-NETWORKS = {network.__name__: network for network in (UNet, ThinFCN, FCN32s, FCN16s, FCN8s)}
+NETWORKS = {
+    network.__name__: network
+    for network in (UNet, ThinFCN, WindowClassifier, FCN32s, FCN16s, FCN8s)
+}
 
 
 def save(path, state: dict) -> Path:
@@ -138,12 +142,33 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
+def file_hash(path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def check_record(path) -> None:
+    """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
+    record = Path(path).with_suffix(".json")
+    if not record.is_file():
+        return
+    expected = json.loads(record.read_text()).get("sha256")
+    found = file_hash(path)
+    if expected is not None and expected != found:
+        raise ValueError(
+            f"{path} is not the file that {record.name} describes: expected the SHA-256 "
+            f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
+        )
+
+
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, float32; info) from a file of `save_model` or of a training run.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
+    A record beside the file, NAME.json, must have the same hash.
     """
     state = load(path)
+    check_record(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"
