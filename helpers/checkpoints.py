@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import json
 import math
 import zipfile
 from pathlib import Path
@@ -142,17 +141,12 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
-def file_hash(path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
 def check_record(path) -> None:
     """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
     record = Path(path).with_suffix(".json")
     if not record.is_file():
         return
-    expected = json.loads(record.read_text()).get("sha256")
+    expected = read_json(record).get("sha256")
     found = file_hash(path)
     if expected is not None and expected != found:
         raise ValueError(
