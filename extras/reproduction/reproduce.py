@@ -199,14 +199,9 @@ class Reproduction:
     def training(self) -> dict:
         """The training run; it resumes at its own last epoch."""
         statistics = self.state["steps"]["statistics"]
-        # A run whose name is an absolute path has that folder.
-        config = replace(
-            self.config,
-            name=str((self.folder / "training").resolve()),
-            mean=tuple(statistics["mean"]),
-            std=tuple(statistics["std"]),
-        )
-        run = self.make_run(config, self.progress)
+        mean, std = tuple(statistics["mean"]), tuple(statistics["std"])
+        config = replace(self.config, mean=mean, std=std)
+        run = self.make_run(config, self.progress, self.folder / "training")
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
         return {
