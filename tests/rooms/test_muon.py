@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from extras.experiments import muon
+from extras.training_tools import muon
 from extras.experiments.trials import Trial, make_trial
 from helpers.unet import UNet
 from tests.roots import small_root
