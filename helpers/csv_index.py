@@ -251,16 +251,16 @@ def find_index(root, split: str) -> Path:
     return path
 
 
-def fingerprint(rows: list[Row], root) -> dict:
+def fingerprint(split: str, rows: list[Row], root) -> dict:
     """What a run remembers of its data: how many rows, a hash of them, and one of their labels.
 
     The last is left out where the label files are gone and a cache stands for them.
     """
     names = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    found = {"frames": len(rows), "rows": names[:16]}
+    found = {f"{split}_frames": len(rows), f"{split}_rows": names[:16]}
     labels = hashlib.sha256()
     with suppress(OSError):
         for row in rows:
             labels.update(Path(root, row.label).read_bytes())
-        found["labels"] = labels.hexdigest()[:16]
+        found[f"{split}_labels"] = labels.hexdigest()[:16]
     return found

@@ -26,8 +26,6 @@ from helpers.paths import runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
 
-LAST = ("info", "optimizer", "scaler", "epochs_done")  # what last.pt has besides the network
-
 
 def make_run(
     config: TrainConfig, progress: bool = True, folder=None, run_class=None, make_loader=None
@@ -210,9 +208,8 @@ class Run:
         """Raises FloatingPointError that names the files of a batch."""
         rows = [self.train_set.rows[index] for index in self.batches(epoch)[batch]]
         last = self.folder / "last.pt"
-        advice = "try a smaller learning rate"
-        if epoch == 0 and batch == 0:  # before any step was taken
-            advice = "at the weights it began with"
+        first = epoch == 0 and batch == 0  # before any step was taken
+        advice = "at the weights it began with" if first else "try a smaller learning rate"
         kept = f"The last good checkpoint is {last}; " if last.is_file() else ""
         raise FloatingPointError(
             f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of"
@@ -270,11 +267,9 @@ class Run:
     @cached_property
     def data(self) -> dict:
         """What identifies the data: a resumed run must find the same rows and labels."""
-        found = {}
-        for split, dataset in (("train", self.train_set), ("val", self.val_set)):
-            for what, value in fingerprint(dataset.rows, self.val_set.root).items():
-                found[f"{split}_{what}"] = value
-        return found
+        root = self.val_set.root
+        train = fingerprint("train", self.train_set.rows, root)
+        return {**train, **fingerprint("val", self.val_set.rows, root)}
 
     def info(self) -> dict:
         """What a checkpoint says of itself, all plain values."""
@@ -328,10 +323,7 @@ class Run:
         """
         path = self.folder / "last.pt"
         if path.is_file():
-            state = checkpoints.load(path)
-            missing = [name for name in LAST if name not in state]
-            if missing:
-                raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+            state = checkpoints.load_run(path)
             check_same_config(self.config, state["info"]["config"], self.folder)
             check_same(self.folder, self.data, state["info"].get("data", {}))
             checkpoints.load_weights(self.model, state["model"], path)
@@ -341,27 +333,11 @@ class Run:
                 self.scaler.load_state_dict(state["scaler"])
             self.history = state["info"]["history"]
         else:
-            self.check_nothing_is_lost()
+            checkpoints.check_nothing_is_lost(self.folder, self.config)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
         for leftover in self.folder.rglob(".*.tmp") if self.rank == 0 else []:
             leftover.unlink(missing_ok=True)
         return len(self.history)
-
-    def check_nothing_is_lost(self) -> None:
-        """Raises ValueError if a run without last.pt would replace an earlier best.pt."""
-        best = self.folder / "best.pt"
-        table = self.folder / "history.csv"
-        epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
-        if best.is_file():
-            info = checkpoints.load(best)["info"]
-            epochs = max(epochs, len(info["history"]))
-            check_same_config(self.config, info["config"], self.folder)
-        # One epoch is what a run leaves that was killed in its first save.
-        if epochs > 1:
-            raise ValueError(
-                f"{self.folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
-                "restore it, choose another name, or remove the folder"
-            )
 
 
 def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
