@@ -3,40 +3,148 @@
     python course.py               open the series in JupyterLab
     python course.py test          run pytest --nbval over tests/ and notebooks/
 
-Both make .venv here and install requirements.txt into it the first time. Add --cpu for PyTorch's
-CPU build; further options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k,
+The first time both make .venv here and install requirements.txt into it, in the versions of
+constraints.txt, which were tested together. On Linux without an NVIDIA GPU they take PyTorch's CPU
+build: 1.2 GB instead of 5.8.
+
+    --cpu, --cuda      PyTorch's CPU build, or the one with CUDA, whatever machine this is
+    --newest           the newest packages, without constraints.txt
+
+Further options go on to JupyterLab (--no-browser, --allow-root) or to pytest (-k,
 notebooks/05_dataset_and_transforms.ipynb).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+CONSTRAINTS = ROOT / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+OWN_OPTIONS = ("--cpu", "--cuda", "--newest")
+
+# torch and torchvision from different builds install well and fail here.
+CHECK = """
+import torch
+import torchvision
+torch.nn.functional.conv2d(torch.ones(1, 3, 32, 32), torch.ones(2, 3, 3, 3))
+"""
 
 
-def install(files: list[Path], cpu: bool) -> None:
-    """Make .venv and install what `files` list, unless that was done before; an interrupted install
-    is repeated.
+def has_nvidia() -> bool:
+    """Whether an NVIDIA driver is installed on this machine."""
+    return bool(shutil.which("nvidia-smi")) or os.path.exists("/proc/driver/nvidia/version")
+
+
+def reached(address: str) -> bool:
+    """Whether a package index answers."""
+    try:
+        urllib.request.urlopen(f"{address}/torch/", timeout=10).close()
+    except OSError:
+        return False
+    return True
+
+
+def choose_build(options: list[str], installed: str | None) -> tuple[str, str]:
+    """("cpu" or "default", why): which build of PyTorch this machine gets.
+
+    "default" is what PyPI has: with CUDA on Linux, without it elsewhere. `installed` is the build
+    that is there already.
     """
-    wanted = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
-    stamp = VENV / f"installed-{len(files)}"
-    if stamp.is_file() and stamp.read_text() == wanted and PYTHON.is_file():
-        return
+    if "--cuda" in options:
+        return "default", "--cuda asks for it"
+    if "--cpu" in options:
+        build, why = "cpu", "--cpu asks for it"
+    elif installed is not None:
+        return installed, "as it is installed"
+    elif not sys.platform.startswith("linux"):
+        return "default", "this system has one build only"
+    elif has_nvidia():
+        return "default", "an NVIDIA driver was found"
+    else:
+        build, why = "cpu", "no NVIDIA driver was found; --cuda takes the other one"
+    if build != installed and not reached(CPU_INDEX):
+        return "default", f"{CPU_INDEX} does not answer; the one with CUDA works as well"
+    return build, why
+
+
+def runs(program: str) -> bool:
+    """Whether .venv has a Python that runs a line of code."""
     if not PYTHON.is_file():
-        print(f"making {VENV.name}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
-    if cpu:
-        subprocess.run([*pip, "torch", "torchvision", "--index-url", CPU_INDEX], check=True)
+        return False
+    try:
+        tried = subprocess.run([str(PYTHON), "-c", program], capture_output=True)
+    except OSError:
+        return False
+    return tried.returncode == 0
+
+
+def make_environment() -> None:
+    """Make .venv, or what is missing of it after an interruption or a new Python."""
+    if not runs("import sys"):
+        half_made = VENV.exists()
+        print(f"making {VENV.name}" + " anew: its Python does not run" * half_made, flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    elif not runs("import pip"):
+        print(f"{VENV.name} has no pip yet: it is added", flush=True)
+        subprocess.run([str(PYTHON), "-m", "ensurepip"], check=True)
+
+
+def check() -> str | None:
+    """What is wrong with the PyTorch that was installed, or None."""
+    tried = subprocess.run([str(PYTHON), "-c", CHECK], capture_output=True, text=True)
+    if tried.returncode == 0:
+        return None
+    lines = tried.stderr.strip().splitlines() or [f"it ended with {tried.returncode}"]
+    return lines[-1]
+
+
+def install(files: list[Path], options: list[str]) -> None:
+    """Make .venv and install what `files` list, unless that was done before; an interrupted
+    installation is repeated. Raises RuntimeError when the PyTorch that was installed does not work.
+    """
+    constraints = [] if "--newest" in options else [CONSTRAINTS]
+    content = b"".join(file.read_bytes() for file in [*files, *constraints])
+    wanted = hashlib.sha256(content).hexdigest()
+    stamp = VENV / f"installed-{len(files)}"
+    record = VENV / "pytorch-build"
+    make_environment()
+    installed = record.read_text() if record.is_file() else None
+    build, why = choose_build(options, installed)
+    if build == installed and stamp.is_file() and stamp.read_text() == wanted:
+        return
+    pip = [str(PYTHON), "-m", "pip"]
+    pip_install = [*pip, "install", "--quiet"]
+    for file in constraints:
+        pip_install += ["-c", str(file)]
+    size = "about 1.2 GB" if build == "cpu" else "up to 5.8 GB"
+    print(f"PyTorch: the {build} build, {size} with all that it needs ({why})", flush=True)
     print("installing what the course needs, once; this takes some minutes", flush=True)
-    subprocess.run([*pip, *(arg for f in files for arg in ("-r", str(f)))], check=True)
+    if installed not in (None, build):
+        subprocess.run([*pip, "uninstall", "--quiet", "-y", "torch", "torchvision"], check=True)
+    if build == "cpu" and reached(CPU_INDEX):
+        torch = ["torch", "torchvision", "--index-url", CPU_INDEX]
+        subprocess.run([*pip_install, *torch], check=True)
+    for file in files:
+        pip_install += ["-r", str(file)]
+    subprocess.run(pip_install, check=True)
+
+    problem = check()
+    if problem:
+        raise RuntimeError(
+            f"PyTorch was installed and does not work: {problem}\n"
+            "torch and torchvision must come from one build: remove the folder .venv and give the "
+            "command again, with --cpu or --cuda."
+        )
+    record.write_text(build)
     stamp.write_text(wanted)
 
 
@@ -44,29 +152,43 @@ def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself
         print(f"The course needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
         return 1
-    arguments = [a for a in sys.argv[1:] if a != "--cpu"]
+    options = [word for word in sys.argv[1:] if word in OWN_OPTIONS]
+    arguments = [word for word in sys.argv[1:] if word not in OWN_OPTIONS]
     testing = arguments[:1] == ["test"]
-    if not testing and (
-        arguments[:1] in (["-h"], ["--help"]) or arguments and not arguments[0].startswith("-")
-    ):
+    asks_for_help = arguments[:1] in (["-h"], ["--help"])
+    unknown_word = bool(arguments) and not arguments[0].startswith("-")
+    if not testing and (asks_for_help or unknown_word):
         print(__doc__)
         return 2
-    files = [ROOT / "requirements.txt"] + ([ROOT / "tests" / "requirements.txt"] if testing else [])
+    files = [ROOT / "requirements.txt"]
+    if testing:
+        files.append(ROOT / "tests" / "requirements.txt")
     try:
-        install(files, "--cpu" in sys.argv)
+        install(files, options)
+        if testing:
+            command = ["-m", "pytest", "--nbval", *arguments[1:]]
+        else:
+            # The project is the root: links to other folders and their pictures work.
+            command = [
+                "-m",
+                "jupyterlab",
+                f"--ServerApp.root_dir={ROOT}",
+                "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
+                *arguments,
+            ]
+        return subprocess.run([str(PYTHON), *command], cwd=ROOT).returncode
     except subprocess.CalledProcessError as error:
         print(
             f"\nThe installation stopped ({error.returncode}); mend what is said above and give "
-            "the command again."
+            "the command again. If a version of constraints.txt is not to be had for this Python, "
+            "--newest leaves them out."
         )
         return 1
-    if testing:
-        command = ["-m", "pytest", "--nbval", *arguments[1:]]
-    else:
-        command = ["-m", "jupyter", "lab", "notebooks/00_start_here.ipynb", *arguments]
-    try:
-        return subprocess.run([str(PYTHON), *command], cwd=ROOT).returncode
+    except RuntimeError as error:
+        print(f"\n{error}")
+        return 1
     except KeyboardInterrupt:
+        print("\nstopped; the same command goes on")
         return 130
 
 

@@ -1,1 +1,1 @@
-"""What is measured, one module a question: `python -m benchmarks.metrics`. Results are in results/."""
+"""What is measured, one module per question: `python -m benchmarks.metrics`; see results/."""

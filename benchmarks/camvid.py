@@ -1,13 +1,17 @@
-"""Training on photographs, CamVid in 11 classes, from scratch; result files hold numbers only.
+r"""Training on photographs, CamVid in 11 classes, from scratch; result files hold numbers only.
 
-    python -m benchmarks.camvid --root data/camvid                   # a short run of a small network on a CPU
-    python -m benchmarks.camvid --root data/camvid --config camvid64           # width 64, for a GPU
-    python -m benchmarks.camvid --root data/camvid --config camvid16           # under 2 million parameters
-    python -m benchmarks.camvid --root data/camvid --config camvid16 --folds   # cross-validation over drives
-    python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt --root data/camvid --split test   # once, at last
+    python -m benchmarks.camvid --root data/camvid       # a short run of a small network on a CPU
+    python -m benchmarks.camvid --root data/camvid --config camvid64    # width 64, for a GPU
+    python -m benchmarks.camvid --root data/camvid --config camvid16    # below 2 million weights
+    python -m benchmarks.camvid --root data/camvid --config camvid16 --folds     # cross-validation
+
+and once, at last:
+
+    python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt \
+        --root data/camvid --split test
 
 Trained on train, scored on val at full size. Val is one clip out of a drive that is in train too
-(chapter 13), so its score is optimiztic. To choose between settings use --folds: every drive of
+(chapter 13), so its score is optimistic. To choose between settings use --folds: every drive of
 train and val in turn is left out and scored, so no film is on both sides. Nothing here reads the
 test split.
 """
@@ -75,7 +79,7 @@ def score(root, model, info, split: str = "val") -> ConfusionMatrix:
 
 
 def always_the_commonest(root, info) -> float:
-    """mIoU of calling every pixel the commonest class of train: the floor that a network must pass."""
+    """mIoU of calling every pixel the commonest class of train: the floor for a network."""
     classes = len(info["label_set"])
     counts = np.zeros(256, np.int64)
     for row in find_rows(root, "train"):

@@ -1,7 +1,7 @@
 """What can be had without context? Three ceilings beside the U-Net, on the same val frames at
 quarter scale.
 
-    python -m benchmarks.city_context [--root data/city320] [--frames 80]      # resumes the first three
+    python -m benchmarks.city_context [--root data/city320] [--frames 80]
 
 position   the most frequent class at each place of the training frames
 pixel      a small network that sees one pixel: its color and where it lies
@@ -13,17 +13,17 @@ In a city in which every class had its own color, the second would do as well as
 import argparse
 import json
 import platform
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from helpers.checkpoints import load_model
-from helpers.csv_index import write_csv
-from helpers.dataset import CityscapesCsv
-from helpers.evaluate import evaluate, pixel_loss
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
+from helpers.evaluate import dataset_for, evaluate, pixel_loss
 from helpers.files import write_json
 from helpers.labels import TRAIN_19
 from helpers.metrics import ConfusionMatrix
@@ -38,9 +38,7 @@ def read(root: Path, split: str, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """Frames uint8 [n, 256, 512, 3] and train ids uint8 [n, 256, 512]; `limit` frames spread over
     the split.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        write_csv(root, split, f"{folder}/{split}.csv")
-        dataset = CityscapesCsv(f"{folder}/{split}.csv", root, VIEW)
+    dataset = CityscapesDataset(find_rows(root, split), root, VIEW)
     chosen = np.linspace(0, len(dataset) - 1, min(limit, len(dataset))).round().astype(int)
     pairs = [dataset.pair(int(i)) for i in chosen]
     return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
@@ -139,22 +137,14 @@ def main() -> None:
             scores[name] = score(predict(net, val_images, places).astype(np.uint8), val_labels)
             print(name, scores[name]["mean_iou"], flush=True)
     model, info = load_model(options.checkpoint, torch.device("cpu"))
-    with tempfile.TemporaryDirectory() as folder:
-        write_csv(options.root, "val", f"{folder}/val.csv")
-        val = CityscapesCsv(
-            f"{folder}/val.csv",
-            options.root,
-            info["view"],
-            info["label_set"],
-            info["mean"],
-            info["std"],
-        )
-        found = evaluate(model, val, 1, torch.device("cpu"), per_frame=False)
+    val = dataset_for(info, options.root, "val")
+    found = evaluate(model, DataLoader(val), info["label_set"])
     scores["unet"] = {
         "mean_iou": round(found.mean_iou, 4),
         "pixel_accuracy": round(found.pixel_accuracy, 4),
         "iou": {
-            n: None if np.isnan(v) else round(float(v), 4) for n, v in zip(found.names, found.iou)
+            n: None if np.isnan(v) else round(float(v), 4)
+            for n, v in zip(found.label_set.names, found.iou)
         },
     }
     result = {

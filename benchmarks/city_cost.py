@@ -1,11 +1,12 @@
 """Where the time of a frame of the sample city goes: scene, painting, light and lens, labels, PNG
 files.
 
-    python -m benchmarks.city_cost             # ten frames, one of each theme, one process; seconds of CPU
+    python -m benchmarks.city_cost     # ten frames, one of each theme, one process; seconds of CPU
 
 The fastest of three passes over each step counts, so that a busy machine disturbs less.
 """
 
+import argparse
 import json
 import platform
 import resource
@@ -35,7 +36,10 @@ def fastest(work):
     return min(seconds), result
 
 
-def main() -> None:
+def main(arguments=None) -> None:
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.city_cost", description=__doc__.splitlines()[0]
+    ).parse_args(arguments)
     textures()  # made once a process
     total = dict.fromkeys(
         ("scene", "painting", "light and lens", "labels", "image PNG", "label PNGs", "polygons"),

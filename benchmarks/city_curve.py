@@ -2,11 +2,11 @@ r"""How many frames of the sample city does a small network want? mIoU against 1
 320 of them.
 
     python -m sample_city --root data/city320 --train 320 --val 20 --test 0
-    python -m benchmarks.city_curve                    # 25 minutes of one core; resumes what is there
+    python -m benchmarks.city_curve              # 25 minutes of one core; resumes what is there
     python -m benchmarks.city_curve --steps 3000 --counts 80 320 \
         --result benchmarks/results/city_curve_long.json   # and with three times the steps?
     python -m benchmarks.city_curve --height 256 --steps 500 --counts 320 \
-        --result benchmarks/results/city_learnable.json    # how far do 500 steps at quarter scale come?
+        --result benchmarks/results/city_learnable.json    # 500 steps at quarter scale
 
 Every point has the same budget: the same number of steps, batch, learning rate and initial weights
 (width 8, whole frames at an eighth of their size, flips, cross entropy plus twice Dice, Muon with
@@ -20,17 +20,17 @@ import math
 import platform
 import shlex
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from extras.experiments.trials import dice_loss
 from extras.training_tools.muon import Muon
-from helpers.csv_index import write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, pixel_loss
 from helpers.files import write_json
 from helpers.frame_cache import FrameCache
@@ -45,37 +45,33 @@ WARMUP = 50  # steps
 COUNTS = (10, 20, 40, 80, 160, 320)
 
 
-def datasets(
-    root: Path, folder: Path, count: int, view: View
-) -> tuple[CityscapesCsv, CityscapesCsv]:
+def datasets(root: Path, count: int, view: View) -> tuple[CityscapesDataset, CityscapesDataset]:
     """The first `count` train frames in the order in which the city makes them, and all of val,
     both cached.
     """
-    sets = []
-    for split in ("train", "val"):
-        write_csv(root, split, folder / f"{split}.csv")
-        sets.append(CityscapesCsv(folder / f"{split}.csv", root, view, augment=split == "train"))
     wanted = {frame_plan("train", index, 1)[1] for index in range(count)}
-    sets[0].rows = [
+    train_rows = [
         row
-        for row in sets[0].rows
+        for row in find_rows(root, "train")
         if Path(row.image).name.removesuffix("_leftImg8bit.png") in wanted
     ]
-    if len(sets[0].rows) != count:
+    if len(train_rows) != count:
         raise ValueError(
-            f"{root} has {len(sets[0].rows)} of the first {count} train frames of the sample "
+            f"{root} has {len(train_rows)} of the first {count} train frames of the sample "
             f"city; build them: python -m sample_city --root {root} --train {count} --val 20 "
             "--test 0"
         )
-    for dataset in sets:
-        dataset.cache = FrameCache(dataset.rows, root, view, TRAIN_19, progress=False)
+    sets = []
+    for rows, augment in ((train_rows, True), (find_rows(root, "val"), False)):
+        cache = FrameCache(rows, root, view, TRAIN_19, progress=False)
+        sets.append(CityscapesDataset(rows, root, view, augment=augment, cache=cache))
     return tuple(sets)
 
 
-def point(root: Path, folder: Path, count: int, options) -> dict:
+def point(root: Path, count: int, options) -> dict:
     """Train on `count` frames, score on val."""
     view = View("frame", padding="same", height=options.height)
-    train, val = datasets(root, folder, count, view)
+    train, val = datasets(root, count, view)
     torch.manual_seed(options.seed)
     model = UNet(3, 19, options.width, 4, "same", "batch", 0.0).to(
         memory_format=torch.channels_last
@@ -100,8 +96,8 @@ def point(root: Path, folder: Path, count: int, options) -> dict:
         (loss / pixels.clamp(min=1) + 2 * dice_loss(logits, targets)).backward()
         optimizer.step()
     seconds = time.process_time() - start
-    scores = evaluate(model, val, 2, torch.device("cpu"), per_frame=False)
-    iou = {name: round(float(v), 4) for name, v in zip(scores.names, scores.iou)}
+    scores = evaluate(model, DataLoader(val, 2), TRAIN_19)
+    iou = {name: round(float(v), 4) for name, v in zip(TRAIN_19.names, scores.iou)}
     return {
         "frames": count,
         "mean_iou": round(scores.mean_iou, 4),
@@ -134,7 +130,7 @@ def main() -> None:
     }
     settings["optimizer"] = "Muon"
     result = {
-        "command": shlex.join(["python", "benchmarks/city_curve.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "benchmarks.city_curve", *sys.argv[1:]]),
         "settings": settings,
         "data": "sample city 1, seed 1",
         "hardware": f"one core, {platform.machine()}",
@@ -145,15 +141,14 @@ def main() -> None:
         stored = json.loads(options.result.read_text())
         if stored["settings"] == settings:
             result = stored  # the points that are there need not be made again
-    with tempfile.TemporaryDirectory() as folder:
-        for count in options.counts:
-            if any(p["frames"] == count for p in result["points"]):
-                continue
-            made = point(options.root, Path(folder), count, options)
-            result["points"].append(made)
-            result["points"].sort(key=lambda p: p["frames"])
-            write_json(options.result, result)
-            print(f"{count:4d} frames: mIoU {made['mean_iou']:.3f}", flush=True)
+    for count in options.counts:
+        if any(p["frames"] == count for p in result["points"]):
+            continue
+        made = point(options.root, count, options)
+        result["points"].append(made)
+        result["points"].sort(key=lambda p: p["frames"])
+        write_json(options.result, result)
+        print(f"{count:4d} frames: mIoU {made['mean_iou']:.3f}", flush=True)
 
 
 if __name__ == "__main__":

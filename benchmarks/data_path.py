@@ -24,8 +24,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import center_crop, normalize, to_tensor
 
-from helpers.csv_index import write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
 from helpers.files import write_json
 from helpers.frame_cache import FrameCache
 from helpers.labels import TRAIN_19
@@ -83,12 +83,10 @@ def main(arguments=None) -> dict:
     root = ensure_root(options.root)
 
     with tempfile.TemporaryDirectory() as folder:
-        write_csv(root, "train", Path(folder) / "train.csv")
-        plain = CityscapesCsv(Path(folder) / "train.csv", root, limit=options.frames)
-        cache = FrameCache(
-            plain.rows, root, cropped=True, folder=Path(folder) / "cache", progress=False
-        )
-        cached = CityscapesCsv(Path(folder) / "train.csv", root, limit=options.frames, cache=cache)
+        rows = find_rows(root, "train")[: options.frames]
+        plain = CityscapesDataset(rows, root)
+        cache = FrameCache(rows, root, cropped=True, folder=Path(folder) / "cache", progress=False)
+        cached = CityscapesDataset(rows, root, cache=cache)
         for i, row in enumerate(plain.rows):
             items = naive(row, root), plain[i], cached[i]
             if not all(torch.equal(a, b) for item in items[1:] for a, b in zip(items[0], item)):

@@ -1,6 +1,6 @@
 """FCN-32s, FCN-16s and FCN-8s from scratch, thin, at one budget: what do the skips bring?
 
-    python -m benchmarks.fcn_variants                 # about 6 minutes of one core; resumes what is there
+    python -m benchmarks.fcn_variants          # about 6 minutes of one core; resumes what is there
     python -m benchmarks.fcn_variants --steps 4 --seeds 0 --frames 2 --result trial.json
 
 Whole frames of the sample city at quarter scale; every run has the same frames in the same order,
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
-from helpers.csv_index import write_csv
-from helpers.dataset import CityscapesCsv
+from helpers.csv_index import find_rows
+from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, pixel_loss
 from helpers.fcn import FCN8s, FCN16s, FCN32s
 from helpers.files import write_json
@@ -49,15 +50,11 @@ def datasets(root: Path, folder: Path, frames: int | None):
     """Training and validation set with their frames decoded once."""
     sets = {}
     for split in ("train", "val"):
-        write_csv(root, split, folder / f"{split}.csv")
+        rows = find_rows(root, split)[:frames]
         view = View("frame", padding="same")
-        dataset = CityscapesCsv(
-            folder / f"{split}.csv", root, view, limit=frames, augment=split == "train"
-        )
-        dataset.cache = FrameCache(
-            dataset.rows, root, view, folder=folder / f"{split}_cache", progress=False
-        )
-        sets[split] = dataset
+        cache = FrameCache(rows, root, view, folder=folder / f"{split}_cache", progress=False)
+        augment = split == "train"
+        sets[split] = CityscapesDataset(rows, root, view, augment=augment, cache=cache)
     statistics = channel_statistics([root / row.image for row in sets["train"].rows])
     for dataset in sets.values():
         dataset.mean, dataset.std = statistics.mean, statistics.std
@@ -87,7 +84,7 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
     validation set.
     """
     torch.manual_seed(seed)
-    model = MODELS[name](classes=19, width=args.width, hidden=args.hidden, dropout=0.0)
+    model = MODELS[name](num_classes=19, width=args.width, hidden=args.hidden, dropout=0.0)
     model.to(memory_format=torch.channels_last).train()
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(weights, lr=args.learning_rate, fused=True)
@@ -107,7 +104,7 @@ def train(name: str, seed: int, train_set, val_set, args) -> dict:
         (loss / pixels.clamp(min=1)).backward()
         optimizer.step()
         losses.append(float(loss.detach() / pixels))
-    scores = evaluate(model, val_set)
+    scores = evaluate(model, DataLoader(val_set), TRAIN_19)
     return {
         "model": name,
         "seed": seed,

@@ -1,7 +1,7 @@
 """From a clone to the first prediction, stage by stage, as a newcomer goes: git, the launcher,
 chapter 00.
 
-    python -m benchmarks.first_minutes               # needs git and Python alone; about five minutes
+    python -m benchmarks.first_minutes       # needs git and Python alone; about five minutes
 
 For Linux and macOS. Everything happens in a temporary folder with an environment of its own. How
 long the installation takes is mostly a matter of the connection and of pip's cache. --cpu takes
@@ -35,7 +35,8 @@ with client.setup_kernel():
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             client.execute_cell(cell, index)
-            if any("image/png" in o.get("data", {}) or "image/jpeg" in o.get("data", {}) for o in cell.outputs):
+            kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+            if "image/png" in kinds or "image/jpeg" in kinds:
                 shown = shown or time.time() - begin
 print(json.dumps([shown, time.time() - begin]))
 """
@@ -70,7 +71,7 @@ def main() -> None:
         import course as launcher  # the clone's own
 
         begin = time.time()
-        launcher.install([course / "requirements.txt"], options.cpu)
+        launcher.install([course / "requirements.txt"], ["--cpu"] if options.cpu else [])
         stages["install"] = time.time() - begin
         weight = sum(
             f.stat().st_size

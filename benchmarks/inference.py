@@ -8,6 +8,7 @@ column to size. By multiplications alone the textbook tiles cost 1.61 times the 
 helper's 1.32 times.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -39,15 +40,17 @@ def textbook():
     with torch.no_grad():
         for y in range(0, 1028 - 4, 384):
             for x in range(0, 2052 - 4, 384):
-                window = normalize(cut(frame, y - 94, x - 94, 572, 572), info["mean"], info["std"])[None]
-                piece = net(window.to(memory_format=torch.channels_last))[0].argmax(0)
+                window = cut(frame, y - 94, x - 94, 572, 572)
+                inputs = normalize(window, info["mean"], info["std"])[None]
+                piece = net(inputs.to(memory_format=torch.channels_last))[0].argmax(0)
                 labels[y : y + 388, x : x + 388] = piece.numpy()
     return labels[2:1026, 2:2050]
 
 def once():
     if sys.argv[2] == "textbook tiles":
         return textbook()
-    return predict_frame(net, frame, info, tile=None if sys.argv[2] == "one pass" else 388, budget=1 << 40)
+    tile = None if sys.argv[2] == "one pass" else 388
+    return predict_frame(net, frame, info, tile=tile, budget=1 << 40)
 
 usage = lambda: resource.getrusage(resource.RUSAGE_SELF)
 before = usage().ru_maxrss
@@ -101,4 +104,8 @@ def main(width: int = 16, rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
+    parser.description = __doc__.splitlines()[0]
+    parser.add_argument("width", nargs="?", type=int, default=16)
+    parser.add_argument("rounds", nargs="?", type=int, default=3)
+    main(**vars(parser.parse_args()))

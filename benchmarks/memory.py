@@ -1,6 +1,6 @@
 """Peak memory of every core chapter's kernel; none may need more than 3 GB.
 
-    python -m benchmarks.memory                        # all core chapters; writes benchmarks/results/memory.json
+    python -m benchmarks.memory            # all core chapters; writes results/memory.json
     python -m benchmarks.memory notebooks/07*.ipynb --no-write
 
 Each notebook is executed in the pinned environment of the tests (sample city, CPU) and is not
@@ -26,11 +26,12 @@ RESULT = ROOT / "benchmarks" / "results" / "memory.json"
 LIMIT_MB = 3000
 QUESTION = """import resource, sys
 unit = 1 if sys.platform == "darwin" else 1024
-print(*[resource.getrusage(who).ru_maxrss * unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)])"""
+everybody = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+print(*[resource.getrusage(who).ru_maxrss * unit for who in everybody])"""
 
 
 def peak(path: Path) -> dict:
-    """Peak resident memory of a notebook's kernel and of the largest of its child processes, in MB."""
+    """Peak memory of a notebook's kernel and of the largest of its child processes, in MB."""
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(QUESTION))
     NotebookClient(
@@ -56,7 +57,7 @@ def main() -> None:
         rows.append(peak(path))
         print(rows[-1], flush=True)
     result = {
-        "command": "python " + " ".join(["benchmarks/memory.py", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.memory", *sys.argv[1:]]),
         "machine": platform.machine(),
         "limit_mb": LIMIT_MB,
         "rows": rows,

@@ -1,10 +1,10 @@
 """How fast are the confusion matrices? CPU time, one thread, alternating rounds, all matrices
 compared.
 
-python -m benchmarks.metrics                 # needs torchmetrics; writes
-benchmarks/results/metrics.json
+    python -m benchmarks.metrics       # needs torchmetrics; writes benchmarks/results/metrics.json
 """
 
+import argparse
 import json
 import time
 from pathlib import Path
@@ -67,7 +67,10 @@ def with_torchmetrics(pairs, validate=True):
     return metric.compute().numpy()
 
 
-def main() -> None:
+def main(arguments=None) -> None:
+    argparse.ArgumentParser(
+        prog="python -m benchmarks.metrics", description=__doc__.splitlines()[0]
+    ).parse_args(arguments)
     torch.set_num_threads(1)
     pairs = pictures()
     ways = {

@@ -1,7 +1,7 @@
 """What a training step costs: this project's against a plain one, and width 64 against a padded
 network of its width.
 
-    python -m benchmarks.training_step                 # writes benchmarks/results/training_step.json, a few minutes
+    python -m benchmarks.training_step     # a few minutes; writes results/training_step.json
     python -m benchmarks.training_step --widths 8 --rounds 3 --no-write
 
 All variants run in turn, round after round, in one process. A ratio is the median of the ratios
@@ -10,9 +10,10 @@ steadier one on a busy machine.
 
 - *recipe*: ReLU in place and fused Adam, as helpers.training has it on a CPU (float32);
 - *channels_last*: the recipe in that memory layout, which helpers.training takes on CUDA;
-- *plain*: the same network and optimizer at PyTorch's defaults: channels first, ReLU out of place, a step a tensor;
-- *padded*: same padding and batch norm, the form most often found in public code, at PyTorch's defaults. It labels
-  every pixel it sees, so it is compared per labeled pixel too.
+- *plain*: the same network and optimizer at PyTorch's defaults: channels first, ReLU out of place,
+  a step a tensor;
+- *padded*: same padding and batch norm, the form most often found in public code, at PyTorch's
+  defaults. It labels every pixel it sees, so it is compared per labeled pixel too.
 
 Without dropout, whose masks depend on the memory layout: so all first losses can be compared.
 """
@@ -119,7 +120,7 @@ def main() -> None:
         rows.append(compare(width, args.batch, args.rounds, variants))
         print(json.dumps(rows[-1], indent=1), flush=True)
     result = {
-        "command": "python " + " ".join(["benchmarks/training_step.py", *sys.argv[1:]]),
+        "command": " ".join(["python -m benchmarks.training_step", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors, "
         f"{torch.get_num_threads()} threads",
         "torch": torch.__version__,

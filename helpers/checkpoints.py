@@ -2,13 +2,14 @@
 
 import errno
 import hashlib
-import pickle
+import math
+import zipfile
 from pathlib import Path
 
 import torch
 
 from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
-from helpers.files import atomic_file
+from helpers.files import atomic_file, listed, read_json
 from helpers.labels import LabelSet, find_label_set
 from helpers.unet import UNet
 from helpers.windows import View
@@ -34,24 +35,45 @@ def save(path, state: dict) -> Path:
 def load(path) -> dict:
     """The state in `path`, on the CPU. Nothing in the file is executed (`weights_only=True`).
 
-    Raises FileNotFoundError, or ValueError for a file that is truncated or holds more than tensors.
+    Raises FileNotFoundError, or ValueError for a file that is truncated, changed (its checksums,
+    and those of the .json beside it), or holds more than tensors, or weights that are no numbers.
     """
-    if not Path(path).is_file():
+    path = Path(path)
+    if not path.is_file():
         raise FileNotFoundError(
             f"{path}: no such checkpoint; train one with python -m helpers.training"
         )
     try:
+        # torch itself does not compare the checksums of its zip file.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} in it was changed")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except Exception as error:  # a file from outside: torch's reader lets all kinds through
+        reason = str(error).partition("\n")[0].partition(" In PyTorch")[0]
         raise ValueError(
-            f"{path} is not a whole, safe tensor file ({type(error).__name__}: "
-            f"{str(error)[:150].partition(chr(10))[0]}); restore it or train again"
+            f"{path} is not a whole, safe tensor file ({reason[:150]}); restore it or train again"
         ) from error
-    if not isinstance(state, dict) or "model" not in state:
+    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
         raise ValueError(
             f"{path} is no checkpoint of this course: expected a dict with the entry 'model'"
         )
+    if state.get("format", FORMAT) > FORMAT:
+        raise ValueError(f"{path} was written by a later version of the course: update this one")
+    if not all(weight.isfinite().all() for weight in state["model"].values()):
+        raise ValueError(f"{path} holds weights that are no numbers (nan or infinite)")
     return state
+
+
+def file_hash(path) -> str:
+    """The sha256 of a file. ValueError if the .json beside a checkpoint says another one."""
+    path = Path(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    record = path.with_suffix(".json")
+    if record.is_file() and read_json(record).get("sha256", digest) != digest:
+        raise ValueError(f"{path} is not the file that {record} describes; restore both")
+    return digest
 
 
 def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
@@ -64,11 +86,8 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
             here = own.get(name, "nothing")
             there = stored.get(name, "nothing")
             wrong.append(f"{name}: stored {there}, model {here}")
-    if len(wrong) > 5:
-        wrong[5:] = [f"... {len(wrong)} in all"]
     if wrong:
-        listed = "\n  ".join(wrong)
-        raise ValueError(f"{path} belongs to another architecture:\n  {listed}")
+        raise ValueError(f"{path} belongs to another architecture:{listed(wrong, 5)}")
     model.load_state_dict(weights)
 
 
@@ -107,13 +126,29 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     arguments = dict(state["arguments"])
     if "classes" in arguments:  # files of format 1 call it so
         arguments["num_classes"] = arguments.pop("classes")
-    model = NETWORKS[name](**arguments)
+    try:
+        model = NETWORKS[name](**arguments)
+        info = read_info(state["info"], model.arguments["num_classes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} does not fit this version of the course ({type(error).__name__}: {error})"
+        ) from error
     load_weights(model, state["model"], path)
-    info = dict(state["info"])
+    info["sha256"] = file_hash(path)
+    return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
+
+
+def read_info(stored: dict, num_classes: int) -> dict:
+    """`info` with a View and a LabelSet; KeyError, TypeError or ValueError if it is not whole."""
+    info = dict(stored)
     info["view"] = View(**info["view"])
     classes = info["label_set"]
     info["label_set"] = (
         find_label_set(classes) if isinstance(classes, str) else LabelSet.from_dict(classes)
     )
-    info["sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
+    if len(info["label_set"]) != num_classes:
+        raise ValueError(f"{len(info['label_set'])} classes, but {num_classes} outputs")
+    numbers = (*info["mean"], *info["std"])
+    if len(numbers) != 6 or not all(map(math.isfinite, numbers)) or min(info["std"]) <= 0:
+        raise ValueError(f"mean {info['mean']}, std {info['std']}")
+    return info

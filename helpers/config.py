@@ -1,10 +1,26 @@
 """Everything that decides a training run, and the command line that fills it."""
 
 import argparse
-from dataclasses import dataclass, fields, replace
+import json
+import math
+from dataclasses import asdict, dataclass, fields, replace
 
 from helpers.device import find_device
+from helpers.files import listed, stays_inside
+from helpers.sizes import outside
 from helpers.windows import View
+
+# What may differ between two parts of one run.
+MAY_CHANGE = {
+    "name",
+    "root",
+    "workers",
+    "pictures",
+    "cache",
+    "compile",
+    "checkpointing",
+    "deterministic",
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +65,46 @@ class TrainConfig:
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
     compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
+    checkpointing: bool = False  # less memory, a third more time: helpers.device
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
+
+    def __post_init__(self):
+        """Raises ValueError with everything that makes no sense, before any data are touched."""
+        given = vars(self)
+        counts = ("width", "hidden", "height", "size", "epochs", "batch_size", "accumulate")
+        counts += ("train_limit", "val_limit")
+        problems = outside(1, 1e9, **{name: given[name] for name in counts})
+        problems += outside(0, 1e9, depth=self.depth, seed=self.seed)
+        problems += outside(0, 1e9, workers=self.workers, pictures=self.pictures)
+        problems += outside(0, math.inf, learning_rate=self.learning_rate)
+        problems += outside(0, 1, dropout=self.dropout)
+        for name, choices in self.choices().items():
+            if given[name] not in choices:
+                words = ", ".join(str(choice).lower() for choice in choices)
+                problems.append(f"{name} must be one of {words}, found {given[name]!r}")
+        if self.std is not None and not all(0 < value < math.inf for value in self.std):
+            problems.append(f"std must be above 0 in every channel, found {self.std}")
+        if self.checkpointing and (self.model != "unet" or self.norm is not None):
+            problems.append(
+                "checkpointing is for a U-Net without batch norm, which would run twice"
+            )
+        if not stays_inside(self.name):
+            problems.append(f"name must lead to a folder inside runs/, found {self.name!r}")
+        if problems:
+            raise ValueError("this is no training:" + listed(problems))
+        self.make_view()  # raises ValueError for a crop that the network cannot give
+
+    def choices(self) -> dict[str, tuple]:
+        """The words that a setting may be; a config with more words of its own adds them."""
+        return {
+            "model": ("unet", "fcn32s", "fcn16s", "fcn8s"),
+            "padding": ("valid", "same"),
+            "norm": (None, "batch"),
+            "view": ("crop", "frame"),
+            "schedule": (None, "cosine", "poly"),
+            "cache": (None, "auto"),
+        }
 
     @classmethod
     def demo(cls, **changes) -> "TrainConfig":
@@ -73,6 +127,34 @@ class TrainConfig:
     def make_view(self) -> View:
         """The view of the frames that this config trains on."""
         return View(self.view, self.size, self.padding, self.depth, self.height)
+
+
+def check_same_config(config: TrainConfig, stored: dict, folder) -> None:
+    """Raises ValueError if the run in `folder` began with other settings than `config`."""
+    may_change = set(MAY_CHANGE)
+    if config.schedule is None:
+        may_change.add("epochs")  # without a schedule, more epochs just go on
+    if config.mean is None:
+        may_change |= {"mean", "std"}  # not computed yet
+    settings = {name: value for name, value in asdict(config).items() if name not in may_change}
+    check_same(folder, settings, stored)
+
+
+def check_same(folder, here: dict, stored: dict) -> None:
+    """Raises ValueError that names what differs between a run in `folder` and the one begun now."""
+    # By way of JSON, so that tuples become lists, as in the file.
+    here = json.loads(json.dumps(here))
+    stored = json.loads(json.dumps(stored))
+    differences = []
+    for name in here.keys() & stored.keys():
+        if here[name] != stored[name]:
+            differences.append(f"{name} was {stored[name]} and is {here[name]}")
+    if differences:
+        raise ValueError(
+            f"{folder} holds a run with another config: {', '.join(sorted(differences))}. Give "
+            "this run another name, or remove the folder (more epochs go on if the schedule is "
+            "none: any other ends with its last epoch)"
+        )
 
 
 def parse(arguments=None) -> tuple[TrainConfig, str | None]:

@@ -5,13 +5,15 @@ Chapter 03 writes it by hand; `frame_row` is the function that its reader writes
 
 import csv
 import hashlib
+import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from helpers.files import atomic_file
+from helpers.files import listed, stays_inside, visible_files, write_table
 from helpers.images import open_image, open_label
 from helpers.labels import KNOWN_IDS
 from helpers.paths import check_root, runs_dir
@@ -48,46 +50,67 @@ def find_rows(root, split: str) -> list[Row]:
     """All frames of `split` below `root`, sorted by path, so that the order is the same on every
     machine.
 
-    Raises FileNotFoundError for a wrong root, an empty split, and (train and val) an image without
-    its label.
+    Raises FileNotFoundError for a wrong root, an empty split, an image without its label (train and
+    val), a label without its image, and a name in another spelling: no file is left out silently.
     """
     root = check_root(root)
-    images = sorted(
-        (root / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}"), key=lambda p: p.as_posix()
-    )
+    images = _files(root / "leftImg8bit" / split, IMAGE_END)
+    labels = _files(root / "gtFine" / split, LABEL_END)
     if not images:
         there = ", ".join(sorted(p.name for p in (root / "leftImg8bit").iterdir())) or "nothing"
         raise FileNotFoundError(
             f"no frame matches {root}/leftImg8bit/{split}/*/*{IMAGE_END} (splits there: {there})"
         )
-    rows, orphans = [], []
-    for image in images:
-        row = Row(**frame_row(image))
-        if not (root / row.label).is_file():
-            # Only a test split may come without labels.
-            if split != "test":
-                orphans.append(row.image)
+
+    rows = []
+    labeled = set(labels)
+    for city, name in images:
+        row = Row(**frame_row(root / "leftImg8bit" / split / city / f"{name}{IMAGE_END}"))
+        if (city, name) not in labeled:
             row = row._replace(label="")
         rows.append(row)
-    if orphans:
-        listed = "\n  ".join(orphans[:10]) + (
-            f"\n  ... {len(orphans)} in all" if len(orphans) > 10 else ""
-        )
+
+    unlabeled = [row.image for row in rows if not row.label and split != "test"]
+    if unlabeled:
         raise FileNotFoundError(
             f"images without a label below {root}/gtFine/{split} "
-            f"(was only one of the two archives unpacked?):\n  {listed}"
+            f"(was only one of the two archives unpacked?):{listed(unlabeled)}"
+        )
+    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labeled - set(images))]
+    if lost:
+        raise FileNotFoundError(
+            f"labels without an image below {root}/leftImg8bit/{split} "
+            f"(was the unpacking interrupted?):{listed(lost)}"
         )
     return rows
+
+
+def _files(folder: Path, end: str) -> list[tuple[str, str]]:
+    """(city, name) of the files <folder>/<city>/<name><end>, sorted by path.
+
+    Raises FileNotFoundError for names that only look alike, such as x_leftImg8bit.PNG: one system
+    would find them, another would not.
+    """
+    found = []
+    odd = []
+    kind = end.rpartition("_")[2].partition(".")[0].lower()
+    if not folder.is_dir():  # the withheld labels of a test split, for example
+        return found
+    for path in visible_files(folder):
+        parts = path.relative_to(folder).parts
+        if len(parts) == 2 and path.name.endswith(end):
+            found.append((parts[0], path.name.removesuffix(end)))
+        elif kind in path.name.lower():
+            odd.append("/".join(parts))
+    if odd:
+        raise FileNotFoundError(f"expected {folder}/<city>/<name>{end}, found:{listed(odd)}")
+    return found
 
 
 def write_csv(root, split: str, path) -> int:
     """Write the index of one split to `path`, as UTF-8, and return its number of rows."""
     rows = find_rows(root, split)
-    with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=Row._fields, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(row._asdict())
+    write_table(path, Row._fields, rows)
     return len(rows)
 
 
@@ -95,8 +118,7 @@ def read_csv(path) -> list[Row]:
     """The rows of an index; raises ValueError that names the file if its header or a row is not as
     expected.
     """
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = list(csv.reader(file))
+    lines = _read_lines(path)
     if not lines or lines[0] != list(Row._fields):
         raise ValueError(
             f"{path}: expected the header {','.join(Row._fields)}, "
@@ -107,17 +129,33 @@ def read_csv(path) -> list[Row]:
             raise ValueError(
                 f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}"
             )
+        for name in line[:2]:
+            if name and not stays_inside(name):
+                raise ValueError(f"{path}, line {number}: {name!r} leads out of the dataset root")
     return [Row(*line) for line in lines[1:]]
+
+
+def _read_lines(path) -> list[list[str]]:
+    try:
+        # With or without the mark that Excel writes before UTF-8.
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            return list(csv.reader(file))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; write it with write_csv") from None
+    except (UnicodeError, csv.Error) as error:
+        raise ValueError(f"{path}: {error}; save it as UTF-8, separated by commas") from error
 
 
 def check_csv(paths, root) -> list[str]:
     """Every problem of one or several CSV files, as readable lines; an empty list means all is
     well.
 
-    Opens every image and label: missing, unreadable, wrong mode, sizes that differ, unknown ids, a
-    row twice, a frame in two files.
+    Opens every image and label: missing, unreadable, damaged, wrong mode, sizes that differ,
+    unknown ids, train ids instead of label ids, a row twice, a frame in two files, no rows.
     """
-    root, problems, seen = Path(root), [], {}
+    root = Path(root)
+    problems = []
+    seen = {}
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
     for path in paths:
         try:
@@ -125,6 +163,10 @@ def check_csv(paths, root) -> list[str]:
         except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
+        if not rows:
+            problems.append(f"{path} has no rows; write it with write_csv")
+
+        pixels = np.zeros(256, np.int64)  # of each label id
         for row, times in Counter(rows).items():
             if times > 1:
                 problems.append(f"{path}: {row.image} stands in {times} rows")
@@ -134,19 +176,33 @@ def check_csv(paths, root) -> list[str]:
                     "frames"
                 )
             seen[row.image] = path
-            problems.extend(_check_row(row, root))
+            problems += _check_row(row, root, pixels)
+        if not (root / "classes.json").exists() and _look_like_train_ids(pixels):
+            problems.append(f"{path}: its labels hold train ids; take the files gtFine_labelIds")
     return problems
 
 
-def _check_row(row: Row, root: Path) -> list[str]:
-    problems, sizes = [], []
+def _look_like_train_ids(pixels: np.ndarray) -> bool:
+    """Whether pixels [256] of each id are those of train ids 0 to 18.
+
+    As label ids, 1 to 6 are void (the car's hood, borders) and rare; 19 to 33 (vegetation, sky,
+    people, cars) are in every split. The withheld test labels have nothing above 3.
+    """
+    highest = int(pixels.nonzero()[0].max(initial=0))
+    return 3 < highest <= 18 and pixels[1:7].sum() > 0.2 * pixels[1:].sum()
+
+
+def _check_row(row: Row, root: Path, pixels: np.ndarray) -> list[str]:
+    """The problems of one row; the pixels of each label id are added to `pixels` [256]."""
+    problems = []
+    if not row.image:
+        problems.append(f"{row.frame}: no image in its row; write the CSV again")
+    if not row.label and "/test/" not in row.image:
+        problems.append(f"{row.image or row.frame}: no label in its row; write the CSV again")
+
+    sizes = []
     for name, opener in ((row.image, open_image), (row.label, open_label)):
         if not name:
-            if opener is open_image or "/test/" not in row.image:
-                problems.append(
-                    f"{row.image or row.frame}: no {opener.__name__[5:]} in its row; write the "
-                    "CSV again"
-                )
             continue
         try:
             array = opener(root / name)
@@ -154,13 +210,14 @@ def _check_row(row: Row, root: Path) -> list[str]:
             problems.append(str(error))
             continue
         sizes.append(f"{array.shape[1]}x{array.shape[0]}")
-        unknown = (
-            sorted(set(np.unique(array).tolist()) - set(KNOWN_IDS)) if opener is open_label else []
-        )
-        if unknown:
-            problems.append(
-                f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}"
-            )
+        if opener is open_label:
+            counts = np.bincount(array.ravel(), minlength=256)
+            pixels += counts
+            unknown = sorted(set(counts.nonzero()[0].tolist()) - set(KNOWN_IDS))
+            if unknown:
+                problems.append(
+                    f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}"
+                )
     if len(set(sizes)) > 1:
         problems.append(f"{row.image} is {sizes[0]} but {row.label} is {sizes[1]}")
     return problems
@@ -185,7 +242,25 @@ def find_index(root, split: str) -> Path:
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
     known = {row.image for row in find_rows(root, split)}
-    if not all(row.image in known for row in read_csv(path)):
+    rows = read_csv(path)
+    if not all(row.image in known for row in rows):
         count = write_csv(root, split, path)
         print(f"{split}.csv named frames that are gone: written anew, {count} rows")
+    elif len(rows) < len(known):
+        print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path
+
+
+def fingerprint(rows: list[Row], root) -> dict:
+    """What a run remembers of its data: how many rows, a hash of them, and one of their labels.
+
+    The last is left out where the label files are gone and a cache stands for them.
+    """
+    names = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    found = {"frames": len(rows), "rows": names[:16]}
+    labels = hashlib.sha256()
+    with suppress(OSError):
+        for row in rows:
+            labels.update(Path(root, row.label).read_bytes())
+        found["labels"] = labels.hexdigest()[:16]
+    return found

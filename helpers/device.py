@@ -3,27 +3,39 @@
 python -m helpers.device
 """
 
+import math
 import os
 import platform
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
-import psutil  # comes with ipykernel
 import torch
+from torch.utils.checkpoint import checkpoint
 
-from helpers.paths import find_root
+from helpers import command
+from helpers.paths import find_root, missing_folders, origin
 
 
 def find_device() -> torch.device:
-    """$COURSE_DEVICE if set; else CUDA, else Apple's GPU, else the CPU."""
-    name = os.environ.get("COURSE_DEVICE")
-    if name:
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """$COURSE_DEVICE if set; else CUDA, else Apple's GPU, else the CPU.
+
+    Raises ValueError if $COURSE_DEVICE is no device of this machine.
+    """
+    name = os.environ.get("COURSE_DEVICE", "").lower()
+    cuda = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
+    mps = int(torch.backends.mps.is_available())
+    if not name:
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+
+    kind, _, number = name.partition(":")
+    there = {"cuda": cuda, "mps": mps, "cpu": 1}.get(kind, 0)
+    if not (number or "0").isdigit() or int(number or 0) >= there:
+        raise ValueError(
+            f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {cuda} CUDA devices, "
+            f"{mps} of Apple's and the CPU here; unset it, or set it to cpu"
+        )
+    return torch.device(name)
 
 
 def amp_dtype(device: torch.device) -> torch.dtype | None:
@@ -50,6 +62,75 @@ def prepare(device: torch.device, deterministic: bool = False) -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
+# The memory of recipe A's training step (width 64, 572x572 crops) in GiB, counted by
+# extras.training_tools.costs: float32 weights, gradients and Adam's two moments; and what each
+# crop keeps for the backward pass, in half precision.
+WEIGHTS_GIB = 0.462
+CROP_GIB = 0.397
+CROP_CHECKPOINTED_GIB = 0.284
+# Steps of 16 crops: (batch, batches a step, checkpointing), the fastest first.
+LADDER = (
+    (16, 1, False),
+    (8, 2, False),
+    (4, 4, False),
+    (2, 8, False),
+    (1, 16, False),
+    (1, 16, True),
+)
+
+
+def step_memory(batch: int, checkpointing: bool = False) -> float:
+    """GiB of tensors in a training step of recipe A with autocast, by the formula above."""
+    return WEIGHTS_GIB + batch * (CROP_CHECKPOINTED_GIB if checkpointing else CROP_GIB)
+
+
+def memory_ladder(card: float) -> list[str]:
+    """The ladder as lines of text; the first row that fits into a card of `card` GiB is marked.
+
+    A tenth is added for what lives for a moment, and 0.6 GiB for CUDA itself (not measured).
+    """
+    lines = []
+    found = False
+    for batch, accumulate, checkpointing in LADDER:
+        need = step_memory(batch, checkpointing)
+        mark = ""
+        if not found and 1.1 * need + 0.6 <= card:
+            found = True
+            mark = "  <- this card"
+        options = f"--batch-size {batch} --accumulate {accumulate}"
+        if checkpointing:
+            options += " --checkpointing"
+        lines.append(f"{need:5.1f} GiB  {options}{mark}")
+    return lines
+
+
+def checkpoint_blocks(model: torch.nn.Module) -> None:
+    """Let a U-Net keep the input of each block alone, and compute the block again where the
+    backward pass needs the rest: less memory, the same gradients, one more forward pass.
+    """
+    for block in [*model.down, *model.merge]:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+
+def out_of_memory(config) -> str:
+    """What to try next, the cheapest first, when a training step did not fit into the memory."""
+    view = config.make_view()
+    batch = config.batch_size // 2
+    if batch > 0:
+        accumulate = math.ceil(config.batch_size * config.accumulate / batch)
+        advice = f"--batch-size {batch} --accumulate {accumulate} (as many frames a step)"
+    elif config.model == "unet" and config.norm is None and not config.checkpointing:
+        advice = "--checkpointing (the same gradient, a third more time)"
+    elif config.view == "crop" and view.legal(view.size // 2) < view.size:
+        advice = f"--size {view.legal(view.size // 2)} (a smaller crop)"
+    else:
+        advice = f"--width {config.width // 2} (a thinner network, which learns less)"
+    return (
+        f"out of memory with --batch-size {config.batch_size}. Next, try {advice}. In a notebook, "
+        "restart the kernel first: the error keeps its tensors"
+    )
+
+
 PACKAGES = (
     "torch",
     "torchvision",
@@ -64,23 +145,40 @@ PACKAGES = (
 
 def report() -> str:
     """Versions, device, memory and the dataset root, one per line."""
-    device = find_device()
+    try:
+        device = find_device()
+        chosen = str(device)
+    except ValueError as error:  # the report is for finding such things
+        device = torch.device("cpu")
+        chosen = str(error)
     root = find_root()
-    memory = psutil.virtual_memory().total / 2**30
     threads = torch.get_num_threads()
 
     lines = [f"python       {sys.version.split()[0]} on {platform.platform()}"]
     for name in PACKAGES:
         lines.append(f"{name:12s} {_version(name)}")
-    lines.append(f"device       {device}, {os.cpu_count()} processors, {threads} torch threads")
-    lines.append(f"memory       {memory:.0f} GiB")
+    lines.append(f"device       {chosen}, {os.cpu_count()} processors, {threads} torch threads")
+    lines.append(f"memory       {_memory()}")
     if device.type == "cuda":
         card = torch.cuda.get_device_properties(device)
         size = card.total_memory / 2**30
         lines.append(f"gpu          {card.name}, {size:.0f} GiB, amp {amp_dtype(device)}")
-    there = "found" if root.is_dir() else "not there yet"
-    lines.append(f"dataset root {root} ({there})")
+        lines.append("recipe A     a step of 16 crops needs, by a formula (helpers/device.py):")
+        lines += ["             " + line for line in memory_ladder(size)]
+    there = "not there yet"
+    if root.is_dir():
+        missing = missing_folders(root)
+        there = f"without {' and '.join(missing)}" if missing else "found"
+    lines.append(f"dataset root {root} ({origin(root)}; {there})")
     return "\n".join(lines)
+
+
+def _memory() -> str:
+    try:
+        import psutil  # comes with the notebooks' kernel; a server may lack it
+    except ImportError:
+        return "unknown without psutil"
+    return f"{psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def _version(name: str) -> str:
@@ -90,5 +188,9 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-if __name__ == "__main__":
+def main() -> None:
     print(report())
+
+
+if __name__ == "__main__":
+    command.run(main)

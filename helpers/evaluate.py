@@ -14,14 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
-from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet
-from helpers.metrics import ConfusionMatrix
+from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
+from helpers.metrics import ConfusionMatrix, count_pairs
 from helpers.paths import find_root
 from helpers.progress import progress_bar
+from helpers.recipes import check_sizes
+from helpers.sizes import require
 
 
 @dataclass
@@ -68,8 +71,8 @@ class Scores:
         """
         if self.pixels == 0:
             raise ValueError(
-                "this split has no labeled pixel (the test labels of Cityscapes are withheld): "
-                "evaluate on val, or write a submission"
+                "this split has no labeled pixel: all is void in this label set (the test labels "
+                "of Cityscapes are withheld): evaluate on val, or write a submission"
             )
         if not math.isfinite(self.loss_sum):
             raise ValueError("the model's loss is not a finite number: its weights are broken")
@@ -114,6 +117,10 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     was_training = model.training
     model.eval()
     scores = Scores(label_set, ConfusionMatrix(len(label_set)))
+    # All sums stay on the device until the end: reading one waits for the device.
+    pairs = torch.zeros(256, 256, dtype=torch.int64, device=device)
+    losses = []
+    counts = []
     for images, targets in batches:
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         targets = targets.to(device, non_blocking=True)
@@ -126,19 +133,23 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
                 "was trained with"
             )
         loss, pixels = pixel_loss(logits, targets)
-        scores.loss_sum += float(loss)
-        scores.pixels += int(pixels)
-        if pixels > 0:
-            scores.batch_losses += float(loss / pixels)
-            scores.batches += 1
+        losses.append(loss)
+        counts.append(pixels)
 
         predictions = logits.argmax(1)
-        scores.confusion.update(predictions, targets)
+        pairs += count_pairs(predictions, targets)
         if per_frame:
             for prediction, target in zip(predictions, targets):
                 matrix = ConfusionMatrix(len(label_set))
                 matrix.update(prediction, target)
                 scores.per_frame.append(matrix)
+    scores.confusion.add_pairs(pairs)
+    for loss, pixels in zip(losses, counts):
+        scores.loss_sum += float(loss)
+        scores.pixels += int(pixels)
+        if pixels > 0:
+            scores.batch_losses += float(loss / pixels)
+            scores.batches += 1
     model.train(was_training)
     return scores
 
@@ -163,6 +174,7 @@ def dataset_for(info: dict, root, split: str, limit: int | None = None) -> Citys
     """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below
     `root`.
     """
+    check_classes(info["label_set"], root)
     rows = find_rows(root, split)[:limit]
     return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
@@ -177,9 +189,12 @@ def main(arguments=None) -> None:
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
-    device = find_device()
-    model, info = load_model(args.checkpoint, device)
+    require(1, 1e9, batch_size=args.batch_size)
+    command.ensure_data(args.root)
+    model, info = load_model(args.checkpoint, find_device())
     dataset = dataset_for(info, find_root(args.root), args.split)
+    if args.batch_size > 1:
+        check_sizes(dataset)
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)
     scores = evaluate(model, batches, dataset.label_set, per_frame=True)
     result = scores.as_dict()
@@ -195,4 +210,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -191,14 +191,15 @@ class FCN32s(nn.Module):
 
     def load_vgg16(self, vgg: nn.Module) -> None:
         """Take the weights of torchvision's vgg16(), its linear layers reshaped to convolutions."""
-        if any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features):
-            raise ValueError(
-                "expected torchvision.models.vgg16(), found batch normalization (vgg16_bn?)"
-            )
         own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13]
         own += [self.fc6, self.fc7]
         theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
         theirs += [vgg.classifier[0], vgg.classifier[3]]
+        normalized = any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features)
+        if normalized or [w.weight.numel() for w in own] != [w.weight.numel() for w in theirs]:
+            raise ValueError(
+                "expected the layers of torchvision.models.vgg16(), found those of another network"
+            )
         for ours, other in zip(own, theirs, strict=True):
             ours.weight.data.copy_(other.weight.detach().reshape(ours.weight.shape))
             ours.bias.data.copy_(other.bias.detach())

@@ -3,8 +3,9 @@ it saves.
 
 Decoding a 2048x1024 PNG costs more than a step of a thin network. The cache keeps what the view
 needs: the center crops (1.1 MB a frame, so 3.1 GiB for the 2,975 training frames), or the whole
-reduced frames. It is bit-equal to the uncached path, is rebuilt when a source file changes, and
-stays usable when the sources are gone.
+reduced frames. It is bit-equal to the uncached path, is built with all cores, goes on where a
+killed build was, is rebuilt when a source file changes or one of its own is damaged, and stays
+usable when the sources are gone.
 """
 
 import errno
@@ -12,17 +13,20 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from helpers.dataset import read_pair
+from helpers.files import locked
 from helpers.labels import TRAIN_19, LabelSet
 from helpers.paths import cache_dir
-from helpers.progress import progress_bar
+from helpers.progress import parallel_map, progress_bar
 from helpers.windows import View
+
+NAMES = ("images", "labels")
 
 
 class FrameCache:
@@ -30,8 +34,8 @@ class FrameCache:
     memory maps.
 
     `cropped=True` keeps center crops (View "crop" only, no random crops then), else whole (reduced)
-    frames, out of which random crops can be cut. Builds the folder on first use; `.state` is
-    "built", "ready" or "sources gone".
+    frames, out of which random crops can be cut. Builds the folder on first use, with `workers`
+    threads (default: all cores); `.state` is "built", "ready" or "sources gone".
     """
 
     def __init__(
@@ -43,36 +47,47 @@ class FrameCache:
         cropped: bool = False,
         folder=None,
         progress: bool = True,
+        workers: int | None = None,
     ):
         if cropped and view.kind != "crop":
             raise ValueError("cropped=True keeps center crops, so the view must be a crop")
-        self.rows, self.root, self.view, self.cropped = list(rows), Path(root), view, cropped
-        self.label_set, self.progress = label_set, progress
+        self.rows = list(rows)
+        self.root = Path(root)
+        self.view = view
+        self.cropped = cropped
+        self.label_set = label_set
+        self.progress = progress
+        self.workers = workers
         plan = {"rows": self.rows, "view": asdict(view), "cropped": cropped, "format": 1}
         key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
         self.folder = Path(folder) if folder else cache_dir() / f"{self.root.name}-{key}"
-        found, now = self._stored(), self._fingerprint()
-        if found is not None and found["key"] == key and now == found["sources"]:
-            self.state = "ready"
-        elif found is not None and found["key"] == key and not any(now):
-            self.state = "sources gone"
+
+        index = {"key": key, "sources": self._fingerprint()}
+        self.state = self._stored_state(index)
+        if self.state is None:
+            with locked(self.folder.parent, wait=True):
+                # Another process may have built it while this one waited.
+                self.state = self._stored_state(index)
+                if self.state is None:
+                    self._build(index)
+                    self.state = "built"
+        if self.state == "sources gone":
             print(f"cache: the source frames are gone, reading the {len(self.rows)} stored ones")
-        else:
-            self.state = "built"
-            self._build({"key": key, "sources": now})
         self._open()
 
     def _open(self) -> None:
-        self.images, self.labels = (
-            np.load(self.folder / f"{n}.npy", mmap_mode="r") for n in ("images", "labels")
-        )
+        """Map both arrays; ValueError or OSError if a file is not what a whole cache holds."""
+        arrays = []
+        for name in NAMES:
+            array = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+            if array.dtype != np.uint8 or len(array) != len(self.rows):
+                raise ValueError(f"{name}.npy is {array.dtype} {array.shape}")
+            arrays.append(array)
+        self.images, self.labels = arrays
 
-    def __getstate__(
-        self,
-    ) -> dict:  # a worker process maps the files itself; pickling a map would copy all of it
-        return {
-            name: value for name, value in vars(self).items() if name not in ("images", "labels")
-        }
+    def __getstate__(self) -> dict:
+        # A worker process maps the files itself; pickling a map would copy all of it.
+        return {name: value for name, value in vars(self).items() if name not in NAMES}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
@@ -84,75 +99,125 @@ class FrameCache:
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.images[index], self.labels[index]
 
-    def _stored(self) -> dict | None:
-        try:
-            return json.loads((self.folder / "index.json").read_text())
-        except (OSError, ValueError):
+    def _stored_state(self, index: dict) -> str | None:
+        """ "ready" or "sources gone" if the folder holds these frames; None if it must be built."""
+        stored = read_index(self.folder)
+        gone = not any(index["sources"])
+        if stored != index and not (gone and stored.get("key") == index["key"]):
             return None
+        try:
+            self._open()
+        except (OSError, ValueError, EOFError) as error:
+            if gone:
+                raise ValueError(
+                    f"the cache {self.folder} is damaged, and its source frames in {self.root} "
+                    "are gone: bring them back, and it is built again"
+                ) from error
+            return None
+        return "sources gone" if gone else "ready"
 
     def _fingerprint(self) -> list:
         """Size and time of change of every source file; None for one that is not there."""
-
-        def state(path):
+        found = []
+        for path in [path for row in self.rows for path in (row.image, row.label) if path]:
             try:
                 info = os.stat(self.root / path)
-                return [info.st_size, info.st_mtime_ns]
+                found.append([info.st_size, info.st_mtime_ns])
             except OSError:
-                return None
+                found.append(None)
+        return found
 
-        return [state(path) for row in self.rows for path in (row.image, row.label) if path]
-
-    def _read(self, row):
+    def _read(self, row) -> tuple[np.ndarray, np.ndarray]:
+        """What the cache keeps of a row, as arrays of their own."""
         image, label = read_pair(row, self.root, self.view, self.label_set)
-        return self.view.pair(image, label) if self.cropped else (image, label)
+        if self.cropped:
+            image, label = self.view.pair(image, label)
+        return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
     def _build(self, index: dict) -> None:
+        """Decode all frames into a folder beside, which then takes the place of the old one.
+
+        A killed build leaves that folder, and the next one goes on in it. An error removes it.
+        """
+        part = self.folder.with_name(f".{self.folder.name}.part")
         first = self._read(self.rows[0])
-        need = sum(a.nbytes for a in first) * len(self.rows)
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.folder.parent).free
-        if need > free:
-            raise OSError(
-                errno.ENOSPC,
-                f"the cache needs {need >> 20} MiB but {self.folder.parent} has {free >> 20} "
-                "MiB free; set COURSE_CACHE to a larger disk or train without a cache",
-            )
-        temporary = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex[:8]}")
         try:
-            temporary.mkdir()
-            with (
-                open(temporary / "images.npy", "wb") as images,
-                open(temporary / "labels.npy", "wb") as labels,
-            ):
-                for file, array in zip(
-                    (images, labels), first
-                ):  # the .npy header, then frame after frame
-                    header = {
-                        "descr": "|u1",
-                        "fortran_order": False,
-                        "shape": (len(self.rows), *array.shape),
-                    }
-                    np.lib.format.write_array_header_1_0(file, header)
-                for row in progress_bar(self.rows, "cache", self.progress):
-                    for file, array, like in zip((images, labels), self._read(row), first):
-                        if array.shape != like.shape:
-                            raise ValueError(
-                                f"{row.image} gives {array.shape}, but the first frame "
-                                f"{like.shape}: frames of one cache have one size; use "
-                                "cropped=True or no cache"
-                            )
-                        file.write(np.ascontiguousarray(array).tobytes())
-            (temporary / "index.json").write_text(json.dumps(index))
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
-            os.replace(temporary, self.folder)
-        except OSError as error:
-            if error.errno is None:  # a frame that cannot be read: its message says so already
+            part.mkdir(parents=True, exist_ok=True)
+            done = self._begin(part, index, first)
+            need = sum(array.nbytes for array in first) * (len(self.rows) - done)
+            free = shutil.disk_usage(part).free
+            if need > free:
+                raise OSError(
+                    errno.ENOSPC,
+                    f"the cache needs {need >> 20} MiB but {part.parent} has {free >> 20} MiB free",
+                )
+            self._append(part, done, first)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.replace(part, self.folder)
+        except Exception as error:
+            shutil.rmtree(part, ignore_errors=True)
+            # A frame that cannot be read: its message says so already.
+            if not isinstance(error, OSError) or error.errno is None:
                 raise
             raise OSError(
                 error.errno,
-                f"could not write the cache {self.folder} ({need >> 20} MiB): {error.strerror}"
-                "; free some space or set COURSE_CACHE, nothing was lost",
+                f"could not write the cache {self.folder}: {error.strerror}; free some space, set "
+                "COURSE_CACHE to a writable folder, or train without a cache (--cache none)",
             ) from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _begin(self, part: Path, index: dict, first) -> int:
+        """Make both files end after the last frame that both hold; returns their number of frames.
+
+        A file is the header of its .npy and then frame after frame.
+        """
+        files = []
+        for name, array in zip(NAMES, first):
+            files.append((part / f"{name}.npy", header(len(self.rows), array), array.nbytes))
+
+        # Frames of another plan, or of files that have changed, are of no use.
+        done = len(self.rows) if read_index(part) == index else 0
+        for path, start, frame_bytes in files:
+            size = path.stat().st_size if path.is_file() else 0
+            done = min(done, max(0, size - len(start)) // frame_bytes)
+
+        for path, start, frame_bytes in files:
+            with open(path, "r+b" if done else "wb") as file:
+                file.write(start)
+                file.truncate(len(start) + done * frame_bytes)
+        (part / "index.json").write_text(json.dumps(index))
+        return done
+
+    def _append(self, part: Path, done: int, first) -> None:
+        """Write the frames from number `done` on, in order, while all cores decode the next."""
+        rows = self.rows[done:]
+        pairs = parallel_map(self._read, rows, self.workers)
+        bar = progress_bar(pairs, "cache", self.progress, initial=done, total=len(self.rows))
+        with open(part / "images.npy", "ab") as images, open(part / "labels.npy", "ab") as labels:
+            for row, (image, label) in zip(rows, bar):
+                if image.shape != first[0].shape:
+                    raise ValueError(
+                        f"{self.root / row.image} is kept as {image.shape}, but the first frame, "
+                        f"{self.root / self.rows[0].image}, as {first[0].shape}: frames of one "
+                        "cache have one size. Train on crops (--view crop), without a cache "
+                        "(--batch-size 1 --cache none), or lay the frames out in one size "
+                        "(own_data --size W H)"
+                    )
+                images.write(image)
+                labels.write(label)
+
+
+def header(length: int, array: np.ndarray) -> bytes:
+    """The beginning of the .npy of `length` arrays like this one."""
+    text = BytesIO()
+    plan = {"descr": "|u1", "fortran_order": False, "shape": (length, *array.shape)}
+    np.lib.format.write_array_header_1_0(text, plan)
+    return text.getvalue()
+
+
+def read_index(folder: Path) -> dict:
+    """index.json of a cache; empty if there is none, or none that can be read."""
+    try:
+        index = json.loads((folder / "index.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}

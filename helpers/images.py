@@ -4,7 +4,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 
 def open_image(path) -> np.ndarray:
@@ -19,9 +19,19 @@ def open_label(path) -> np.ndarray:
     return _open(path, "L", "one 8-bit channel of label ids; take the file gtFine_labelIds.png")
 
 
+def checked_picture(path) -> Image.Image:
+    """The picture at `path`, its checksums compared, which reading the pixels of a PNG does not do.
+
+    Raises what pillow raises: OSError, SyntaxError or DecompressionBombError.
+    """
+    with Image.open(path) as picture:
+        picture.verify()  # and then this one is used up
+    return Image.open(path)
+
+
 def _open(path, mode: str, expected: str) -> np.ndarray:
     try:
-        with Image.open(path) as picture:
+        with checked_picture(path) as picture:
             if picture.mode != mode:
                 raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
             return np.asarray(picture)
@@ -29,16 +39,17 @@ def _open(path, mode: str, expected: str) -> np.ndarray:
         raise FileNotFoundError(
             f"{path} does not exist; was the dataset moved after its CSV was written?"
         ) from None
-    except (OSError, SyntaxError) as error:  # what pillow raises for truncated and broken files
+    # What pillow raises for truncated, broken and huge files.
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
 
 
 def read_photograph(path) -> np.ndarray:
     """Any picture that pillow opens as uint8 RGB [H, W, 3], turned upright as its EXIF says.
 
-    Gray becomes RGB, transparent parts become white, 16-bit gray is scaled to 8. Raises
-    FileNotFoundError, or ValueError for a file that is no picture, is truncated, or has more than
-    pillow's limit of 179 million pixels.
+    Gray becomes RGB, transparent parts become white, 16-bit gray is scaled to 8, floats of 0 to 1
+    are scaled to 255. Raises FileNotFoundError, or ValueError for a file that is no picture, is
+    truncated, has floats below 0 or no numbers, or more than pillow's limit of 179 million pixels.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(
@@ -46,20 +57,27 @@ def read_photograph(path) -> np.ndarray:
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", Image.DecompressionBombWarning
-            )  # up to 179 megapixels are welcome
-            picture = ImageOps.exif_transpose(Image.open(path))
+            # Up to 179 megapixels are welcome.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = ImageOps.exif_transpose(checked_picture(path))
             if picture.mode.startswith(("I", "F")):
                 values = np.asarray(picture, np.float64)
-                scale = 257 if picture.mode.startswith("I") else max(1.0, float(values.max()) / 255)
+                scale = 257 if picture.mode.startswith("I") else _float_scale(values)
                 picture = Image.fromarray(np.clip(values / scale, 0, 255).round().astype(np.uint8))
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise ValueError(
             f"{path} cannot be read as a picture ({error}); open it in a picture program and save "
             "it as PNG or JPEG"
         ) from error
+
+
+def _float_scale(values: np.ndarray) -> float:
+    """What a float picture is divided by, so that it lies in 0..255."""
+    if not (np.isfinite(values).all() and values.min() >= 0):
+        raise ValueError("it holds floats below 0, or that are no numbers")
+    largest = float(values.max())
+    return 1 / 255 if largest <= 1 else max(1.0, largest / 255)

@@ -14,12 +14,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
-from helpers.files import write_image
+from helpers.files import listed, write_image
 from helpers.images import read_photograph
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
+from helpers.sizes import require
 from helpers.windows import View, cut, reduce_image
 
 # Bytes that one forward pass may take, roughly; a larger frame goes through in tiles.
@@ -243,6 +245,27 @@ def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
     ]
 
 
+def label_photographs(paths, model, info: dict, folder, **options) -> None:
+    """As `label_photograph`, of many; those that cannot be read are named at the end.
+
+    Raises ValueError before the first prediction if two have one name: the second result would
+    replace the first.
+    """
+    names = [Path(path).stem for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"photographs of one name; label them one by one:{listed(twice)}")
+    problems = []
+    for path in paths:
+        try:
+            files = label_photograph(path, model, info, folder, **options)
+            print(*files, sep="\n")
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.inference", description="Any photograph in, a label map out."
@@ -259,16 +282,11 @@ def main(arguments=None) -> None:
         "--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)"
     )
     args = parser.parse_args(arguments)
-    try:
-        model, info = load_model(args.checkpoint, find_device())
-        for path in args.photographs:
-            budget = int(args.budget * 2**30)
-            files = label_photograph(path, model, info, args.output, flip=args.flip, budget=budget)
-            for written in files:
-                print(written)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
+    require(0, 1e9, budget=args.budget)
+    budget = int(args.budget * 2**30)
+    model, info = load_model(args.checkpoint, find_device())
+    label_photographs(args.photographs, model, info, args.output, flip=args.flip, budget=budget)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

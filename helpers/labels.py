@@ -236,3 +236,23 @@ def read_label_set(path) -> LabelSet:
             f"{path} is no list of classes ({type(error).__name__}: {error}); expected a JSON file "
             'with "names", "colors" and "ids", as extras.real_data.own_data writes it'
         ) from error
+
+
+def check_classes(label_set: LabelSet, root) -> None:
+    """Raises ValueError if the labels below `root` mean other classes than `label_set` does.
+
+    A data set with classes of its own says so in classes.json; all others hold Cityscapes' ids.
+    """
+    path = Path(root) / "classes.json"
+    if path.is_file():
+        theirs = read_label_set(path)
+        if (theirs.names, theirs.ids) != (label_set.names, label_set.ids):
+            raise ValueError(
+                f"the classes of {root} are {', '.join(theirs.names[:9])} ({path}), "
+                f"not {', '.join(label_set.names[:9])}: train with --classes {path}"
+            )
+    elif label_set not in LABEL_SETS.values() and min(label_set.ids) < 4:
+        raise ValueError(
+            f"the labels in {root} are Cityscapes' ids (it has no classes.json), not "
+            f"{', '.join(label_set.names[:9])}"
+        )

@@ -46,8 +46,11 @@ class ConfusionMatrix:
                 f"prediction {tuple(prediction.shape)} and truth {tuple(target.shape)} differ in "
                 "shape"
             )
-        pairs = count_pairs(prediction, target).cpu().numpy()
+        self.add_pairs(count_pairs(prediction, target))
 
+    def add_pairs(self, pairs: torch.Tensor) -> None:
+        """Add what `count_pairs` counted. Raises ValueError for a class that is none."""
+        pairs = pairs.cpu().numpy()
         # Rows of truth 255 are not looked at; predictions of 255 stay, in the last column.
         classes = list(range(self.num_classes))
         counts = pairs[classes][:, [*classes, IGNORE]]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from fractions import Fraction
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from PIL import Image
 
 from helpers.csv_index import index_folder
 from helpers.files import write_json
-from helpers.progress import progress_bar
+from helpers.images import checked_picture
+from helpers.progress import parallel_map, progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
 # 04 compares).
@@ -40,18 +42,18 @@ def center_box(height: int, width: int, crop: tuple[int, int]) -> tuple[int, int
 def histogram(path, crop=None) -> np.ndarray:
     """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
     width), centered.
+
+    Raises OSError, or ValueError for another mode, with the name of the file.
     """
     try:
-        with Image.open(path) as picture:
+        with checked_picture(path) as picture:
             if picture.mode != "RGB":
                 raise ValueError(f"{path}: mode {picture.mode}, expected 8-bit RGB")
             if crop is not None:
                 picture = picture.crop(center_box(picture.height, picture.width, crop))
             return np.array(picture.histogram(), np.int64).reshape(3, 256)
-    except (OSError, SyntaxError) as error:
-        raise type(error)(
-            f"{path}: cannot be read ({error}); download or build it again"
-        ) from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OSError(f"{path}: cannot be read ({error}); download or build it again") from error
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:
@@ -69,16 +71,19 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     return ChannelStatistics(tuple(mean), tuple(std), pixels)
 
 
-def channel_statistics(paths, crop=None, progress=False) -> ChannelStatistics:
+def channel_statistics(paths, crop=None, progress=False, workers=None) -> ChannelStatistics:
     """Pooled mean and population standard deviation of the images at `paths`, exact to the last
     float digit.
 
-    `crop` = (height, width) restricts it to the center crop. Raises ValueError or OSError naming a
-    bad file.
+    `crop` = (height, width) restricts it to the center crop. Counts are whole numbers, so that the
+    result is the same for any number of `workers` (default: all cores). Raises ValueError or
+    OSError naming a bad file.
     """
+    paths = list(paths)
     counts = np.zeros((3, 256), np.int64)
-    for path in progress_bar(list(paths), "statistics", progress):
-        counts += histogram(path, crop)
+    histograms = parallel_map(partial(histogram, crop=crop), paths, workers)
+    for one in progress_bar(histograms, "statistics", progress, total=len(paths)):
+        counts += one
     return from_histogram(counts)
 
 

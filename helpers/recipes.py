@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import torch
+from PIL import Image
 
 from helpers.config import TrainConfig
 from helpers.csv_index import find_index, read_csv
 from helpers.dataset import CityscapesDataset
 from helpers.fcn import ThinFCN
+from helpers.files import listed
 from helpers.frame_cache import FrameCache
-from helpers.labels import find_label_set, read_label_set
+from helpers.labels import IGNORE, check_classes, find_label_set, read_label_set
 from helpers.normalization import channel_statistics, find_statistics
 from helpers.paths import check_root, find_root
 from helpers.unet import UNet
@@ -24,6 +26,7 @@ def make_datasets(config: TrainConfig, progress: bool = True):
     label_set = find_label_set(config.label_set)
     if config.classes is not None:
         label_set = read_label_set(config.classes)
+    check_classes(label_set, root)
     rows = {}
     for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
         rows[split] = read_csv(find_index(root, split))[:limit]
@@ -53,8 +56,39 @@ def make_datasets(config: TrainConfig, progress: bool = True):
             seed=config.seed,
             cache=cache,
         )
+        check_labels(dataset, split)
+        if cache is None and config.batch_size > 1:
+            check_sizes(dataset)
         datasets.append(dataset)
     return config, *datasets
+
+
+def check_labels(dataset: CityscapesDataset, split: str) -> None:
+    """Raises ValueError if there is nothing to learn from a split, or to measure on it."""
+    if len(dataset.label_set) < 2:
+        raise ValueError("one class alone is always right: name the rest of the picture, too")
+    for index in range(len(dataset)):
+        label = dataset.cache[index][1] if dataset.cache else dataset.label_ids(index)
+        if (dataset.train_id_of[label] != IGNORE).any():
+            return
+    raise ValueError(
+        f"no labeled pixel in {len(dataset)} {split} frames of {dataset.root}: all is void in "
+        f"this label set ({', '.join(dataset.label_set.names[:5])}, ...)"
+    )
+
+
+def check_sizes(dataset: CityscapesDataset) -> None:
+    """Raises ValueError naming two frames that cannot stand in one batch; crops always can."""
+    seen = {}
+    for row in dataset.rows if dataset.view.kind == "frame" else []:
+        with Image.open(f"{dataset.root}/{row.image}") as picture:
+            factor = dataset.view.factor(picture.height)
+            seen.setdefault((picture.width // factor, picture.height // factor), row.image)
+    if len(seen) > 1:
+        raise ValueError(
+            f"frames of several sizes in one batch:{listed(list(seen.values()), 2)}\ntake crops "
+            "(--view crop), --batch-size 1 --cache none, or one size (own_data --size W H)"
+        )
 
 
 def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:

@@ -52,3 +52,19 @@ def output_size(n: int, depth: int = 4, padding: str = "valid") -> int:
             f"would drop a row, or nothing would be left; the nearest legal size is {near}"
         )
     return n - 2 * margin(depth, padding)
+
+
+def outside(least: float, below: float, **numbers) -> list[str]:
+    """A line for every number that is not in [least, below); None stands for one not given."""
+    return [
+        f"{name.replace('_', '-')} must be at least {least} and below {below:g}, found {value}"
+        for name, value in numbers.items()
+        if value is not None and not least <= value < below
+    ]
+
+
+def require(least: float, below: float, **numbers) -> None:
+    """Raises ValueError with every number that is not in [least, below)."""
+    problems = outside(least, below, **numbers)
+    if problems:
+        raise ValueError("\n".join(problems))

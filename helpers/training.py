@@ -5,37 +5,51 @@ python -m helpers.training --preset demo              # whole frames at quarter 
 CPU python -m helpers.training --preset recipe --root data/cityscapes
 """
 
-import csv
-import io
-import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import cached_property
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from helpers import checkpoints
-from helpers.config import TrainConfig, parse
-from helpers.device import amp_dtype, find_device, prepare
+from helpers import checkpoints, command
+from helpers.config import TrainConfig, check_same, check_same_config, parse
+from helpers.csv_index import fingerprint
+from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss
-from helpers.files import write_image, write_json, write_text
+from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
 from helpers.paths import runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
 
-# What may differ between two parts of one run.
-MAY_CHANGE = {"workers", "pictures", "cache", "compile", "deterministic"}
+LAST = ("info", "optimizer", "scaler", "epochs_done")  # what last.pt has besides the network
 
 
-def make_run(config: TrainConfig, progress: bool = True) -> "Run":
-    """The run that a config describes: data, network and Adam."""
+def make_run(
+    config: TrainConfig, progress: bool = True, folder=None, run_class=None, make_loader=None
+) -> "Run":
+    """The run that a config describes: data, network and Adam; in runs/<name> if no `folder`."""
+    folder = Path(folder or runs_dir() / config.name)
+    # Said here already, before all frames are read.
+    if (folder / "last.pt").is_file() and (folder / "config.json").is_file():
+        check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
-    return Run(config, model, train_set, val_set, progress=progress)
+    return (run_class or Run)(
+        config,
+        model,
+        train_set,
+        val_set,
+        make_loader=make_loader,
+        progress=progress,
+        folder=folder,
+    )
 
 
 def data_loader(
@@ -45,10 +59,15 @@ def data_loader(
     return DataLoader(
         dataset,
         batch_sampler=batches,
-        num_workers=workers,
+        num_workers=min(workers, len(batches)),
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
     )
+
+
+def in_batches(numbers: list[int], size: int) -> list[list[int]]:
+    """`numbers` in lists of `size`; the last may be shorter."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 class Run:
@@ -69,6 +88,7 @@ class Run:
         loss=pixel_loss,
         make_loader=None,
         progress: bool = True,
+        folder=None,
     ):
         self.config = config
         self.train_set = train_set
@@ -77,7 +97,7 @@ class Run:
         self.make_loader = make_loader or data_loader
         self.progress = progress
         self.history = []
-        self.folder = runs_dir() / config.name
+        self.folder = Path(folder or runs_dir() / config.name)
 
         self.device = find_device()
         self.amp_dtype = amp_dtype(self.device)
@@ -86,6 +106,8 @@ class Run:
         on_gpu = self.device.type == "cuda"
         self.layout = torch.channels_last if on_gpu else torch.contiguous_format
         self.model = model.to(self.device, memory_format=self.layout)
+        if config.checkpointing:
+            checkpoint_blocks(self.model)
         # The same weights, compiled: what is saved and scored is always `model`.
         self.fast_model = torch.compile(self.model) if config.compile else self.model
         if optimizer is None:
@@ -117,8 +139,7 @@ class Run:
         """The frames of every batch of an epoch, shuffled by (seed, epoch)."""
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_set), generator=generator).tolist()
-        size = self.config.batch_size
-        return [order[start : start + size] for start in range(0, len(order), size)]
+        return in_batches(order, self.config.batch_size)
 
     def loader(self, epoch: int):
         """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
@@ -127,9 +148,15 @@ class Run:
             self.train_set, self.batches(epoch), self.device, self.config.workers
         )
 
+    def val_batches(self) -> list[list[int]]:
+        """The frames of every batch of the validation, in their order."""
+        return in_batches(list(range(len(self.val_set))), self.config.batch_size)
+
     def validate(self) -> Scores:
         """The scores of the model as it stands on the validation set."""
-        loader = DataLoader(self.val_set, self.config.batch_size)
+        loader = self.make_loader(
+            self.val_set, self.val_batches(), self.device, self.config.workers
+        )
         return evaluate(self.model, loader, self.label_set)
 
     def learning_rate(self, step: int) -> float:
@@ -140,6 +167,14 @@ class Run:
         if self.config.schedule == "poly":
             return self.config.learning_rate * (1 - done) ** 0.9
         return self.config.learning_rate
+
+    def network_for(self, images: torch.Tensor) -> torch.nn.Module:
+        """The network that trains on a batch: the compiled one, if there is one.
+
+        A shorter batch, the last of an epoch, goes without: it would be compiled anew for it.
+        """
+        shorter = len(images) < self.config.batch_size and self.world_size == 1
+        return self.model if shorter else self.fast_model
 
     def step(self, number: int, batches: list) -> list[torch.Tensor]:
         """One optimizer step on the mean loss over all labeled pixels of `batches`.
@@ -160,7 +195,7 @@ class Run:
             images = images.to(self.device, non_blocking=True, memory_format=self.layout)
             targets = targets.to(self.device, non_blocking=True)
             with torch.autocast(self.device.type, self.amp_dtype, enabled=mixed):
-                logits = self.fast_model(images)
+                logits = self.network_for(images)(images)
             loss, pixels = self.loss(logits, targets)
             self.scaler.scale(loss / labeled).backward()
             losses.append(torch.stack([loss.detach(), pixels]))
@@ -179,14 +214,21 @@ class Run:
         losses = []
         first = epoch * self.steps_per_epoch
         for number in range(first, first + self.steps_per_epoch):
-            losses += self.step(number, list(islice(batches, self.config.accumulate)))
+            try:
+                losses += self.step(number, list(islice(batches, self.config.accumulate)))
+            except RuntimeError as error:
+                if "out of memory" not in str(error):
+                    raise
+                raise ValueError(out_of_memory(self.config)) from error
             # Reading a loss waits for the device, so not after every step.
             if number % 16 == 15:
                 self.check_finite(epoch, losses)
         self.check_finite(epoch, losses)
         total = torch.stack(losses).cpu().double().sum(0)
         loss_sum, pixels = self.sum_over_processes(total).tolist()
-        return loss_sum / max(1, pixels)
+        if pixels == 0:
+            raise ValueError(f"no labeled pixel in all {len(self.train_set)} training frames")
+        return loss_sum / pixels
 
     def check_finite(self, epoch: int, losses: list[torch.Tensor]) -> None:
         """Raises FloatingPointError with the files of the first batch whose loss is not finite."""
@@ -197,50 +239,78 @@ class Run:
     def stop(self, epoch: int, batch: int) -> None:
         """Raises FloatingPointError that names the files of a batch."""
         rows = [self.train_set.rows[index] for index in self.batches(epoch)[batch]]
-        files = "\n  ".join(row.image for row in rows)
+        last = self.folder / "last.pt"
+        advice = "try a smaller learning rate"
+        if epoch == 0 and batch == 0:  # before any step was taken
+            advice = "at the weights it began with"
+        kept = f"The last good checkpoint is {last}; " if last.is_file() else ""
         raise FloatingPointError(
-            f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of\n"
-            f"  {files}\n"
-            f"The last good checkpoint is {self.folder / 'last.pt'}; look at these files, or try "
-            "a smaller learning rate"
+            f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of"
+            f"{listed([row.image for row in rows])}\n{kept}look at these files, or {advice}"
         )
 
     def fit(self, watch=None) -> list[dict]:
         """Train from wherever the folder stands to the last epoch; returns the history.
 
-        `watch(history)` is called after every epoch.
+        `watch(history)` is called after every epoch. Raises OSError if another process trains in
+        the folder, ValueError if it holds another run.
         """
-        for epoch in range(self.resume(), self.config.epochs):
-            start = time.perf_counter()
-            loss = self.train_epoch(epoch)
-            # The last step of an epoch can break the weights without any loss telling of it.
-            if not all(weight.isfinite().all() for weight in self.model.parameters()):
-                self.stop(epoch, -1)
-            scores = self.validate()
-            row = {
-                "epoch": epoch + 1,
-                "train_loss": loss,
-                "val_loss": scores.loss_per_pixel,
-                "val_mean_iou": scores.mean_iou,
-                "val_pixel_accuracy": scores.pixel_accuracy,
-            }
-            self.history.append(row)
-            self.save()
-            if watch is not None:
-                watch(self.history)
-            if self.progress:
-                seconds = time.perf_counter() - start
-                minutes = seconds * (self.config.epochs - epoch - 1) / 60
-                print(
-                    f"epoch {epoch + 1}: training loss {loss:.4g}, val mIoU {scores.mean_iou:.4g}, "
-                    f"about {minutes:.0f} minutes to go"
-                )
+        with locked(self.folder) if self.rank == 0 else nullcontext():
+            done = self.resume()
+            if self.rank == 0:
+                self.save_records()
+            if self.progress and done > 0:
+                best = max(row["val_mean_iou"] for row in self.history)
+                rest = "goes on" if done < self.config.epochs else "complete; --name begins another"
+                print(f"{done} of {self.config.epochs} epochs done, best mIoU {best:.4g}: {rest}")
+            for epoch in range(done, self.config.epochs):
+                self.train_and_save(epoch)
+                if watch is not None:
+                    watch(self.history)
         return self.history
+
+    def train_and_save(self, epoch: int) -> None:
+        """One epoch of training, its scores in the history, and all of it on the disk."""
+        start = time.perf_counter()
+        loss = self.train_epoch(epoch)
+        # The last step of an epoch can break the weights without any loss telling of it.
+        if not all(weight.isfinite().all() for weight in self.model.parameters()):
+            self.stop(epoch, -1)
+        scores = self.validate()
+        row = {
+            "epoch": epoch + 1,
+            "train_loss": loss,
+            "val_loss": scores.loss_per_pixel,
+            "val_mean_iou": scores.mean_iou,
+            "val_pixel_accuracy": scores.pixel_accuracy,
+        }
+        self.history.append(row)
+        self.save()
+        if self.progress:
+            seconds = time.perf_counter() - start
+            minutes = seconds * (self.config.epochs - epoch - 1) / 60
+            print(
+                f"epoch {epoch + 1}: training loss {loss:.4g}, val mIoU {scores.mean_iou:.4g}, "
+                f"about {minutes:.0f} minutes to go"
+            )
+            guessing = math.log(len(self.label_set))
+            if loss > 100 * guessing:
+                print(f"guessing gives a loss of {guessing:.2g}: is the learning rate too high?")
+
+    @cached_property
+    def data(self) -> dict:
+        """What identifies the data: a resumed run must find the same rows and labels."""
+        found = {}
+        for split, dataset in (("train", self.train_set), ("val", self.val_set)):
+            for what, value in fingerprint(dataset.rows, self.val_set.root).items():
+                found[f"{split}_{what}"] = value
+        return found
 
     def info(self) -> dict:
         """What a checkpoint says of itself, all plain values."""
         return {
             "config": {**asdict(self.config), "root": None},
+            "data": self.data,
             "label_set": self.label_set.as_dict(),
             "view": asdict(self.val_set.view),
             "mean": list(self.config.mean),
@@ -254,8 +324,7 @@ class Run:
         best = max(self.history, key=lambda row: row["val_mean_iou"])  # the first of equal ones
         if best is self.history[-1]:
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
-        write_text(self.folder / "history.csv", history_csv(self.history))
-        write_json(self.folder / "config.json", asdict(self.config))
+        self.save_records()
         state = {
             "format": checkpoints.FORMAT,
             **checkpoints.network_entry(self.model),
@@ -267,6 +336,13 @@ class Run:
         }
         # Last of all: only now does the epoch count as done.
         checkpoints.save(self.folder / "last.pt", state)
+
+    def save_records(self) -> None:
+        """The run as text: config.json, and history.csv after the first epoch."""
+        write_json(self.folder / "config.json", asdict(self.config))
+        if self.history:
+            rows = [row.values() for row in self.history]
+            write_table(self.folder / "history.csv", self.history[0], rows)
 
     @torch.no_grad()
     def save_pictures(self) -> None:
@@ -289,48 +365,44 @@ class Run:
     def resume(self) -> int:
         """Take up what last.pt holds; returns the number of whole epochs done.
 
-        Raises ValueError for a run with another config.
+        Raises ValueError, before any file is changed, for a run with another config or other data.
         """
-        # A run that was killed while it wrote leaves these.
-        for leftover in self.folder.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
         path = self.folder / "last.pt"
-        if not path.is_file():
-            return 0
-        state = checkpoints.load(path)
-        self.check_same_config(path, state["info"]["config"])
-        checkpoints.load_weights(self.model, state["model"], path)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.history = state["info"]["history"]
-        return state["epochs_done"]
+        if path.is_file():
+            state = checkpoints.load(path)
+            missing = [name for name in LAST if name not in state]
+            if missing:
+                raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+            check_same_config(self.config, state["info"]["config"], self.folder)
+            check_same(self.folder, self.data, state["info"].get("data", {}))
+            checkpoints.load_weights(self.model, state["model"], path)
+            self.optimizer.load_state_dict(state["optimizer"])
+            # Float16 alone scales its gradients: after another precision there is nothing stored.
+            if state["scaler"]:
+                self.scaler.load_state_dict(state["scaler"])
+            self.history = state["info"]["history"]
+        else:
+            self.check_nothing_is_lost()
+        # A run that was killed while it wrote leaves these; now nobody else writes here.
+        for leftover in self.folder.rglob(".*.tmp") if self.rank == 0 else []:
+            leftover.unlink(missing_ok=True)
+        return len(self.history)
 
-    def check_same_config(self, path, stored: dict) -> None:
-        """Raises ValueError that names what differs between a stored run and this one."""
-        # Both by way of JSON, so that tuples become lists.
-        here = json.loads(json.dumps(self.info()["config"]))
-        stored = json.loads(json.dumps(stored))
-        may_change = set(MAY_CHANGE)
-        if self.config.schedule is None:
-            may_change.add("epochs")  # without a schedule, more epochs just go on
-        differences = []
-        for name, value in here.items():
-            if name not in may_change and value != stored.get(name):
-                differences.append(f"{name} was {stored.get(name)} and is {value}")
-        if differences:
+    def check_nothing_is_lost(self) -> None:
+        """Raises ValueError if a run without last.pt would replace an earlier best.pt."""
+        best = self.folder / "best.pt"
+        table = self.folder / "history.csv"
+        epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
+        if best.is_file():
+            info = checkpoints.load(best)["info"]
+            epochs = max(epochs, len(info["history"]))
+            check_same_config(self.config, info["config"], self.folder)
+        # One epoch is what a run leaves that was killed in its first save.
+        if epochs > 1:
             raise ValueError(
-                f"{path} is a run with another config: {', '.join(differences)}. Give "
-                f"this run another name, or remove the folder {self.folder}"
+                f"{self.folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
+                "restore it, choose another name, or remove the folder"
             )
-
-
-def history_csv(history: list[dict]) -> str:
-    """The history as text: a header and a line per epoch."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=history[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()
 
 
 def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
@@ -343,17 +415,31 @@ def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
 def main(arguments=None, make_run=make_run) -> None:
     """Train as the command line says, on `make_run(config)`."""
     config, export = parse(arguments)
+    command.ensure_data(config.root)
     run = make_run(config)
     if run.progress:
         print(
             f"training {config.name} on {run.device}: {len(run.train_set)} frames, "
             f"{config.epochs} epochs; results in {shown(run.folder)}"
         )
-    run.fit()
+    try:
+        run.fit()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(how_to_go_on(run)) from None
     if export and run.rank == 0:
         path = checkpoints.save_model(export, run.model, run.info())
         print(f"exported {shown(path)}, {path.stat().st_size} bytes")
 
 
+def how_to_go_on(run: Run) -> str:
+    """What to do after Ctrl-C."""
+    if not run.history:
+        return "stopped before the first epoch was done; the same command begins again"
+    return (
+        f"stopped; {shown(run.folder / 'last.pt')} holds {len(run.history)} of "
+        f"{run.config.epochs} epochs; the same command goes on"
+    )
+
+
 if __name__ == "__main__":
-    main()
+    command.run(main)

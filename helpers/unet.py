@@ -12,7 +12,7 @@ from helpers.sizes import output_size
 
 
 def double_conv(in_channels: int, out_channels: int, padding: str, norm: str | None):
-    """Two 3x3 convolutions, each with a ReLU; with batch norm between them if asked for."""
+    """Two 3x3 convolutions, each with a ReLU, and batch norm before it if asked for."""
     layers = []
     for channels in (in_channels, out_channels):
         # Batch norm subtracts the mean, and any bias with it.
@@ -99,8 +99,10 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         self.merge = nn.ModuleList()
         for out_channels in reversed(channels[:-1]):
-            self.up.append(nn.ConvTranspose2d(2 * out_channels, out_channels, 2, stride=2))
-            self.merge.append(double_conv(2 * out_channels, out_channels, padding, norm))
+            up = nn.ConvTranspose2d(2 * out_channels, out_channels, 2, stride=2)
+            merge = double_conv(2 * out_channels, out_channels, padding, norm)
+            self.up.append(up)
+            self.merge.append(merge)
         self.head = nn.Conv2d(width, num_classes, 1)
         self.apply(he_init)
 

@@ -13,16 +13,22 @@ A scene is data before it is drawn, so one thing can be changed and everything e
     from sample_city.camera import Random
 
     scene = make_scene(seed=7, theme="crowd")
-    picture, polygons = render(scene)                       # uint8 [1024, 2048, 3]; Cityscapes' polygon list
+    picture, polygons = render(scene)    # uint8 [1024, 2048, 3]; Cityscapes' polygon list
 
-    number = scene.find("person")[0]                        # numbers of the people
-    near, far = (scene.changed(number, z=z) for z in (10.0, 80.0))     # a pedestrian at 10 and at 80 m
-    dusk = replace(scene, sun=replace(scene.sun, elevation=0.15), weather=replace(scene.weather, exposure=0.4))
+    # A pedestrian at 10 and at 80 m
+    number = scene.find("person")[0]
+    near = scene.changed(number, z=10.0)
+    far = scene.changed(number, z=80.0)
+
+    # Other light, other weather
+    low_sun = replace(scene.sun, elevation=0.15)
+    dusk = replace(scene, sun=low_sun, weather=replace(scene.weather, exposure=0.4))
     rain = replace(scene, weather=replace(scene.weather, rain=0.8, wet=1.0, visibility=120.0))
 
-    scene = scene.added(vehicles.car(Random(5), x=0.8, z=13.0))        # a car more: the last number
-    pink = scene.changed(len(scene.objects) - 1, color=(255, 0, 255))  # in a color that no training frame has
-    half = scene.added(objects.Slab(x=1.8, z=10.0, width=2.0, high=2.5))   # half of it behind a box
+    # A car more, which is the last object; in a color that no training frame has; half of it hidden
+    scene = scene.added(vehicles.car(Random(5), x=0.8, z=13.0))
+    pink = scene.changed(len(scene.objects) - 1, color=(255, 0, 255))
+    half = scene.added(objects.Slab(x=1.8, z=10.0, width=2.0, high=2.5))
 
 Light, rain and color leave the labels as they are, to the pixel. `paint_labels(polygons)` makes the
 label pictures.

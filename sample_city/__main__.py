@@ -2,10 +2,12 @@
 
 import argparse
 
+from helpers import command
 from helpers.paths import sample_city_dir, shown
 from sample_city.write import build
 
-if __name__ == "__main__":
+
+def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m sample_city", description=__doc__.split(":")[0]
     )
@@ -14,4 +16,12 @@ if __name__ == "__main__":
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--workers", type=int)
     options = vars(parser.parse_args())
-    print(f"the sample city is in {shown(build(**options))}")
+    try:
+        place = build(**options)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command makes the missing frames") from None
+    print(f"the sample city is in {shown(place)}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -36,7 +36,7 @@ class Random:
         return items[self.bits.random_raw() % len(items)]
 
     def noise(self, *shape: int) -> np.ndarray:
-        """float32 noise, roughly normal with standard deviation 1 (the sum of four uniform bytes)."""
+        """float32 noise, about normal with standard deviation 1 (the sum of four uniform bytes)."""
         count = int(np.prod(shape))
         four = self.bits.random_raw((count + 1) // 2).astype("<u8").view("<u4")[:count]
         two = (four & 0xFF00FF) + ((four >> 8) & 0xFF00FF)  # bytes added in pairs, side by side
@@ -71,7 +71,7 @@ class Camera:
         return [(floor(u + 0.5), floor(v + 0.5)) for u, v in map(self.project, kept)]
 
     def depth_of_row(self, v):
-        """Distance in meters of the ground at row v (an array is fine); above the horizon infinite."""
+        """Distance in meters of the ground at row v (or rows); above the horizon infinite."""
         below = np.maximum(np.asarray(v, np.float32) - np.float32(self.horizon), 1e-3)
         return self.focal * self.height / below
 

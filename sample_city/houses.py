@@ -173,7 +173,7 @@ class Building(Thing):
                 quad(0, size, y + 1.0, y + 1.06, STEEL, "metal")
 
     def _shop(self, random, quad, storey, size):
-        """Large windows with goods, a sign with letters and perhaps an awning on the ground floor."""
+        """On the ground floor large windows with goods, a sign with letters, perhaps an awning."""
         quad(0, size, 0, storey - 0.24, scaled(self.color, 0.5), "stone")
         board = random.choice(
             [

@@ -371,7 +371,7 @@ class Slab(Thing):
 
 @dataclass(frozen=True)
 class Strip(Thing):
-    """A piece of ground that follows the road: from `left` to `right` of its axis, z to z + length."""
+    """A piece of ground that follows the road: `left` to `right` of its axis, z to z + length."""
 
     label: str = "road"  # without one it is paint: markings, seams
     left: float = -5.0

@@ -97,7 +97,7 @@ class Canvas:
 
     @contextmanager
     def outline(self, name: str, polygon):
-        """What is painted inside `with` stays inside the polygon, which becomes the label `name`."""
+        """What is painted inside `with` stays in the polygon, which becomes the label `name`."""
         spread = max(max(axis) - min(axis) for axis in zip(*polygon)) if len(polygon) >= 3 else 0
         box = (
             box_of(polygon, 4 + min(spread // 4, WIDTH)) if spread else None

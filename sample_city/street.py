@@ -15,7 +15,7 @@ from sample_city.thing import scaled
 
 
 class Street:
-    """Builds the ground and the objects of one scene; kept apart so that each step is a few lines."""
+    """Builds the ground and the objects of one scene, step by step."""
 
     def __init__(self, random: Random, theme: str):
         self.random, self.theme, r = random, theme, random

@@ -5,16 +5,20 @@ by the next.
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 from PIL import Image, ImageDraw
 from tqdm.auto import tqdm
 
-from helpers.files import write_image, write_text
+from helpers.files import read_json, write_image, write_text
+from helpers.images import checked_picture
 from helpers.labels import LABELS
-from helpers.paths import find_root, sample_city_dir
+from helpers.paths import check_root, find_root, sample_city_dir
+from helpers.sizes import require
 from sample_city.camera import HEIGHT, WIDTH
 from sample_city.render import render
 from sample_city.scene import THEMES, make_scene
@@ -25,6 +29,7 @@ CITIES = {
     "val": ("kastanienbad", "lindenwalde", "mispelkirch"),
     "test": ("ulmenstein", "weidenbruck"),
 }
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _BY_NAME = {label.name: label for label in LABELS}
 WITHHELD = (
     "ego vehicle",
@@ -69,26 +74,69 @@ def frame_plan(split: str, index: int, seed: int) -> tuple[str, str, int, str]:
     return city, stem, seed * 10_000_000 + offset + index, THEMES[index % len(THEMES)]
 
 
+def frame_paths(root, split: str, index: int, seed: int) -> dict[str, Path]:
+    """The five files of a frame, by what they hold; the image comes last."""
+    city, stem, _, _ = frame_plan(split, index, seed)
+    labels = Path(root) / "gtFine" / split / city
+    paths = {"polygons": labels / f"{stem}_gtFine_polygons.json"}
+    for kind in ("labelIds", "instanceIds", "color"):
+        paths[kind] = labels / f"{stem}_gtFine_{kind}.png"
+    paths["image"] = Path(root) / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
+    return paths
+
+
 def write_frame(root, split: str, index: int, seed: int) -> None:
-    """Render one frame and write its five files, the image last: a frame whose image is there is
-    complete.
-    """
-    city, stem, scene_seed, theme = frame_plan(split, index, seed)
-    images, labels = Path(root) / "leftImg8bit" / split / city, Path(root) / "gtFine" / split / city
-    if (images / f"{stem}_leftImg8bit.png").is_file():
+    """Render one frame and write its five files, the image last; a whole frame is left alone."""
+    if is_done(root, split, index, seed):
         return
+    _, _, scene_seed, theme = frame_plan(split, index, seed)
+    paths = frame_paths(root, split, index, seed)
     image, polygons = render(make_scene(scene_seed, theme))
     if split == "test":
         polygons = [p for p in polygons if p["label"] in WITHHELD]
     document = {"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": polygons}
-    write_text(labels / f"{stem}_gtFine_polygons.json", json.dumps(document))
-    for name, picture in paint_labels(polygons).items():
-        write_image(labels / f"{stem}_gtFine_{name}.png", picture, compress_level=1)
-    write_image(images / f"{stem}_leftImg8bit.png", image, compress_level=1)
+    write_text(paths["polygons"], json.dumps(document))
+    pictures = paint_labels(polygons)
+    pictures["image"] = image
+    for kind, picture in pictures.items():
+        write_image(paths[kind], picture, compress_level=1)
+
+
+def is_done(root, split: str, index: int, seed: int, verify: bool = True) -> bool:
+    """Whether all five files of a frame are there and whole.
+
+    `verify` compares the checksums of the PNGs; else a look at their ends has to do.
+    """
+    paths = frame_paths(root, split, index, seed)
+    try:
+        json.loads(paths.pop("polygons").read_bytes())
+        for path in paths.values():
+            if verify:
+                with checked_picture(path) as picture:
+                    whole = picture.size == (WIDTH, HEIGHT)
+            else:
+                with open(path, "rb") as file:
+                    file.seek(-len(PNG_END), os.SEEK_END)
+                    whole = file.read() == PNG_END
+            if not whole:
+                return False
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _job(arguments) -> None:
     write_frame(*arguments)
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it is gone, even if it was killed."""
+
+    def watch():
+        wait([parent_process().sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def build(
@@ -99,16 +147,21 @@ def build(
     seed: int = 1,
     workers: int | None = None,
     progress: bool = True,
+    verify: bool = True,
 ) -> Path:
-    """Write a sample city to `root` and return it. Frames that are there are kept, so it can be
-    interrupted.
+    """Write a sample city to `root` and return it. Frames that are whole are kept, so it can be
+    interrupted; those that are damaged or lack a file are written again.
 
-    Raises ValueError if `root` holds a city of another version or seed, OSError (naming the file)
-    if the disk is full or the folder is not writable.
+    Without `verify` damage inside a file is not looked for, which takes seconds.
+
+    Raises ValueError for numbers that make no sense and if `root` holds a city of another version
+    or seed, OSError (naming the file) if the disk is full or the folder is not writable.
     """
+    require(0, 1e6, train=train, val=val, test=test, seed=seed)
+    require(1, 1e6, workers=workers)
     root, marker = Path(root), Path(root) / "sample_city.json"
     plan = {"version": VERSION, "seed": seed}
-    if marker.is_file() and json.loads(marker.read_text()) != plan:
+    if marker.is_file() and read_json(marker) != plan:
         raise ValueError(
             f"{root} holds a sample city made with {marker.read_text()}, wanted "
             f"{json.dumps(plan)}; choose another folder or remove this one"
@@ -118,7 +171,7 @@ def build(
         (root, split, index, seed)
         for split, count in (("train", train), ("val", val), ("test", test))
         for index in range(count)
-        if not _done(root, split, index, seed)
+        if not is_done(root, split, index, seed, verify)
     ]
     workers = min(workers or os.cpu_count() or 1, max(1, len(jobs)))
     bar = tqdm(total=len(jobs), desc="sample city", disable=not progress or not jobs)
@@ -127,21 +180,18 @@ def build(
             _job(job)
             bar.update()
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+        ) as pool:
             for _ in pool.map(_job, jobs):
                 bar.update()
     bar.close()
     return root
 
 
-def _done(root, split: str, index: int, seed: int) -> bool:
-    city, stem, _, _ = frame_plan(split, index, seed)
-    return (Path(root) / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png").is_file()
-
-
 def ensure_root(root=None) -> Path:
     """The dataset root (paths.find_root); if that is the sample city, it is built first, or
-    completed.
+    completed. Any other is checked: FileNotFoundError with what is missing (paths.check_root).
     """
     found = find_root(root)
-    return build(found) if found == sample_city_dir() else found
+    return build(found, verify=False) if found == sample_city_dir() else check_root(found)

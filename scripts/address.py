@@ -1,20 +1,21 @@
 """Write the public address of the repository into the setup cells and badges.
 
     python -m scripts.address https://github.com/<owner>/<name>
-    python -m scripts.address                                     # the address of `git remote get-url origin`
+    python -m scripts.address                     # the address of `git remote get-url origin`
 
 Only sources change (setup cell, badge below each title), not outputs, so nothing needs to be run
 again.
 """
 
+import argparse
 import importlib
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts import setup_cell
 
@@ -46,8 +47,12 @@ def apply(address: str, root: Path = ROOT) -> None:
         path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
-if __name__ == "__main__":
-    address = sys.argv[1] if len(sys.argv) > 1 else origin()
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.address", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("address", nargs="?", help="default: that of `git remote get-url origin`")
+    address = parser.parse_args(arguments).address or origin()
     if not address.startswith("https://"):
         raise SystemExit(
             f"no public https address found ({address or 'no remote called origin'}); give one: "
@@ -55,3 +60,7 @@ if __name__ == "__main__":
         )
     apply(address)
     print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -8,6 +8,7 @@ number, color or legend text. They are made in copies of the notebooks below run
 benchmarks/results/changed_outputs.json.
 """
 
+import argparse
 import json
 import random
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "changed_outputs.json"
@@ -94,7 +96,8 @@ def change(notebook, generator: random.Random) -> dict:
     return changes
 
 
-def main(chapters: list[str]) -> None:
+def main() -> None:
+    chapters = sys.argv[1:]
     results = json.loads(RESULTS.read_text())["chapters"] if RESULTS.exists() else {}
     for chapter in chapters:
         [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")
@@ -152,4 +155,10 @@ def main(chapters: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.changed_outputs",
+        description="Change one stored output per cell; strict nbval must notice each.",
+    )
+    parser.add_argument("chapters", nargs="+", help="01 03 04 ...")
+    chapters = parser.parse_args().chapters
+    command.run(lambda: main(chapters))

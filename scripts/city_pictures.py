@@ -1,20 +1,21 @@
 """Pictures of the sample city that are kept in the repository: the contact sheet and the street.
 
     python -m scripts.city_pictures            # both
-    python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 frames of the tests' city
+    python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 of the tests' frames
     python -m scripts.city_pictures street     # data/frame/: val frame 5 with its five files
 
 Every chapter opens the street in data/frame, whatever data set is used; it is frame 5 of val, as
 every machine makes it.
 """
 
+import argparse
 import io
 import json
 import math
-import sys
 
 from PIL import Image
 
+from helpers import command
 from helpers.files import write_bytes, write_image
 from helpers.paths import ROOT
 from sample_city import make_scene, paint_labels, render
@@ -99,7 +100,18 @@ def street() -> None:
         write_bytes(STREET / name, content)
 
 
-if __name__ == "__main__":
+def main(arguments=None) -> None:
     pictures = {"sheet": sheet, "street": street}
-    for name in sys.argv[1:] or pictures:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.city_pictures", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("pictures", nargs="*", help=f"{' or '.join(pictures)}; default: both")
+    wanted = parser.parse_args(arguments).pictures or list(pictures)
+    if not set(wanted) <= pictures.keys():
+        parser.error(f"there are the pictures {', '.join(pictures)}")
+    for name in wanted:
         pictures[name]()
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
 from helpers.files import write_json
@@ -217,8 +218,12 @@ def draw(checkpoint) -> None:
     write_json(ROOT / "images" / "map.json", boxes)
 
 
-if __name__ == "__main__":
+def main() -> None:
     checkpoint = ROOT / "data" / "checkpoints" / "unet.pt"
     if not checkpoint.is_file():
         checkpoint = ROOT / "data" / "checkpoints" / "demo.pt"
     draw(checkpoint)
+
+
+if __name__ == "__main__":
+    command.run(main)

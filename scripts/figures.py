@@ -3,7 +3,9 @@ checkpoint.
 
     python -m scripts.figures                  # all of them
     python -m scripts.figures unet classes     # some
-    python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt      # yours, into runs/figures
+    python -m scripts.figures --root data/cityscapes --checkpoint runs/recipe/best.pt
+
+The last command draws yours, into runs/figures.
 
 Beside the pictures stands images/figures.json: for each figure its alt text, what it shows (its
 texts, colors and data in rounded numbers), the hash of the picture and, where one is used, of the
@@ -25,6 +27,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for
@@ -281,7 +284,7 @@ def main(names, root=None, checkpoint=None, output=None) -> None:
     index.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-if __name__ == "__main__":
+def from_command_line() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help=", ".join(ALT))
     for option, text in (
@@ -291,3 +294,7 @@ if __name__ == "__main__":
     ):
         parser.add_argument(option, help=text)
     main(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    command.run(from_command_line)

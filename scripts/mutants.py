@@ -1,10 +1,14 @@
-"""Do the tests test? Small faults are planted in a copy of helpers/, one at a time, and something
-must turn red.
+"""Do the tests test? Small faults are planted in a copy of the project, one at a time, and
+something must turn red.
 
-    python -m pip install cosmic-ray==8.7.0 coverage     # the one makes the faults, the other says whom they concern
-    python -m scripts.mutants tests                      # a sample from every module against the tests: an hour or two
-    python -m scripts.mutants notebooks                  # those of taught modules against the chapter alone
-    python -m scripts.mutants exercises                  # faults in the folded solutions against the checkers
+    python -m pip install cosmic-ray==8.7.0 coverage
+    python -m scripts.mutants tests        # faults of every module against the tests: hours
+    python -m scripts.mutants notebooks    # those of taught modules against the chapter alone
+    python -m scripts.mutants exercises    # faults in the folded solutions against the checkers
+
+cosmic-ray makes the faults, coverage says which tests they concern. A fault belongs to a function,
+as helpers/metrics.py::ConfusionMatrix.iou, and is drawn for it alone: a change elsewhere in the
+module leaves it as it is, a change of the function has it tried again.
 
 Each goes on where it was interrupted and writes benchmarks/results/mutants.json. The "class" of a
 survivor ("equivalent", "harmless", "gap") and "why" are written there by hand; --again tries those
@@ -12,7 +16,9 @@ without them once more. Works on a clone of HEAD in a temporary folder, on Linux
 scripts/changed_outputs.py does the stored outputs.
 """
 
+import argparse
 import ast
+import hashlib
 import json
 import os
 import random
@@ -25,18 +31,23 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import command
+from helpers.paths import ROOT
+
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
 HOME = Path(tempfile.gettempdir()) / "course-mutants"
 COPY, COVERAGE = HOME / "copy", HOME / "coverage"
 SEED = 10
+PACKAGES = ("helpers", "extras", "sample_city")
 TAUGHT = {
     "labels": "03",
     "csv_index": "03",
@@ -51,12 +62,18 @@ TAUGHT = {
     "evaluate": "08",
     "inference": "10",
 }
-SHARES = {
-    "extra": 2,
-    "checks": 1,
-    "sample_city": 2,
-}  # faults a module of the wings; a taught one gets 8, the rest 4
-PRELOADED = [
+# Faults per module: of a taught one, of the rest of helpers/, of a room, of a chapter's exercises
+TAUGHT_SHARE, HELPERS_SHARE, ROOM_SHARE, EXERCISES_SHARE = 8, 4, 2, 1
+# Tests that say nothing about a fault: they start processes that coverage does not see, or they
+# look at how the code is written.
+LEFT_OUT = (
+    "tests/real_browser",
+    "tests/rooms/test_distributed.py",
+    "tests/course/test_house.py",
+    "tests/course/test_opened_alone.py",
+    "tests/course/test_photographs.py",
+)
+PRELOADED = [  # once, before the forks
     "pytest",
     "numpy",
     "torch",
@@ -66,31 +83,77 @@ PRELOADED = [
     "PIL.Image",
     "nbformat",
     "ipywidgets",
-]  # once, before the forks
+]
 LOCKED = {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def faults(source: str, nodes: list, line: int) -> dict:
-    """{family: [(operator, place), ...]} of all that cosmic-ray can change on a line; annotations
-    left out.
-    """
-    hints = [
-        h
-        for n in ast.walk(ast.parse(source))
-        for h in map(vars(n).get, ("annotation", "returns"))
-        if h
+class Function(NamedTuple):
+    """A function of a module, or all that stands outside of functions (name "")."""
+
+    name: str
+    lines: frozenset[int]
+    code: str  # of its lines: eight digits that change with it
+
+
+def functions(source: str) -> list[Function]:
+    """Every function and method of a module, those inside another one with it, then the rest."""
+    lines = source.splitlines()
+    spans = {}
+
+    def collect(nodes, path: str) -> None:
+        for node in nodes:
+            if isinstance(node, ast.ClassDef):
+                collect(node.body, f"{path}{node.name}.")
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+                span = set(range(first, node.end_lineno + 1))
+                spans[path + node.name] = spans.get(path + node.name, set()) | span
+
+    collect(ast.parse(source).body, "")
+    spans[""] = set(range(1, len(lines) + 1)) - set().union(*spans.values())
+    found = []
+    for name, span in spans.items():
+        text = "\n".join(lines[number - 1] for number in sorted(span))
+        found.append(Function(name, frozenset(span), hashlib.sha256(text.encode()).hexdigest()[:8]))
+    return found
+
+
+def hints(source: str) -> list[ast.expr]:
+    """The annotations of a module: a fault in one of them changes nothing."""
+    return [
+        hint
+        for node in ast.walk(ast.parse(source))
+        for hint in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if hint is not None
     ]
-    near = [n for n in nodes if n.start_pos[0] <= line <= n.end_pos[0]]
+
+
+def all_places(source: str) -> dict[str, list]:
+    """{operator: [place, ...]} of everything that cosmic-ray can change, in its own order."""
+    nodes = list(ast_nodes(get_ast(source)))
     found = {}
     for name in operator_names():
         if "Variable" not in name:  # these want arguments
-            for node in near:
-                for place in get_operator(name)().mutation_positions(node):
-                    if place[0][0] == line and not any(
-                        (h.lineno, h.col_offset) <= place[0] < (h.end_lineno, h.end_col_offset)
-                        for h in hints
-                    ):
-                        found.setdefault(name.split("Operator_")[0], []).append((name, place))
+            operator = get_operator(name)()
+            places = [place for node in nodes for place in operator.mutation_positions(node)]
+            if places:
+                found[name] = places
+    return found
+
+
+def faults_of(function: Function, places: dict[str, list], annotations: list) -> dict[str, list]:
+    """{family: [(operator, number within the function, number within the module), ...]}."""
+    found = {}
+    for name, positions in places.items():
+        inside = [n for n, place in enumerate(positions) if place[0][0] in function.lines]
+        for number, occurrence in enumerate(inside):
+            start = positions[occurrence][0]
+            if not any(
+                (hint.lineno, hint.col_offset) <= start < (hint.end_lineno, hint.end_col_offset)
+                for hint in annotations
+            ):
+                family = name.split("Operator_")[0]
+                found.setdefault(family, []).append((name, number, occurrence))
     return found
 
 
@@ -103,41 +166,67 @@ def planted(source: str, name: str, occurrence: int) -> str | None:
         return None
 
 
-def sample(key: str, source: str, count: int, spread: bool = True) -> list[dict]:
-    """`count` faults: a line is drawn, then a family, then one of it; lines are all different if
-    `spread`.
+def sample(key: str, source: str, count: int) -> list[dict]:
+    """`count` faults of a module or a solution. Its functions are gone round in a drawn order, and
+    each gives one fault at a time: a family is drawn, then one fault of it.
     """
     kept = HOME / "drawn" / f"{key.replace('/', '-')}.json"
     if kept.exists():
         return json.loads(kept.read_text())[:count]
-    generator, drawn, nodes = random.Random(f"{SEED} {key}"), [], list(ast_nodes(get_ast(source)))
-    lines = [n for n, text in enumerate(source.splitlines(), 1) if text.strip()]
-    for line in generator.sample(lines, len(lines)) * (1 if spread else count):
-        found = faults(source, nodes, line) if len(drawn) < count else {}
-        if not found:
-            continue
-        name, place = generator.choice(found[generator.choice(sorted(found))])
-        operator = get_operator(name)()
-        places = [p for node in nodes for p in operator.mutation_positions(node)]
-        occurrence = generator.choice([i for i, p in enumerate(places) if p == place])
-        text = planted(source, name, occurrence)
-        if text is not None and (name, occurrence) not in [
-            (d["operator"], d["occurrence"]) for d in drawn
-        ]:
-            before, after = (t.splitlines()[line - 1].strip() for t in (source, text + "\n\n"))
-            drawn.append(
-                {
-                    "of": key,
-                    "line": line,
-                    "operator": name,
-                    "occurrence": occurrence,
-                    "before": before,
-                    "after": after,
-                }
-            )
+    places, annotations = all_places(source), hints(source)
+    waiting = []
+    for function in functions(source):
+        generator = random.Random(f"{SEED} {key}::{function.name}")
+        found = faults_of(function, places, annotations)
+        if found:
+            waiting.append((generator.random(), function, generator, found))
+    waiting.sort(key=lambda item: item[0])
+
+    drawn = []
+    while len(drawn) < count and waiting:
+        for item in list(waiting):
+            _, function, generator, found = item
+            fault = draw(key, source, function, generator, found, places)
+            if fault is None:
+                waiting.remove(item)
+            elif len(drawn) < count:
+                drawn.append(fault)
     kept.parent.mkdir(exist_ok=True)
     kept.write_text(json.dumps(drawn))
     return drawn
+
+
+def draw(key: str, source: str, function: Function, generator, found: dict, places) -> dict | None:
+    """The next fault of a function, taken out of `found`; None when there is none left."""
+    while found:
+        family = generator.choice(sorted(found))
+        choice = generator.choice(found[family])
+        found[family].remove(choice)
+        if not found[family]:
+            del found[family]
+        name, number, occurrence = choice
+        text = planted(source, name, occurrence)
+        if text is None:
+            continue
+        line = places[name][occurrence][0][0]
+        before, after = (part.splitlines()[line - 1].strip() for part in (source, text + "\n\n"))
+        return {
+            "of": key,
+            "function": function.name,
+            "code": function.code,
+            "operator": name,
+            "number": number,
+            "line": line,
+            "occurrence": occurrence,
+            "before": before,
+            "after": after,
+        }
+    return None
+
+
+def identity(fault: dict) -> tuple:
+    """What a fault is known by: its module, function, operator, and which one of the function."""
+    return fault["of"], fault.get("function"), fault["operator"], fault.get("number")
 
 
 def in_child(work, seconds: float) -> str:
@@ -177,34 +266,43 @@ class Tests:
         self.data, self.seconds = coverage.CoverageData(str(COVERAGE)), {}
         self.data.read()
         for case in ElementTree.parse(HOME / "tests.xml").iter("testcase"):
-            name = f"{case.get('classname').split('.')[-1]}.{case.get('name').split('[')[0]}"
+            name = f"{case.get('classname')}.{case.get('name').split('[')[0]}"
             self.seconds[name] = self.seconds.get(name, 0) + float(case.get("time"))
-        self.texts = {p.name: p.read_text() for p in (COPY / "tests").glob("test_*.py")}
+        paths = [path.relative_to(COPY) for path in (COPY / "tests").rglob("test_*.py")]
+        self.texts = {
+            path.as_posix(): (COPY / path).read_text()
+            for path in paths
+            if not path.as_posix().startswith(LEFT_OUT)
+        }
 
     def of(self, path: str, line: int) -> tuple[list[str], float, list[str]]:
         """Tests that reach the line, the quick ones first and 60 s at most; their time; the
         module's test files.
         """
-        word = rf"\b{Path(path).stem.removesuffix('_command').removesuffix('__main__')}"
+        word = rf"\b{Path(path).stem.removesuffix('__main__').removesuffix('__init__')}"
         counts = {name: len(re.findall(word, text)) for name, text in self.texts.items()}
-        own = [f"tests/{n}" for n in sorted(counts, key=counts.get, reverse=True)[:2] if counts[n]]
-        own = own[:1] if "tests/test_distributed.py" in own[1:] else own  # slow
+        own = [name for name in sorted(counts, key=counts.get, reverse=True)[:2] if counts[name]]
         tree = ast.parse((COPY / path).read_text())
         spans = [(n.lineno, n.end_lineno) for n in ast.walk(tree) if isinstance(n, ast.stmt)]
         first, last = max((s for s in spans if s[0] <= line <= s[1]), default=(line, line))
         contexts = self.data.contexts_by_lineno(str(COPY / path))
         names = {c for n in range(first, last + 1) for c in contexts.get(n, [])} - {""}
-        names = names or {c for found in contexts.values() for c in found} - {
-            ""
-        }  # a constant: all that use the module
+        if not names:  # a constant: all that use the module
+            names = {c for found in contexts.values() for c in found} - {""}
         chosen, total = [], 0.0
         for name in sorted(
-            names, key=lambda n: (f"tests/{n.split('.')[0]}.py" not in own, self.seconds.get(n, 1))
+            names, key=lambda n: (node_id(n).split("::")[0] not in own, self.seconds.get(n, 1))
         ):
             if total + self.seconds.get(name, 1) < 60:
-                chosen.append("tests/" + name.replace(".", ".py::", 1))
+                chosen.append(node_id(name))
                 total += self.seconds.get(name, 1)
         return chosen, total, own
+
+
+def node_id(context: str) -> str:
+    """tests.core.test_metrics.test_x, as coverage says it, as pytest wants it."""
+    module, _, function = context.rpartition(".")
+    return f"{module.replace('.', '/')}.py::{function}"
 
 
 def prepare() -> None:
@@ -219,12 +317,10 @@ def prepare() -> None:
     if not (HOME / "tests.xml").exists():
         settings = HOME / "coverage.cfg"
         settings.write_text(
-            f"[run]\nsource = helpers\ndynamic_context = test_function\ndata_file = {COVERAGE}\n"
+            f"[run]\nsource = {','.join(PACKAGES)}\ndynamic_context = test_function\n"
+            f"data_file = {COVERAGE}\n"
         )
-        left_out = [
-            f"--ignore=tests/{n}"
-            for n in ("browser", "test_distributed.py", "test_opened_alone.py")
-        ]
+        left_out = [f"--ignore={name}" for name in LEFT_OUT]
         subprocess.run(
             [
                 sys.executable,
@@ -297,7 +393,7 @@ def exercise_sees(number: str, expression: str, source: str) -> tuple[str, str]:
 
 
 def score(entries: list[dict]) -> dict:
-    """Counts of one module: a score is the share of faults caught of those that are no equivalents."""
+    """Counts of one module; its score is the share of faults caught, equivalents left out."""
     equivalent = sum(e.get("class") == "equivalent" for e in entries)
     caught = sum(e["outcome"] != "survived" for e in entries)
     return {
@@ -309,7 +405,7 @@ def score(entries: list[dict]) -> dict:
 
 
 def store(what: str, entries: list[dict], waiting: list[dict]) -> None:
-    """Write the result file: what was run, scores by module, and every fault on a line of its own."""
+    """Write the result file: what was run, scores by module, and every fault on its own line."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     commit = subprocess.check_output(
         ["git", "rev-parse", "--short", "HEAD"], cwd=COPY, text=True
@@ -330,47 +426,54 @@ def store(what: str, entries: list[dict], waiting: list[dict]) -> None:
     shutil.move(HOME / "new.json", RESULTS)
 
 
-def main(what: str) -> None:
+def share(path: Path) -> int:
+    """How many faults of a module are tried."""
+    if path.parts[0] == "helpers":
+        return TAUGHT_SHARE if path.stem in TAUGHT else HELPERS_SHARE
+    return EXERCISES_SHARE if "exercises" in path.parts else ROOM_SHARE
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.mutants", description="Plant faults; something must turn red."
+    )
+    parser.add_argument("what", choices=("tests", "notebooks", "exercises"))
+    parser.add_argument("--again", action="store_true", help="survivors without a class once more")
+    options = parser.parse_args(arguments)
+    what = options.what
     prepare()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known = {
-        (e["of"], e["operator"], e["occurrence"]): e
-        for e in results.get(what, {}).get("faults", [])
-    }
+    known = {identity(e): e for e in results.get(what, {}).get("faults", [])}
     todo, entries, sources = [], [], {}
     if what == "exercises":
-        sys.path[:0] = [str(COPY), str(COPY / "tests")]
-        for number, _, expression, solution in __import__("test_exercises").EXERCISES:
-            todo += sample(number, solution, 12, spread=False)
+        for number, _, expression, solution in import_module(
+            "tests.rooms.test_exercises"
+        ).EXERCISES:
+            todo += sample(number, solution, 12)
             sources[number] = solution, expression
-    for path in sorted((COPY / "helpers").rglob("*.py")) if what != "exercises" else []:
-        key, wing = path.relative_to(COPY).as_posix(), path.parent.name
-        sources[key] = path.read_text(), None
-        todo += sample(key, sources[key][0], SHARES.get(wing, 8 if path.stem in TAUGHT else 4))
+    else:
+        for path in sorted(path for name in PACKAGES for path in (COPY / name).rglob("*.py")):
+            key = path.relative_to(COPY).as_posix()
+            sources[key] = path.read_text(), None
+            todo += sample(key, sources[key][0], share(path.relative_to(COPY)))
     if what == "notebooks":  # three of each taught module, equivalents left out
-        same = {
-            (e["of"], e["operator"], e["occurrence"])
-            for e in results.get("tests", {"faults": []})["faults"]
-            if e.get("class") == "equivalent"
-        }
-        todo = [
-            f
-            for f in todo
-            if Path(f["of"]).stem in TAUGHT
-            and Path(f["of"]).parent.name == "helpers"
-            and (f["of"], f["operator"], f["occurrence"]) not in same
-        ]
-        todo = [f for i, f in enumerate(todo) if sum(g["of"] == f["of"] for g in todo[:i]) < 3]
+        tried = results.get("tests", {"faults": []})["faults"]
+        same = {identity(e) for e in tried if e.get("class") == "equivalent"}
+        chosen = {}
+        for fault in todo:
+            path = Path(fault["of"])
+            taught = path.parts[0] == "helpers" and path.stem in TAUGHT
+            if taught and identity(fault) not in same:
+                chosen.setdefault(path, []).append(fault)
+        todo = [fault for faults in chosen.values() for fault in faults[:3]]
     tests = Tests() if what == "tests" else None
     for name in PRELOADED if what != "notebooks" else ():
         __import__(name)
     for number, fault in enumerate(todo, 1):
         key = fault["of"]
-        entry = known.get((key, fault["operator"], fault["occurrence"]), {})
-        again = (
-            "--again" in sys.argv and entry.get("outcome") == "survived" and "class" not in entry
-        )
-        if entry.get("before") != fault["before"] or again:
+        entry = known.get(identity(fault), {})
+        again = options.again and entry.get("outcome") == "survived" and "class" not in entry
+        if entry.get("code") != fault["code"] or again:
             source, expression = sources[key]
             text = planted(source, fault["operator"], fault["occurrence"])
             if what == "exercises":
@@ -390,14 +493,14 @@ def main(what: str) -> None:
                 (HOME / "tmp").mkdir()
             entry = {**fault, "outcome": outcome[0], "by": outcome[1]}
             print(
-                f"{number}/{len(todo)} {key}:{fault['line']} {fault['before'][:50]} -> "
+                f"{number}/{len(todo)} {key}::{fault['function']} {fault['before'][:50]} -> "
                 f"{fault['after'][:50]}: {outcome[0]} {outcome[1]}",
                 flush=True,
             )
         entries.append(entry)
-        rest = {(f["of"], f["operator"], f["occurrence"]) for f in todo[number:]} & known.keys()
+        rest = {identity(f) for f in todo[number:]} & known.keys()
         store(what, entries, [known[key] for key in rest])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    command.run(main)

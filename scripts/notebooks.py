@@ -7,13 +7,14 @@ Runs in the pinned environment of the tests, puts the setup cell in, drops widge
 and refuses to store an error, a warning, a path of this machine, or a notebook of more than 800 kB.
 """
 
+import argparse
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import build_city, pin
 from scripts.setup_cell import SETUP
@@ -80,8 +81,17 @@ def run(path: Path) -> None:
     print(f"{path.name}: {len(text)} bytes")
 
 
-if __name__ == "__main__":
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.notebooks", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of them")
+    options = parser.parse_args(arguments)
     pin()
     build_city()
-    for name in sys.argv[1:] or sorted((ROOT / "notebooks").glob("*.ipynb")):
-        run(Path(name))
+    for path in options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb")):
+        run(path)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -3,9 +3,11 @@
 python -m scripts.results
 """
 
+import argparse
 import json
 
 from extras.reproduction.certificate import REPORTED
+from helpers import command
 from helpers.paths import ROOT
 
 README = ROOT / "README.md"
@@ -71,7 +73,12 @@ def block() -> str:
         row("position alone", context["scores"]["position"], "benchmarks/city_context.py"),
         row(
             f"the demo checkpoint on {transfer['frames']} photographs (CamVid val, 11 classes), "
-            "trained on none",
+            "trained on none, as `python -m helpers.inference` labels them",
+            transfer["scores"]["city statistics"],
+            "benchmarks/city_transfer.py",
+        ),
+        row(
+            "the same, with the photographs' own mean and deviation: the better of two ways",
             transfer["scores"]["photographs statistics"],
             "benchmarks/city_transfer.py",
         ),
@@ -145,7 +152,8 @@ def block() -> str:
         )
     ]
     return f"""{START}
-On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame comes from
+On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame \
+comes from
 ({demo["hardware"]["processors"]} CPU cores, no GPU):
 
 {table(("what", "mIoU", "pixel accuracy", "from"), scores)}
@@ -160,21 +168,28 @@ Ratios, each measured side by side in one run (medians of CPU time, one thread):
 {table(("what", "ratio", "from"), ratios)}
 
 Memory: a core chapter's kernel and its largest child process take at most
-{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; `benchmarks/memory.py`).
+{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; \
+`benchmarks/memory.py`).
 
-From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, the environment
+From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, \
+the environment
 {first["environment_gb"]} GB ({first["hardware"]}; `{first["command"]}`).
 
-Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; macOS and Windows: not tried):
+Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; \
+macOS and Windows: not tried):
 
 {table(("Python and packages", "outcome", "with"), tried)}
 
-Planted faults: of {real} that change something in `helpers/` the tests notice {faults["tests"]["caught"]}; of
-{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices {faults["notebooks"]["caught"]} \
+Planted faults: of {real} that change something in `helpers/` the tests notice \
+{faults["tests"]["caught"]}; of
+{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices \
+{faults["notebooks"]["caught"]} \
 (`scripts/mutants.py`).
 
-On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). Nobody has run this
-course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a certificate that you can send
+On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). \
+Nobody has run this
+course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a \
+certificate that you can send
 in.
 
 {table(("who", "average loss", "mIoU", "protocol"), reported)}
@@ -187,6 +202,13 @@ def write(text: str) -> str:
     return before + block() + rest.split(END)[1]
 
 
-if __name__ == "__main__":
+def main(arguments=None) -> None:
+    argparse.ArgumentParser(
+        prog="python -m scripts.results", description=__doc__.splitlines()[0]
+    ).parse_args(arguments)
     README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     print("README.md: results written")
+
+
+if __name__ == "__main__":
+    command.run(main)

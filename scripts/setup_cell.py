@@ -33,8 +33,9 @@ if root is None:
 if str(root) not in sys.path:
     sys.path.insert(0, str(root))
 
+needed = ["torch", "torchvision", "numpy", "matplotlib", "PIL", "ipywidgets", "tqdm"]
 missing = []
-for name in ("torch", "torchvision", "numpy", "matplotlib", "PIL", "ipywidgets", "tqdm"):
+for name in needed:
     if importlib.util.find_spec(name) is None:
         missing.append(name)
 if missing:

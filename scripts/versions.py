@@ -1,8 +1,8 @@
 """Which Pythons and package versions the course runs on: a fresh environment each, the tests and
 the core chapters.
 
-    python -m scripts.versions python3.10 python3.12 python3.13      # each with the newest packages
-    python -m scripts.versions --oldest python3.10                   # the oldest that requirements.txt allows
+    python -m scripts.versions python3.10 python3.12 python3.13    # each with the newest packages
+    python -m scripts.versions --oldest python3.10                 # the oldest that are allowed
 
 What was seen goes to benchmarks/results/versions.json, and from there into README.md
 (scripts/results.py).
@@ -18,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from helpers import command
 from helpers.paths import ROOT
 
 RESULT = ROOT / "benchmarks" / "results" / "versions.json"
@@ -53,7 +54,7 @@ WHAT = [
 
 
 def pinned(text: str) -> str:
-    """Requirements with every lower bound as the version itself; packages that name none stay free."""
+    """Requirements with every lower bound as the version; packages that name none stay free."""
     return text.replace(">=", "==")
 
 
@@ -139,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

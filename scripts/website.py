@@ -8,14 +8,17 @@ is run. Nothing on a page comes from another host: mathematics is MathML, fonts 
 own. The frames are the sample city's.
 """
 
+import argparse
 import re
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
 
+from helpers import command
 from helpers.paths import ROOT
 from scripts.pinned import CITY, build_city, pin
 
@@ -32,14 +35,17 @@ FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
 BROWSER = "prediction_browser.html"
 BROWSER_PAGE = f"""# The prediction browser
 
-Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo checkpoint makes of them,
-and how sure it is, worst frame first. Sliders, menus and arrow keys work without Python.
+Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo
+checkpoint makes of them, and how sure it is, worst frame first. Sliders, menus and arrow keys work
+without Python.
 
 <p><a href="{BROWSER}"><strong>Open the prediction browser</strong></a></p>
 
-![The prediction browser: frame, truth and prediction side by side, with slider, order and opacity](images/browser.png)
+![The prediction browser: frame, truth and prediction side by side, with slider, order and
+opacity](images/browser.png)
 
-[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it; `to_html` writes such a page for your own checkpoint.
+[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it; `to_html` writes such a page for your
+own checkpoint.
 """
 
 
@@ -147,26 +153,26 @@ class Warnings:
         return [line for line in plain.splitlines() if line.strip()]
 
 
-if __name__ == "__main__":
-    try:
-        import furo
-        import latex2mathml
-        import myst_nb
-    except ImportError as error:
+def main(arguments=None) -> None:
+    """Build the site; exits with 1 if Sphinx found something to complain about."""
+    argparse.ArgumentParser(
+        prog="python -m scripts.website",
+        description="Build the course as a static site in site/ (open site/index.html).",
+    ).parse_args(arguments)
+    missing = [name for name in ("furo", "latex2mathml", "myst_nb") if find_spec(name) is None]
+    if missing:
         raise SystemExit(
-            f"the site needs {error.name}: pip install -r tests/requirements.txt"
-        ) from None
+            f"the site needs {', '.join(missing)}: pip install -r tests/requirements.txt"
+        )
     pin()
     build_city()
     target = ROOT / "site"
     found = build(target)
-    print(
-        "\n".join(
-            [
-                *found,
-                f"site/index.html: {len(list(target.rglob('*.html')))} pages, "
-                f"{sum(p.stat().st_size for p in target.rglob('*') if p.is_file()) / 1e6:.0f} MB",
-            ]
-        )
-    )
+    pages = len(list(target.rglob("*.html")))
+    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file()) / 1e6
+    print("\n".join([*found, f"site/index.html: {pages} pages, {size:.0f} MB"]))
     sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,6 +1,4 @@
-"""For the tests of training: a tiny data set in Cityscapes' layout, and what the processes that
-they start run.
-"""
+"""Short trainings: their config, and what the processes that some tests start run."""
 
 import multiprocessing
 import os
@@ -8,37 +6,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 from helpers.config import TrainConfig
 from helpers.paths import ROOT
 from helpers.training import make_run
-
-
-def small_root(root: Path, train: int = 10, val: int = 3, shape=(64, 96)) -> Path:
-    """Frames whose brightness follows their label, so that there is something to learn; void is
-    spread unevenly.
-    """
-    random = np.random.default_rng(5)
-    for split, count in (("train", train), ("val", val)):
-        for number in range(count):
-            name = f"{split}ville/{split}ville_000000_{number:06d}"
-            ids = np.array([7, 11, 21, 23, 26, 0])[
-                random.integers(0, 6, (shape[0] // 16, shape[1] // 16))
-            ]
-            label = ids.repeat(16, 0).repeat(16, 1).astype(np.uint8)
-            label[: 6 * (number % 8)] = 0
-            noise = random.integers(0, 40, (*shape, 3))
-            for folder, end, array in (
-                ("leftImg8bit", "leftImg8bit", (label[..., None] * 7 + noise).astype(np.uint8)),
-                ("gtFine", "gtFine_labelIds", label),
-            ):
-                path = root / folder / split / f"{name}_{end}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(array).save(path)
-    return root
 
 
 def small_config(root, **changes) -> TrainConfig:
@@ -83,7 +55,7 @@ def processes():
 
 
 def fit(config: TrainConfig, folder: Path, save=None) -> None:
-    """Train in `folder`; the epoch at which this process takes up the run is added to started.txt."""
+    """Train in `folder`; the epoch at which this process goes on is added to started.txt."""
     torch.set_num_threads(1)
     os.environ.update(
         COURSE_RUNS=str(folder), COURSE_CACHE=str(folder / "cache"), COURSE_DEVICE="cpu"
@@ -130,6 +102,26 @@ def save_half(state, path) -> None:
 
 
 whole_save = torch.save
+
+
+def state(folder, name="last.pt"):
+    return torch.load(folder / name, weights_only=True)
+
+
+def assert_same(a, b):
+    """Nested dicts, lists and tensors are equal to the last bit."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for one, other in zip(a, b):
+            assert_same(one, other)
+    else:
+        assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
 
 if __name__ == "__main__":  # what torchrun starts: the test wants to know whom to kill
     from extras.training_tools.distributed import main

@@ -41,10 +41,9 @@ class OfficialScores:
 
     def __init__(self):
         self._confusion = ConfusionMatrix(34)
-        self._found = {label.id: 0.0 for label in COUNTABLE}  # pixels of the right class, weighted
-        self._found_category = {
-            label.id: 0.0 for label in COUNTABLE
-        }  # pixels of the right category, weighted
+        # Weighted pixels of each countable class: of the right class, of the right category, all
+        self._found = {label.id: 0.0 for label in COUNTABLE}
+        self._found_category = {label.id: 0.0 for label in COUNTABLE}
         self._all = {label.id: 0.0 for label in COUNTABLE}
 
     def update(self, prediction: np.ndarray, truth: np.ndarray, instances: np.ndarray) -> None:
@@ -81,33 +80,30 @@ class OfficialScores:
     def iou(self) -> dict[str, float]:
         """IoU of the 19 classes; nan for a class that is neither in the truth nor predicted."""
         valid = self.matrix[self._rows(EVALUATED)]
-        return {
-            x.name: _divide(
-                self.matrix[x.id, x.id],
-                self.matrix[x.id].sum() + valid[:, x.id].sum() - self.matrix[x.id, x.id],
-            )
-            for x in EVALUATED
-        }
+        scores = {}
+        for label in EVALUATED:
+            hits = self.matrix[label.id, label.id]
+            union = self.matrix[label.id].sum() + valid[:, label.id].sum() - hits
+            scores[label.name] = _divide(hits, union)
+        return scores
 
     def instance_iou(self) -> dict[str, float]:
         """iIoU of the 8 countable classes."""
-        others = {x.id: self._rows(y for y in EVALUATED if y.id != x.id) for x in COUNTABLE}
-        return {
-            x.name: _divide(
-                self._found[x.id], self._all[x.id] + self.matrix[others[x.id], x.id].sum()
-            )
-            for x in COUNTABLE
-        }
+        scores = {}
+        for label in COUNTABLE:
+            others = self._rows(other for other in EVALUATED if other.id != label.id)
+            false = self.matrix[others, label.id].sum()
+            scores[label.name] = _divide(self._found[label.id], self._all[label.id] + false)
+        return scores
 
     def category_iou(self) -> dict[str, float]:
         """IoU of the 7 categories."""
         scores = {}
         for category in CATEGORIES:
             own = self._rows(x for x in EVALUATED if x.category == category)
+            others = self._rows(x for x in EVALUATED if x.category != category)
             hits = self.matrix[np.ix_(own, own)].sum()
-            false = self.matrix[
-                np.ix_(self._rows(x for x in EVALUATED if x.category != category), own)
-            ].sum()
+            false = self.matrix[np.ix_(others, own)].sum()
             scores[category] = _divide(hits, self.matrix[own].sum() + false)
         return scores
 

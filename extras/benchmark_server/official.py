@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from helpers import command
 from helpers.paths import ROOT
 
 EVALUATION = "csEvalPixelLevelSemanticLabeling"
@@ -119,7 +120,10 @@ def copy_ground_truth(root, rows, folder) -> Path:
     return Path(folder)
 
 
-def main(name: str, *arguments: str) -> None:
+def main(arguments=None) -> None:
+    name, *arguments = arguments or sys.argv[1:] or [None]
+    if name is None:
+        raise SystemExit(__doc__)
     found = [
         e
         for e in entry_points(group="console_scripts", name=name)
@@ -133,6 +137,4 @@ def main(name: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
-    main(*sys.argv[1:])
+    command.run(main)

@@ -6,6 +6,7 @@ The server (and csEvalPixelLevelSemanticLabeling) wants regular label ids, not t
 <city>_<sequence>_<frame>*.png. Chapter 10 uses it.
 """
 
+import json
 import zipfile
 from fnmatch import fnmatch
 from io import BytesIO
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tqdm.auto import tqdm
 
 from helpers.csv_index import Row
-from helpers.files import atomic_file, write_image
-from helpers.images import open_image
+from helpers.files import atomic_file, listed, visible_files, write_image
+from helpers.images import checked_picture, open_image
 from helpers.inference import predict_frame
-from helpers.labels import LABELS, TRAIN_19
+from helpers.labels import LABELS, TRAIN_19, check_classes
 
+ORIGIN = "predicted by"  # the text in a PNG that says which network wrote it
 EVALUATED = {label.id: label.name for label in LABELS if not label.ignore_in_eval}
 
 
@@ -29,11 +32,11 @@ def png_name(row: Row) -> str:
     return f"{row.city}_{row.frame}_labelIds.png"
 
 
-def write_prediction(train_ids: np.ndarray, path, label_set=TRAIN_19) -> Path:
+def write_prediction(train_ids: np.ndarray, path, label_set=TRAIN_19, **options) -> Path:
     """Train ids [H, W] as a PNG of label ids; 255 becomes 0 (unlabeled), which counts as wrong
     everywhere.
     """
-    return write_image(path, label_set.decode(train_ids))
+    return write_image(path, label_set.decode(train_ids), **options)
 
 
 def write_submission(
@@ -43,25 +46,58 @@ def write_submission(
     kept.
 
     Options as in `predict_frame` (budget, flip, scales). Interrupted, it goes on with the frames
-    that are missing.
+    that are missing or damaged. Every PNG carries the hash of its network: ValueError, before the
+    first prediction, if the folder holds those of another one.
     """
-    written = []
-    for row in tqdm(rows, desc="submission", disable=not progress):
-        path = Path(folder) / png_name(row)
-        if not path.is_file():
-            train_ids = predict_frame(model, open_image(f"{root}/{row.image}"), info, **options)
-            write_prediction(train_ids, path, info["label_set"])
-        written.append(path)
-    return written
+    check_classes(info["label_set"], root)
+    origin = _origin(info, options)
+    paths = {row: Path(folder) / png_name(row) for row in rows}
+    missing = [row for row in rows if not _is_done(paths[row], f"{root}/{row.image}", origin)]
+    note = PngInfo()
+    note.add_text(ORIGIN, origin)
+    for row in tqdm(missing, desc="submission", disable=not progress):
+        train_ids = predict_frame(model, open_image(f"{root}/{row.image}"), info, **options)
+        write_prediction(train_ids, paths[row], info["label_set"], pnginfo=note)
+    return list(paths.values())
+
+
+def _origin(info: dict, options: dict) -> str:
+    """What decides a prediction: the network's hash, and how it is applied."""
+    how = {name: options[name] for name in ("flip", "scales") if options.get(name)}
+    return json.dumps([info.get("sha256"), how])
+
+
+def _is_done(path: Path, image, origin: str) -> bool:
+    """Whether `path` is a whole PNG of the frame's size; ValueError if another network wrote it."""
+    try:
+        with checked_picture(path) as picture, Image.open(image) as frame:
+            picture.load()
+            whole = picture.mode == "L" and picture.size == frame.size
+            written_by = picture.info.get(ORIGIN)
+    except (OSError, SyntaxError):
+        return False
+    if whole and written_by != origin:
+        raise ValueError(
+            f"{path} was written by another network, or in another way ({written_by}, here "
+            f"{origin}): choose another folder, or empty this one"
+        )
+    return whole
 
 
 def zip_submission(folder, path) -> Path:
-    """All PNGs of `folder` in one zip, sorted, without subfolders, the same bytes every time."""
-    with (
-        atomic_file(path) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
-    ):  # PNGs are compressed already
-        for png in sorted(Path(folder).rglob("*.png")):
+    """All PNGs of `folder` in one zip, sorted, without subfolders, the same bytes every time.
+
+    Raises ValueError for a folder without PNGs, and for two of one name.
+    """
+    pngs = [file for file in visible_files(folder) if file.suffix == ".png"]
+    names = [png.name for png in pngs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not pngs:
+        found = "several PNGs of one name" + listed(twice) if twice else "no PNG"
+        raise ValueError(f"{folder} holds {found}; write them with write_submission")
+    # Stored as they are: PNGs are compressed already.
+    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for png in pngs:
             archive.writestr(zipfile.ZipInfo(png.name), png.read_bytes())
     return Path(path)
 
@@ -69,8 +105,9 @@ def zip_submission(folder, path) -> Path:
 def _pngs(source):
     """(name, bytes) of every PNG in a folder, its subfolders, or a zip."""
     if Path(source).is_dir():
-        for path in sorted(Path(source).rglob("*.png")):
-            yield path.relative_to(source).as_posix(), path.read_bytes()
+        for path in visible_files(source):
+            if path.suffix == ".png":
+                yield path.relative_to(source).as_posix(), path.read_bytes()
         return
     with zipfile.ZipFile(source) as archive:
         for name in sorted(archive.namelist()):
@@ -104,14 +141,11 @@ def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]
         with Image.open(f"{root}/{matching[0].image}") as frame:
             problems.extend(f"{name}: {p}" for p in _problems(data, frame.size, ignored_ids))
     for row, names in files_of.items():
-        if len(names) != 1:
+        if not names:
+            problems.append(f"{row.city}_{row.frame}: no prediction")
+        elif len(names) > 1:
             problems.append(
-                f"{row.city}_{row.frame}: "
-                + (
-                    f"{len(names)} files ({', '.join(names)}), expected one"
-                    if names
-                    else "no prediction"
-                )
+                f"{row.city}_{row.frame}: {len(names)} files ({', '.join(names)}), expected one"
             )
     return problems
 
@@ -119,6 +153,7 @@ def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]
 def _problems(data: bytes, size: tuple[int, int], ignored_ids: bool) -> list[str]:
     """What is wrong with the bytes of one PNG for a frame of `size` (width, height)."""
     try:
+        Image.open(BytesIO(data)).verify()
         picture = Image.open(BytesIO(data))
         array = np.asarray(picture)
     except (OSError, SyntaxError) as error:

@@ -20,6 +20,7 @@ from extras.browser import views
 from extras.browser.predictions import ORDERS
 from helpers.files import write_text
 from helpers.labels import IGNORE
+from helpers.sizes import require
 from helpers.windows import reduce_image, reduce_label
 
 WIDTH = 512  # frames that are wider are reduced by a whole factor
@@ -30,8 +31,9 @@ def write_page(
     path, predictions, state, frames: int = 12, title: str = "Prediction browser"
 ) -> Path:
     """Write the page with the first `frames` frames of the chosen order; returns its path. OSError
-    names the file.
+    names the file; no frame at all is a ValueError.
     """
+    require(1, 1e9, frames=frames)
     order = views.sequence(predictions, state)[:frames]
     first = predictions[0]
     data = {

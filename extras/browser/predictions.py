@@ -5,6 +5,8 @@
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -20,10 +22,11 @@ from helpers.device import amp_dtype, find_device
 from helpers.files import atomic_file
 from helpers.images import read_photograph
 from helpers.inference import assemble, tile_logits
-from helpers.labels import IGNORE
+from helpers.labels import IGNORE, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import cache_dir, find_root
 from helpers.progress import progress_bar
+from helpers.sizes import require
 from helpers.windows import reduce_image
 
 ORDERS = ("as listed", "worst first", "most uncertain first", "most of a class")
@@ -46,8 +49,8 @@ class Predictions:
 
     Crops or reduced frames, as the checkpoint's view says; `whole=True` shows all of a frame to a
     network of crops. A frame is kept on disk as uint8 [10, h, w], keyed by the checkpoint's hash
-    and the sources; only eight stay in memory. Frames that cannot be read are left out and named in
-    `.problems`.
+    and the row; only eight stay in memory. What is kept and damaged, or older than its sources, is
+    predicted again. Frames that cannot be read are left out and named in `.problems`.
     """
 
     def __init__(
@@ -64,12 +67,10 @@ class Predictions:
         self.model, self.info = load_model(checkpoint, find_device())
         self.name, self.whole, self.label_set = Path(checkpoint).stem, whole, self.info["label_set"]
         self.photos, self.root = photos is not None, "" if photos is not None else find_root(root)
-        if self.photos:
-            self.rows = [Row(str(p), "", "photograph", Path(p).stem) for p in photos][:limit]
-        elif csv is not None:
-            self.rows = read_csv(csv)[:limit]
-        else:
-            self.rows = find_rows(self.root, split)[:limit]
+        self.rows = self._find_rows(split, csv, photos)
+        require(1, 1e9, limit=limit)
+        self.rows = self.rows[:limit]
+        self.can_keep = True  # until writing the cache fails
         self.load = lru_cache(8)(self._load)
         self.scores, self.doubt, self.pixels, self.problems = {}, {}, {}, {}
         for index in progress_bar(range(len(self.rows)), "predict", progress):
@@ -87,6 +88,14 @@ class Predictions:
             raise ValueError(
                 "there is no frame to show:\n  " + "\n  ".join([*self.problems.values()][:5])
             )
+
+    def _find_rows(self, split: str, csv, photos) -> list[Row]:
+        if self.photos:
+            if isinstance(photos, (str, Path)) or not photos:
+                raise ValueError(f"photos is a list of paths, found {photos!r}")
+            return [Row(str(p), "", "photograph", Path(p).stem) for p in photos]
+        check_classes(self.label_set, self.root)
+        return find_rows(self.root, split) if csv is None else read_csv(csv)
 
     def title(self, index: int) -> str:
         return f"{self.rows[index].city} {self.rows[index].frame}"
@@ -121,27 +130,35 @@ class Predictions:
         naming a bad source.
         """
         row = self.rows[index]
-        sources = [Path(self.root, name) for name in (row.image, row.label) if name]
-        plan = [
-            self.info["sha256"],
-            asdict(self.info["view"]),
-            self.whole,
-            [str(p) for p in sources],
-            [[(s := os.stat(p)).st_size, s.st_mtime_ns] for p in sources],
-        ]
+        plan = [self.info["sha256"], asdict(self.info["view"]), self.whole, str(self.root), row]
         key = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
-        path = (
-            cache_dir()
-            / "predictions"
-            / f"{self.name}-{self.info['sha256'][:8]}"
-            / f"{key[:24]}.npy"
-        )
-        if not path.is_file():
+        folder = cache_dir() / "predictions" / f"{self.name}-{self.info['sha256'][:8]}"
+        path = folder / f"{key[:24]}.npz"
+
+        sources = self._state_of_sources(row)
+        stack = _stored(path, sources)
+        if stack is None:
             stack = self._predict(row)
-            with atomic_file(path) as temporary, open(temporary, "wb") as file:
-                np.save(file, stack)
-        stack = np.load(path)
+            self._keep(path, stack, sources)
         return Frame(stack[:3].transpose(1, 2, 0), stack[3], stack[4:7], stack[7:])
+
+    def _state_of_sources(self, row: Row) -> list | None:
+        """Size and time of change of a row's files; None if the whole data set is gone."""
+        if not Path(self.root).exists():
+            return None
+        states = [os.stat(Path(self.root, name)) for name in (row.image, row.label) if name]
+        return [[state.st_size, state.st_mtime_ns] for state in states]
+
+    def _keep(self, path: Path, stack: np.ndarray, sources: list) -> None:
+        """Write a prediction to the cache; where that fails, say so once and go on without."""
+        if not self.can_keep:
+            return
+        try:
+            with atomic_file(path) as temporary, open(temporary, "wb") as file:
+                np.savez(file, stack=stack, sources=sources)
+        except OSError as error:
+            self.can_keep = False
+            print(f"{error}; until then frames are predicted again whenever they are shown")
 
     @torch.no_grad()
     def _predict(self, row: Row) -> np.ndarray:
@@ -156,12 +173,10 @@ class Predictions:
                 label == IGNORE, IGNORE, self.label_set.encode(np.where(label == IGNORE, 0, label))
             )
             device = next(self.model.parameters()).device
-            with torch.autocast(
-                device.type, amp_dtype(device), enabled=amp_dtype(device) is not None
-            ):
-                logits = self.model(
-                    normalize(window, self.info["mean"], self.info["std"])[None].to(device)
-                )[0].float()
+            inputs = normalize(window, self.info["mean"], self.info["std"])[None].to(device)
+            half = amp_dtype(device)
+            with torch.autocast(device.type, half, enabled=half is not None):
+                logits = self.model(inputs)[0].float()
             image = window[view.margin :, view.margin :][: len(truth), : len(truth)]
         total, classes, chances = logits.logsumexp(0, keepdim=True), [], []
         for _ in range(3):  # by argmax, as evaluation does; topk breaks ties otherwise
@@ -174,3 +189,18 @@ class Predictions:
             *(t.cpu().numpy() for t in classes + chances),
         ]
         return np.concatenate(stack).astype(np.uint8)
+
+
+def _stored(path: Path, sources: list | None) -> np.ndarray | None:
+    """The prediction in a cache file, uint8 [10, h, w]; None if there is none of these sources.
+
+    Reading compares the checksums of the zip file that it is. If the sources are gone altogether,
+    what is stored is all there is.
+    """
+    try:
+        with np.load(path) as stored:
+            stack, of_sources = stored["stack"], stored["sources"].tolist()
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    whole = stack.dtype == np.uint8 and stack.ndim == 3 and len(stack) == 10
+    return stack if whole and sources in (None, of_sources) else None

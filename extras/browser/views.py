@@ -24,11 +24,8 @@ VIEWS = {
     "compare": ("prediction", "prediction of the other", "difference", "difference of the other"),
     "row": ("frame", "truth", "prediction"),
 }
-WRONG = (
-    213,
-    94,
-    0,
-)  # vermilion of the Okabe-Ito palette: told apart from gray by color-blind readers too
+# Vermilion of the Okabe-Ito palette: color-blind readers too tell it from gray.
+WRONG = (213, 94, 0)
 CONFIDENCE = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 TITLE = 22  # pixels of the strip with a panel's name
 
@@ -54,7 +51,7 @@ class State:
 
 
 def panels(predictions, state) -> tuple[str, ...]:
-    """The names of the panels of the chosen view; what needs a label that is not there is left out."""
+    """The names of the panels of the chosen view; what needs a missing label is left out."""
     index = index_of(predictions, state)
     if np.any(predictions[0].load(index).truth != IGNORE):
         return VIEWS[state.view]
@@ -103,17 +100,17 @@ def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
     if panel == "frame":
         return _marked(image.copy(), state, top, left, grow / shrink)
     if panel == "confidence":
-        colors, lit = CONFIDENCE[part(frame.chances[0])], on[ids]
+        colors = CONFIDENCE[part(frame.chances[0])]
+        lit = on[ids]
     elif panel == "difference":
         gray = image.mean(-1, keepdims=True).astype(np.uint8) // 2 + 64
         image = np.where((truth == IGNORE)[..., None], gray // 3, gray).repeat(3, -1)
-        colors, lit = (
-            np.array(WRONG, np.uint8),
-            (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids]),
-        )
+        colors = np.array(WRONG, np.uint8)
+        lit = (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids])
     else:
         edges = truth if panel == "truth" else ids
-        colors, lit = label_set.colorize(edges), on[edges]
+        colors = label_set.colorize(edges)
+        lit = on[edges]
     strength = round(state.opacity * 256)
     mixed = (image * np.uint16(256 - strength) + colors * np.uint16(strength)) >> 8
     image = np.where(lit[..., None], mixed, image).astype(np.uint8)
@@ -155,18 +152,17 @@ def picture(predictions, state, size: int | None = None) -> np.ndarray:
         text = f"{kind}, {who[number]}" if len(who) > 1 and kind not in ("frame", "truth") else kind
         done.append(np.concatenate([_strip(text, panel.shape[1]), panel]))
     wide = done[0].shape[1] > 1.4 * done[0].shape[0]
-    columns = (
-        len(done)
-        if state.view == "row" or not wide and len(done) < 4
-        else 2
-        if len(done) > 1
-        else 1
-    )
+    columns = min(2, len(done))
+    if state.view == "row" or (not wide and len(done) < 4):
+        columns = len(done)
+
     blank = np.full_like(done[0], 34)
-    rows = [done[i : i + columns] for i in range(0, len(done), columns)]
-    return np.concatenate(
-        [np.concatenate(_spaced(row + [blank] * (columns - len(row))), 1) for row in rows]
-    )
+    rows = []
+    for first in range(0, len(done), columns):
+        row = done[first : first + columns]
+        row += [blank] * (columns - len(row))
+        rows.append(np.concatenate(_spaced(row), axis=1))
+    return np.concatenate(rows)
 
 
 def _spaced(row: list[np.ndarray]) -> list[np.ndarray]:
@@ -183,10 +179,9 @@ def _strip(text: str, width: int) -> np.ndarray:
 
 def encode(image: np.ndarray, kind: str = "jpeg", quality: int = 92) -> bytes:
     """The bytes of a JPEG (colors at full resolution) or PNG file."""
+    options = {"quality": quality, "subsampling": 0} if kind == "jpeg" else {}
     file = io.BytesIO()
-    Image.fromarray(image).save(
-        file, kind, **({"quality": quality, "subsampling": 0} if kind == "jpeg" else {})
-    )
+    Image.fromarray(image).save(file, kind, **options)
     return file.getvalue()
 
 
@@ -195,11 +190,9 @@ def caption(predictions, state) -> str:
     one, order = predictions[state.checkpoint], sequence(predictions, state)
     index = order[state.position]
     score, total = one.scores[index], one.total()
-    how = (
-        f"most {one.label_set.names[state.focus]} first"
-        if state.order == "most of a class"
-        else state.order
-    )
+    how = state.order
+    if state.order == "most of a class":
+        how = f"most {one.label_set.names[state.focus]} first"
     if score.counts.any():
         quality = (
             f"mIoU {score.mean_iou():.3f}, accuracy {score.pixel_accuracy():.3f} "
@@ -207,45 +200,51 @@ def caption(predictions, state) -> str:
         )
     else:
         quality = "no truth for this frame"
-    shown = f"{', '.join(panels(predictions, state))}"
+    shown = ", ".join(panels(predictions, state))
     if set(panels(predictions, state)) != {"frame"}:
         shown += f" with opacity {state.opacity:.0%}"
-    classes = len(one.label_set) - len(state.hidden)
-    extra = (
-        [f"{classes} of {len(one.label_set)} classes"] * bool(state.hidden)
-        + ["outlined"] * state.outlines
-        + [f"zoom {state.zoom}"] * (state.zoom > 1)
-    )
+    if state.hidden:
+        classes = len(one.label_set) - len(state.hidden)
+        shown += f", {classes} of {len(one.label_set)} classes"
+    if state.outlines:
+        shown += ", outlined"
+    if state.zoom > 1:
+        shown += f", zoom {state.zoom}"
     return (
         f"{state.position + 1} of {len(order)}, {how}: {one.title(index)}, {quality}. {one.name} "
-        f"is {1 - one.doubt[index]:.0%} sure on average. Shown: {', '.join([shown, *extra])}."
+        f"is {1 - one.doubt[index]:.0%} sure on average. Shown: {shown}."
     )
 
 
 def readout(predictions, state) -> str:
     """Truth, prediction and the three most probable classes at the chosen point."""
     one = predictions[state.checkpoint]
-    frame, names = one.load(index_of(predictions, state)), one.label_set.names
-    at = min(state.row, frame.truth.shape[0] - 1), min(state.column, frame.truth.shape[1] - 1)
-    truth, every = frame.truth[at], (slice(None), *at)
-    best = ", ".join(
-        f"{names[c]} {p / 255:.2f}" for c, p in zip(frame.classes[every], frame.chances[every])
-    )
-    return f"row {at[0]}, column {at[1]}: truth {'ignored' if truth == IGNORE else names[truth]}; predicted {best}"
+    names = one.label_set.names
+    frame = one.load(index_of(predictions, state))
+    height, width = frame.truth.shape
+    row = min(state.row, height - 1)
+    column = min(state.column, width - 1)
+    truth = frame.truth[row, column]
+    truth = "ignored" if truth == IGNORE else names[truth]
+    best = []
+    for train_id, chance in zip(frame.classes[:, row, column], frame.chances[:, row, column]):
+        best.append(f"{names[train_id]} {chance / 255:.2f}")
+    return f"row {row}, column {column}: truth {truth}; predicted {', '.join(best)}"
 
 
 def legend(predictions, state) -> list[tuple[str, str, str]]:
     """For each class: name, color as #rrggbb, "IoU of this frame / IoU of all frames"."""
     one = predictions[state.checkpoint]
-    ious = one.scores[index_of(predictions, state)].iou(), one.total().iou()
-    return [
-        (
-            name,
-            "#{:02x}{:02x}{:02x}".format(*color),
-            " / ".join("–" if np.isnan(v) else f"{v:.2f}" for v in pair),
-        )
-        for name, color, pair in zip(one.label_set.names, one.label_set.colors, zip(*ious))
-    ]
+    here = one.scores[index_of(predictions, state)].iou()
+    everywhere = one.total().iou()
+    lines = []
+    for train_id, name in enumerate(one.label_set.names):
+        color = "#{:02x}{:02x}{:02x}".format(*one.label_set.colors[train_id])
+        numbers = []
+        for iou in (here[train_id], everywhere[train_id]):
+            numbers.append("–" if np.isnan(iou) else f"{iou:.2f}")
+        lines.append((name, color, " / ".join(numbers)))
+    return lines
 
 
 def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes:
@@ -263,7 +262,6 @@ def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes
         rows += [_strip(text, view.shape[1]), view]
     file = io.BytesIO()
     sheet = Image.fromarray(np.concatenate([row[:, : rows[0].shape[1]] for row in rows]))
-    sheet.quantize(128, dither=Image.Dither.NONE).save(
-        file, "png", optimize=True
-    )  # a third of the size
+    sheet = sheet.quantize(128, dither=Image.Dither.NONE)  # a third of the size
+    sheet.save(file, "png", optimize=True)
     return file.getvalue()

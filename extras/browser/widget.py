@@ -20,11 +20,24 @@ from helpers.paths import runs_dir, shown
 
 
 def _control(name: str) -> property:
-    """Reading and setting `browser.order` reads and moves the control itself, so its callback runs."""
-    return property(
-        lambda self: self.controls[name].value,
-        lambda self, value: setattr(self.controls[name], "value", value),
-    )
+    """Reading and setting `browser.order` reads and moves the control itself, so its callback runs.
+
+    A choice that is not on the menu raises ValueError with those that are.
+    """
+
+    def get(self):
+        return self.controls[name].value
+
+    def choose(self, value) -> None:
+        control = self.controls[name]
+        options = getattr(control, "options", None)
+        if options is not None:
+            choices = [entry[1] if isinstance(entry, tuple) else entry for entry in options]
+            if value not in choices:
+                raise ValueError(f"invalid {name} {value!r}; there are {choices}")
+        control.value = value
+
+    return property(get, choose)
 
 
 class PredictionBrowser(widgets.VBox):
@@ -42,9 +55,8 @@ class PredictionBrowser(widgets.VBox):
     opacity, outlines, zoom, row, column, mark = map(
         _control, ("opacity", "outlines", "zoom", "row", "column", "mark")
     )
-    _ipython_display_ = (
-        None  # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks
-    )
+    # ipywidgets 7 has this method; it would keep the contact sheet out of notebooks.
+    _ipython_display_ = None
 
     def __init__(self, checkpoint, root=None, split="val", compare=None, **options):
         self.predictions = [
@@ -85,9 +97,8 @@ class PredictionBrowser(widgets.VBox):
         """Write the picture as it is shown, as PNG, and return its path (in runs/views/ unless
         given).
         """
-        title = (
-            f"{self.predictions[0].title(views.index_of(self.predictions, self.state))} {self.view}"
-        )
+        frame = self.predictions[0].title(views.index_of(self.predictions, self.state))
+        title = f"{frame} {self.view}"
         path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
         data = views.encode(views.picture(self.predictions, self.state), "png")
         write_bytes(path, data)

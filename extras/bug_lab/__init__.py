@@ -1,1 +1,1 @@
-"""Real bugs, described by their symptom, that can be planted into the running helpers (chapter 11)."""
+"""Real bugs, told by their symptom, that can be planted into the running helpers (chapter 11)."""

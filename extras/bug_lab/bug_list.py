@@ -1,8 +1,8 @@
 """The catalog of extras.bug_lab.bugs: each bug is one small change of a helper, and all that is to
 be said of it.
 
-`module`, `old` and `new` are the change; `check` is the test that notices it (module and function
-below tests/).
+`module`, `function` ("Class.method"), `old` and `new` are the change: `old` occurs once in that
+function. `check` is the test that notices it, as pytest names it.
 """
 
 from typing import NamedTuple
@@ -29,6 +29,7 @@ class Bug(NamedTuple):
     fix: str
     chapter: str
     module: str
+    function: str
     old: str
     new: str
     check: str
@@ -47,9 +48,10 @@ BUGS = (
         "matrix.",
         "07",
         "evaluate",
+        "pixel_loss",
         "ignore_index=IGNORE, ",
         "",
-        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+        "tests/core/test_evaluate.py::test_pixel_loss_is_a_sum_over_labeled_pixels",
     ),
     Bug(
         "ids-for-train-ids",
@@ -62,9 +64,10 @@ BUGS = (
         "`TRAIN_19.encode` on the way in, `TRAIN_19.decode` before a submission.",
         "03",
         "dataset",
-        "target = self.table[label]",
-        "target = np.array(label)",
-        "test_data.test_center_crop_is_aligned_to_the_pixel",
+        "CityscapesDataset.pair",
+        "self.train_id_of[label]",
+        "np.array(label)",
+        "tests/core/test_dataset.py::test_center_crop_is_aligned_to_the_pixel",
     ),
     Bug(
         "argmax-over-the-wrong-axis",
@@ -77,9 +80,10 @@ BUGS = (
         "batch.",
         "08",
         "evaluate",
-        "logits.argmax(1).cpu()",
-        "logits.argmax(-1).cpu()",
-        "test_bug_lab.test_scores_come_in_the_order_of_the_frames",
+        "score_batches",
+        "logits.argmax(1)",
+        "logits.argmax(-1)",
+        "tests/core/test_evaluate.py::test_scores_come_in_the_order_of_the_frames",
     ),
     Bug(
         "softmax-twice",
@@ -93,9 +97,10 @@ BUGS = (
         "Give `cross_entropy` the raw logits; use softmax only to show probabilities.",
         "07",
         "evaluate",
-        "logits.float(), target",
-        "logits.float().softmax(1), target",
-        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+        "pixel_loss",
+        "logits.float()",
+        "logits.float().softmax(1)",
+        "tests/core/test_evaluate.py::test_pixel_loss_is_a_sum_over_labeled_pixels",
     ),
     Bug(
         "gradients-pile-up",
@@ -108,9 +113,10 @@ BUGS = (
         "if their gradients are to be added up on purpose).",
         "07",
         "training",
+        "Run.step",
         "self.optimizer.zero_grad(set_to_none=True)",
         "pass",
-        "test_bug_lab.test_a_step_uses_its_own_gradient",
+        "tests/core/test_training.py::test_a_step_uses_its_own_gradient",
     ),
     Bug(
         "learning-rate-too-high",
@@ -125,9 +131,10 @@ BUGS = (
         "explodes.",
         "07",
         "training",
-        "return self.config.lr * factor",
-        "return 100 * self.config.lr * factor",
-        "test_training.test_schedules",
+        "Run.learning_rate",
+        "0.9\n        return self",
+        "0.9\n        return 100 * self",
+        "tests/core/test_training.py::test_schedules",
     ),
     Bug(
         "labels-scaled",
@@ -139,25 +146,27 @@ BUGS = (
         "Turn labels into tensors without scaling: `torch.from_numpy(label.astype(np.int64))`.",
         "05",
         "dataset",
+        "CityscapesDataset.__getitem__",
         "torch.from_numpy(target.astype(np.int64))",
         "(torch.from_numpy(target.copy()) / 255).long()",
-        "test_data.test_center_crop_is_aligned_to_the_pixel",
+        "tests/core/test_dataset.py::test_center_crop_is_aligned_to_the_pixel",
     ),
     Bug(
         "nothing-but-void",
         LOSS,
-        "The loss is nan from some step on, at another step with every seed. The data and the "
-        "learning rate are fine.",
+        "The mean training loss of some epochs is nan, of others with every seed, although the "
+        "network goes on learning. The data and the learning rate are fine.",
         "Which batch was it? Count its labeled pixels.",
-        "A batch without one labeled pixel: the mean over no pixels is 0 / 0, and one nan step "
-        "spoils every weight.",
+        "A batch without one labeled pixel: the mean over no pixels is 0 / 0. Its gradients are 0, "
+        "so the weights stay as they are, but one nan in a sum makes the sum nan.",
         "Add the losses up, count the labeled pixels, divide by `pixels.clamp(min=1)`; or leave "
         "such crops out.",
         "07",
         "evaluate",
+        "pixel_loss",
         "reduction=how).sum()",
         'reduction="mean") * (target != IGNORE).sum()',
-        "test_metrics.test_pixel_loss_is_a_sum_over_labeled_pixels",
+        "tests/core/test_evaluate.py::test_pixel_loss_is_a_sum_over_labeled_pixels",
     ),
     Bug(
         "variance-for-deviation",
@@ -169,9 +178,10 @@ BUGS = (
         "`std = sqrt(E[x²] - E[x]²)`, pooled over all pixels of the training frames.",
         "04",
         "normalization",
+        "from_histogram",
         "sqrt(Fraction(",
         "float(Fraction(",
-        "test_bug_lab.test_deviation_is_the_root",
+        "tests/core/test_normalization.py::test_deviation_is_the_root",
     ),
     Bug(
         "normalized-otherwise",
@@ -183,9 +193,10 @@ BUGS = (
         "Keep mean and std in the checkpoint and read them from there.",
         "08",
         "evaluate",
-        'info["label_set"], info["mean"], info["std"], limit',
-        'info["label_set"], limit',
-        "test_bug_lab.test_the_checkpoint_says_how_to_normalize",
+        "dataset_for",
+        ', info["mean"], info["std"]',
+        "",
+        "tests/core/test_evaluate.py::test_the_checkpoint_says_how_to_normalize",
     ),
     Bug(
         "eval-forgotten",
@@ -197,9 +208,10 @@ BUGS = (
         "`model.eval()` and `torch.no_grad()` around every evaluation, `model.train()` after it.",
         "08",
         "evaluate",
-        "    model.eval()\n",
-        "",
-        "test_bug_lab.test_scores_do_not_depend_on_the_batch_size",
+        "score_batches",
+        "model.eval()",
+        "pass",
+        "tests/core/test_evaluate.py::test_scores_do_not_depend_on_the_batch_size",
     ),
     Bug(
         "weights-not-restored",
@@ -211,9 +223,10 @@ BUGS = (
         "`model.load_state_dict(weights)`, strict, and a test that a saved model comes back equal.",
         "08",
         "checkpoints",
-        "    model.load_state_dict(weights)\n",
-        "",
-        "test_bug_lab.test_a_saved_model_comes_back",
+        "load_weights",
+        "model.load_state_dict(weights)",
+        "pass",
+        "tests/core/test_checkpoints.py::test_a_saved_model_comes_back",
     ),
     Bug(
         "one-pixel-off",
@@ -226,9 +239,10 @@ BUGS = (
         "position.",
         "05",
         "windows",
-        "cut(label, top, left, height, width, fill=IGNORE)",
-        "cut(label, top + 1, left + 1, height, width, fill=IGNORE)",
-        "test_data.test_center_crop_is_aligned_to_the_pixel",
+        "View.pair",
+        "cut(label, top, left,",
+        "cut(label, top + 1, left + 1,",
+        "tests/core/test_dataset.py::test_center_crop_is_aligned_to_the_pixel",
     ),
     Bug(
         "mean-of-means",
@@ -241,24 +255,25 @@ BUGS = (
         "script does.",
         "08",
         "evaluate",
-        "mean_iou = property(lambda self: self.confusion.mean_iou())",
-        "mean_iou = property(lambda self: float(np.mean([frame.mean_iou() for frame in "
-        "self.per_frame])))",
-        "test_bug_lab.test_mean_iou_is_pooled",
+        "Scores.mean_iou",
+        "return self.confusion.mean_iou()",
+        "return float(np.mean([frame.mean_iou() for frame in self.per_frame]))",
+        "tests/core/test_evaluate.py::test_mean_iou_is_pooled",
     ),
     Bug(
         "void-counted",
         SCORE,
-        "Pixel accuracy is lower than it should be by about the share of void pixels; mIoU is as "
-        "expected.",
+        "Pixel accuracy is lower than it should be by about the share of void pixels, and so is "
+        "the IoU of class 0, the road. The other classes are as expected.",
         "Add up the confusion matrix. Does it have as many entries as there are labeled pixels?",
-        "Pixels whose truth is 255 were counted as mistakes.",
+        "Pixels whose truth is 255 were counted as road: the void had become a 0.",
         "Count only where the truth is a class; what is predicted on void does not matter.",
         "08",
         "metrics",
-        "table[k, :] = 0  #",
-        "pass  #",
-        "test_metrics.test_void_predictions_do_not_matter",
+        "count_pairs",
+        "256 * target",
+        "256 * (target % 255)",
+        "tests/core/test_metrics.py::test_void_predictions_do_not_matter",
     ),
     Bug(
         "matrix-transposed",
@@ -271,9 +286,10 @@ BUGS = (
         "Rows truth, columns prediction; test with an example that is not symmetric.",
         "08",
         "metrics",
-        "(target.astype(np.uint16) << 8) | prediction.astype(np.uint16)",
-        "(prediction.astype(np.uint16) << 8) | target.astype(np.uint16)",
-        "test_metrics.test_scores_by_hand",
+        "count_pairs",
+        "256 * target + prediction",
+        "256 * prediction + target",
+        "tests/core/test_metrics.py::test_scores_by_hand",
     ),
     Bug(
         "running-statistics-of-one-batch",
@@ -287,9 +303,10 @@ BUGS = (
         "another norm.",
         "06",
         "unet",
+        "double_conv",
         "nn.BatchNorm2d(out_channels)",
         "nn.BatchNorm2d(out_channels, momentum=1.0)",
-        "test_bug_lab.test_running_statistics_remember",
+        "tests/core/test_unet.py::test_running_statistics_remember",
     ),
     Bug(
         "masks-averaged",
@@ -303,9 +320,11 @@ BUGS = (
         "Nearest neighbor for labels, averaging for frames.",
         "05",
         "windows",
+        "reduce_label",
         "return label[rows][:, columns]",
-        "return np.asarray(Image.fromarray(label).resize(size, Image.Resampling.BILINEAR))",
-        "test_data.test_reduce_takes_the_right_pixels",
+        "size = (len(columns), len(rows))\n"
+        "    return np.asarray(Image.fromarray(label).resize(size, Image.Resampling.BILINEAR))",
+        "tests/core/test_windows.py::test_reduce_takes_the_right_pixels",
     ),
     Bug(
         "flipped-alone",
@@ -318,9 +337,10 @@ BUGS = (
         "One random decision for the pair; transform both in one function.",
         "05",
         "dataset",
-        "image, target = image[:, ::-1], target[:, ::-1]",
-        "image = image[:, ::-1]",
-        "test_data.test_random_crop_and_flip_move_both_alike",
+        "CityscapesDataset.pair",
+        "target = target[:, ::-1]",
+        "pass",
+        "tests/core/test_dataset.py::test_random_crop_and_flip_move_both_alike",
     ),
     Bug(
         "blue-and-red-exchanged",
@@ -333,9 +353,10 @@ BUGS = (
         "Read with pillow, or `image[..., ::-1].copy()` right after `cv2.imread`.",
         "05",
         "dataset",
-        'image = open_image(f"{root}/{row.image}")',
-        'image = open_image(f"{root}/{row.image}")[..., ::-1]',
-        "test_data.test_center_crop_is_aligned_to_the_pixel",
+        "read_pair",
+        'open_image(f"{root}/{row.image}")',
+        'open_image(f"{root}/{row.image}")[..., ::-1]',
+        "tests/core/test_dataset.py::test_center_crop_is_aligned_to_the_pixel",
     ),
     Bug(
         "validation-shuffled",
@@ -343,13 +364,14 @@ BUGS = (
         'The list "worst frames first" shows good frames; scores and pictures do not belong '
         "together. The total is right.",
         "Is the n-th score the score of the n-th frame?",
-        "The validation loader shuffles.",
+        "The batches of the validation come in random order, as if its loader shuffled.",
         "Shuffle training only. Evaluation walks through the CSV in its order.",
         "09",
         "evaluate",
-        "DataLoader(dataset, batch_size)",
-        "DataLoader(dataset, batch_size, shuffle=True)",
-        "test_bug_lab.test_scores_come_in_the_order_of_the_frames",
+        "score_batches",
+        "in batches:",
+        "in sorted(batches, key=lambda _: float(torch.rand(1))):",
+        "tests/core/test_evaluate.py::test_scores_come_in_the_order_of_the_frames",
     ),
     Bug(
         "optimizer-not-restored",
@@ -361,9 +383,10 @@ BUGS = (
         "Keep `optimizer.state_dict()` in the checkpoint, and load it.",
         "07",
         "training",
+        "Run.resume",
         'self.optimizer.load_state_dict(state["optimizer"])',
         "pass",
-        "test_training.test_more_epochs_later_equal_all_at_once",
+        "tests/core/test_training.py::test_more_epochs_later_equal_all_at_once",
     ),
     Bug(
         "every-epoch-alike",
@@ -374,9 +397,10 @@ BUGS = (
         "Seed with (seed, epoch), which is as repeatable and not the same each time.",
         "07",
         "training",
-        "manual_seed(self.config.seed * 100_003 + epoch)\n        order",
-        "manual_seed(self.config.seed * 100_003)\n        order",
-        "test_training.test_an_epoch_has_every_frame_once_in_an_order_of_its_own",
+        "Run.batches",
+        "manual_seed(self.config.seed * 100_003 + epoch)",
+        "manual_seed(self.config.seed * 100_003)",
+        "tests/core/test_training.py::test_an_epoch_has_every_frame_once_in_an_order_of_its_own",
     ),
     Bug(
         "validation-augmented",
@@ -387,10 +411,11 @@ BUGS = (
         "Random crops and flips are on for the validation split too.",
         "Augment training only.",
         "07",
-        "training",
-        'augment=config.augment and split == "train"',
-        "augment=config.augment",
-        "test_bug_lab.test_only_training_is_augmented",
+        "recipes",
+        "make_datasets",
+        'config.augment and split == "train"',
+        "config.augment",
+        "tests/core/test_training.py::test_only_training_is_augmented",
     ),
 )
 
@@ -399,7 +424,8 @@ MACHINE = (
     (
         "`operator torchvision::nms does not exist` when torchvision is imported",
         "torch and torchvision come from different builds (one for the CPU, one for CUDA).",
-        "Install both in one command from one index.",
+        "Remove the folder .venv and give `python course.py` again, or install both in one "
+        "command from one index.",
     ),
     (
         "`module 'numpy' has no attribute 'in1d'` in cityscapesscripts",
@@ -422,6 +448,32 @@ MACHINE = (
         "A prediction saved as PNG is black",
         "Class numbers 0 to 18 are all nearly black as gray values. The file is fine.",
         "`TRAIN_19.colorize` before saving; `TRAIN_19.decode` for a submission.",
+    ),
+    (
+        "`No module named 'helpers'`",
+        "The command was given in another folder.",
+        "Give it in the project's folder, with the Python of .venv.",
+    ),
+    (
+        "Pictures are broken and links dead in JupyterLab",
+        "It was started in notebooks/, and it serves nothing above its root.",
+        "`python course.py`, or start it in the project's folder.",
+    ),
+    (
+        "`data/cityscapes has no leftImg8bit yet: the sample city is used`",
+        "A folder is a data set when it holds leftImg8bit and gtFine.",
+        "Wait for the download, or give `python -m extras.real_data.cityscapes data/cityscapes` "
+        "again.",
+    ),
+    (
+        "A command ends with one sentence, and you want to know where it came from",
+        "What a user can mend is told without a traceback.",
+        "Set COURSE_TRACEBACK=1 and give it again.",
+    ),
+    (
+        "Your losses differ from the printed ones in the fourth digit",
+        "Processors add in different orders, and so do one thread and two.",
+        "Nothing: tests compare with a margin. `python -m scripts.processors` shows how far.",
     ),
     (
         "Images without labels, or an empty split",

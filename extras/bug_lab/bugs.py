@@ -3,24 +3,27 @@ a while.
 
     from extras.bug_lab.bugs import planted
     with planted("flipped-alone"):
-        ...                               # the helpers now have this bug, everywhere in this process
+        ...  # the helpers now have this bug, everywhere in this process
 
     python -m extras.bug_lab.bugs                         # the list
     python -m extras.bug_lab.bugs --show flipped-alone    # one of them, with its line of code
     python -m extras.bug_lab.bugs --markdown              # writes TROUBLESHOOTING.md
 
-Chapter 11 shows the symptoms, tests/test_bug_lab.py plants every one of them and wants a test to
-notice.
+Chapter 11 shows the symptoms, tests/rooms/test_bug_lab.py plants every one of them and wants a
+test to notice.
 """
 
 import argparse
+import ast
+import difflib
 import importlib
 import inspect
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 
 from extras.bug_lab.bug_list import BUGS, ERROR, LOSS, MACHINE, PICTURE, RUN, SCORE, Bug
+from helpers import command
 from helpers.files import write_text
 from helpers.paths import ROOT
 
@@ -38,16 +41,36 @@ def find_bug(name: str) -> Bug:
     raise KeyError(f"no bug {name!r}; there are {', '.join(bug.name for bug in BUGS)}")
 
 
-def _source(bug: Bug) -> tuple[ModuleType, str]:
+def _lines_of(source: str, name: str) -> slice:
+    """Where a function, or a method "Class.method", stands among the lines of `source`."""
+    node = ast.parse(source)
+    for part in name.split("."):
+        inside = [item for item in node.body if getattr(item, "name", None) == part]
+        if not inside:
+            return slice(0, 0)
+        node = inside[0]
+    return slice(node.lineno - 1, node.end_lineno)
+
+
+def _change(bug: Bug) -> tuple[str, str]:
+    """The source of the bug's module as it is, and with the bug.
+
+    Raises ValueError if the function does not have the bug's place exactly once.
+    """
     module = importlib.import_module(f"helpers.{bug.module}")
     source = Path(module.__file__).read_text(encoding="utf-8")
-    if source.count(bug.old) != 1:
+    lines = source.splitlines(keepends=True)
+    place = _lines_of(source, bug.function)
+    function = "".join(lines[place])
+    found = function.count(bug.old)
+    if found != 1:
         raise ValueError(
-            f"helpers/{bug.module}.py has {source.count(bug.old)} places {bug.old!r}, expected "
+            f"helpers/{bug.module}.py has {found} places {bug.old!r} in {bug.function}, expected "
             f"one: the helper was changed, or the bug {bug.name} is in it already; mend "
             "extras/bug_lab/bug_list.py"
         )
-    return module, source
+    lines[place] = [function.replace(bug.old, bug.new)]
+    return source, "".join(lines)
 
 
 def _functions(names: dict, module: str, path: str = "") -> dict[str, FunctionType]:
@@ -59,9 +82,8 @@ def _functions(names: dict, module: str, path: str = "") -> dict[str, FunctionTy
         if inspect.isclass(item) and item.__module__ == module and not path:
             found |= _functions(vars(item), module, f"{name}.")
         item = getattr(item, "__func__", None) or getattr(item, "fget", None) or item
-        while isinstance(item, FunctionType) and hasattr(
-            item, "__wrapped__"
-        ):  # torch.no_grad() and the like
+        # What torch.no_grad() and the like wrap
+        while isinstance(item, FunctionType) and hasattr(item, "__wrapped__"):
             item = item.__wrapped__
         if isinstance(item, FunctionType) and item.__module__ == module:
             found[path + name] = item
@@ -86,18 +108,17 @@ def planted(name: str):
     So it acts wherever the function is already imported. Only this process is changed, and no file.
     """
     bug = find_bug(name)
-    module, source = _source(bug)
+    module = importlib.import_module(f"helpers.{bug.module}")
+    _, changed = _change(bug)
     names = {"__name__": module.__name__, "__file__": module.__file__}
-    exec(
-        compile(
-            source.replace(bug.old, bug.new), f"helpers/{bug.module}.py with {bug.name}", "exec"
-        ),
-        names,
-    )
-    healthy, sick = (_functions(n, module.__name__) for n in (vars(module), names))
+    exec(compile(changed, f"helpers/{bug.module}.py with {bug.name}", "exec"), names)
+    healthy = _functions(vars(module), module.__name__)
+    sick = _functions(names, module.__name__)
     kept: list[tuple[FunctionType, CodeType]] = []
     try:
-        for function, other in ((healthy[key], sick[key]) for key in healthy.keys() & sick.keys()):
+        for name in healthy.keys() & sick.keys():
+            function = healthy[name]
+            other = sick[name]
             if _says(function) != _says(other):
                 kept.append((function, function.__code__))
                 function.__code__ = other.__code__
@@ -112,14 +133,12 @@ def planted(name: str):
 def difference(name: str) -> str:
     """The lines of the helper that the bug changes: "-" as they are, "+" with the bug."""
     bug = find_bug(name)
-    _, source = _source(bug)
-    at = source.index(bug.old)
-    start, end = source.rfind("\n", 0, at) + 1, source.find("\n", at + len(bug.old.rstrip("\n")))
-    before = source[start:end].splitlines()
-    after = source[start:end].replace(bug.old.rstrip("\n"), bug.new.rstrip("\n")).splitlines()
-    lines = [f"- {line.strip()}" for line in before if line not in after]
-    lines += [f"+ {line.strip()}" for line in after if line not in before and line.strip()]
-    return "\n".join([f"helpers/{bug.module}.py", *lines])
+    before, after = _change(bug)
+    lines = [f"helpers/{bug.module}.py"]
+    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
+        if line.startswith(("- ", "+ ")):
+            lines.append(line[:2] + line[2:].strip())
+    return "\n".join(lines)
 
 
 def markdown() -> str:
@@ -189,4 +208,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

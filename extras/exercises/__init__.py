@@ -1,8 +1,8 @@
 """Checkers of what the learner writes: `check` says whether it is right and, if not, what is wrong.
 
-"06.A" is a *turn* of chapter 06: a piece of the chapter's own code, which the notebook goes on with.
-Its checker is the function `turn_a` of extras.exercises.ch06, and `TURNS["A"]` there is the course's
-own version. "06.1" is an *exercise* at the end of the chapter, checked by `exercise_1`.
+"06.A" is a *turn* of chapter 06: a piece of the chapter's own code, which the notebook goes on
+with. Its checker is the function `turn_a` of extras.exercises.ch06, and `TURNS["A"]` there is the
+course's own version. "06.1" is an *exercise* at the end of the chapter, checked by `exercise_1`.
 """
 
 from importlib import import_module
@@ -28,7 +28,8 @@ def verdict(name: str, answer) -> str | None:
         return str(wrong)
     except NotImplementedError:
         raise
-    except Exception as error:  # the learner's own code failed: that is an answer too
+    except Exception as error:
+        # The learner's own code failed: that is an answer too, and it is reported.
         return f"your code stopped with {type(error).__name__}: {error}"
     return None
 
@@ -40,21 +41,19 @@ def check(name: str, answer):
     own version.
     """
     chapter, _, part = name.partition(".")
+    is_turn = not part.isdigit()
+    kind = "Your turn" if is_turn else "Exercise"
     try:
         wrong = verdict(name, answer)
-    except NotImplementedError:
-        wrong = "it is not written yet."
-
-    if part.isdigit():
         said = "right." if wrong is None else f"not yet. {wrong}"
-        print(f"Exercise {name}: {said}")
+    except NotImplementedError:
+        wrong = "not written"
+        said = "not written yet."
+
+    print(f"{kind} {name}: {said}")
+    if not is_turn:
         return None
     if wrong is None:
-        print(f"Your turn {name}: right, and used from here on.")
         return answer
-    if wrong == "it is not written yet.":
-        print(f"Your turn {name}: not written yet; the course's version is used from here on.")
-    else:
-        print(f"Your turn {name}: not yet. {wrong}")
-        print("(The course's version is used from here on.)")
+    print("The course's version is used from here on.")
     return import_module(f"extras.exercises.ch{chapter}").TURNS[part]

@@ -11,7 +11,7 @@ from extras.exercises import Wrong
 
 @torch.no_grad()
 def exercise_1(as_convolution) -> None:
-    """A convolution that equals the linear layer, on one map and on every window of a larger one."""
+    """as_convolution(linear, channels, height, width) -> the same layer, for maps of any size."""
     generator = torch.Generator().manual_seed(1)
     linear = nn.Linear(3 * 2 * 5, 4)
     linear.weight.copy_(torch.randn(4, 30, generator=generator))
@@ -67,10 +67,8 @@ def exercise_2(stamp_2d) -> None:
         ((3, 3), 2, 3),
         ((1, 1), 3, 2),
     ]:
-        x, kernel = (
-            torch.randn(height, width, generator=generator),
-            torch.randn(k, k, generator=generator),
-        )
+        x = torch.randn(height, width, generator=generator)
+        kernel = torch.randn(k, k, generator=generator)
         expected = F.conv_transpose2d(x[None, None], kernel[None, None], stride=stride)[0, 0]
         found = stamp_2d(x.clone(), kernel.clone(), stride)
         case = f"x {height}x{width}, kernel {k}x{k}, stride {stride}"
@@ -91,10 +89,8 @@ def exercise_3(last_crop) -> None:
         expected = p - 1 - 5 * 2 ** (n - 1)
         found = last_crop(n, p)
         if found != expected:
-            raise Wrong(
-                f"n = {n}, p = {p}: {found} is not the offset"
-                + (f"; the paper's network has {expected} there" if (n, p) == (5, 100) else "")
-            )
+            hint = f"; the paper's network has {expected} there" if (n, p) == (5, 100) else ""
+            raise Wrong(f"n = {n}, p = {p}: {found} is not the offset{hint}")
         if not isinstance(found, int):
             raise Wrong(
                 f"n = {n}, p = {p}: an offset must be an int, to slice with; found "

@@ -201,18 +201,11 @@ def exercise_2(paint_instances) -> None:
     }
     expected = Image.new("I", (90, 60))
     draw = ImageDraw.Draw(expected)
-    for number, value in {
-        0: 7,
-        1: 26000,
-        3: 24000,
-        4: 26001,
-        5: 26,
-        7: 24,
-        8: 18,
-        9: 26002,
-        10: 24001,
-    }.items():
-        draw.polygon([tuple(p) for p in document["objects"][number]["polygon"]], fill=value)
+    # In the order of the objects; None for the license plate and for what was deleted
+    values = [7, 26000, None, 24000, 26001, 26, None, 24, 18, 26002, 24001]
+    for value, item in zip(values, document["objects"], strict=True):
+        if value is not None:
+            draw.polygon([tuple(point) for point in item["polygon"]], fill=value)
     expected = np.asarray(expected)
     result = np.asarray(paint_instances(document))
     if result.shape != (60, 90):

@@ -1,42 +1,91 @@
-"""Checkers of chapter 04."""
+"""Checkers of chapter 04: statistics from counts, normalizing a frame and undoing it."""
 
 import numpy as np
 import torch
 
 from extras.exercises import Wrong
+from helpers.dataset import normalize
 
 
-def exercise_1(combine) -> None:
-    """combine(parts): pooled mean and std of parts (pixels, mean, std)."""
-    rng = np.random.default_rng(4)
-    for sizes in ((50, 50), (10, 200, 3), (70,)):
-        pieces = [rng.normal(rng.uniform(0, 1), rng.uniform(0.1, 0.5), n) for n in sizes]
-        everything = np.concatenate(pieces)
-        result = combine([(len(p), float(p.mean()), float(p.std())) for p in pieces])
-        if not isinstance(result, (tuple, list)) or len(result) != 2:
-            raise Wrong(f"return a pair (mean, std), not {type(result).__name__}.")
-        mean, std = result
-        if abs(mean - everything.mean()) > 1e-9:
-            raise Wrong(
-                f"for parts of {sizes} pixels the mean is {everything.mean():.6f}, you gave "
-                f"{mean:.6f}. A part with more pixels must weigh more."
-            )
-        if abs(std - everything.std()) > 1e-9:
-            raise Wrong(
-                f"for parts of {sizes} pixels the standard deviation is {everything.std():.6f}, "
-                f"you gave {std:.6f}. Average variances, and add what differs between the parts."
-            )
+def mean_std(counts):
+    """Mean and standard deviation, on the scale 0 to 1, of 256 counts."""
+    values = np.arange(256)
+    pixels = counts.sum()
+    mean = (values * counts).sum() / pixels
+    variance = ((values - mean) ** 2 * counts).sum() / pixels
+    return mean / 255, np.sqrt(variance) / 255
 
 
-def exercise_2(to_picture) -> None:
+def turn_a(answer) -> None:
+    """mean_std(counts) -> (mean, std) on the scale 0 to 1."""
+    counts = np.zeros(256, np.int64)
+    counts[0] = 300
+    counts[255] = 100
+    result = answer(counts)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise Wrong(f"return a pair (mean, std), found {type(result).__name__}")
+    mean, std = (float(value) for value in result)
+    if abs(mean - counts.mean()) < 1e-9:
+        raise Wrong(
+            f"{mean:.4f} is the average of the counts. A value v occurs counts[v] times: weigh "
+            "the values 0 to 255 with their counts."
+        )
+    if abs(mean - 63.75) < 1e-9:
+        raise Wrong(
+            "63.75 is right on the scale 0 to 255; the course counts from 0 to 1, so divide by 255."
+        )
+    if abs(mean - 0.25) > 1e-9:
+        raise Wrong(
+            f"three quarters of the pixels are 0, one quarter is 255: the mean is 0.25, yours is "
+            f"{mean:.4f}"
+        )
+    if abs(std - 0.1875) < 1e-9:
+        raise Wrong("0.1875 is the variance; the standard deviation is its square root, 0.4330.")
+    if abs(std - 0.4330127) > 1e-6:
+        raise Wrong(f"the standard deviation is 0.4330, yours is {std:.4f}")
+
+
+def turn_b(answer) -> None:
+    """normalize(image, mean, std): uint8 [H, W, 3] -> float32 [3, H, W]."""
+    image = np.zeros((2, 3, 3), np.uint8)
+    image[0, 0] = (255, 0, 51)
+    result = answer(image, (0.5, 0.25, 0.1), (0.5, 0.25, 0.05))
+    if not isinstance(result, torch.Tensor):
+        raise Wrong(f"return a tensor, found {type(result).__name__}")
+    if tuple(result.shape) != (3, 2, 3):
+        raise Wrong(
+            "PyTorch wants channels first: a frame of (2, 3, 3) becomes (3, 2, 3), yours is "
+            f"{tuple(result.shape)}"
+        )
+    if result.dtype != torch.float32:
+        raise Wrong(f"the network computes in float32, yours is {result.dtype}")
+    pixel = [round(value, 3) for value in result[:, 0, 0].tolist()]
+    if pixel[0] > 100:
+        raise Wrong(
+            f"a red of 255 became {pixel[0]:.0f}: mean and deviation are on the scale 0 to 1, so "
+            "divide the bytes by 255 first."
+        )
+    if pixel != [1.0, -1.0, 2.0]:
+        raise Wrong(
+            f"the pixel (255, 0, 51) should become [1.0, -1.0, 2.0], yours is {pixel}: does each "
+            "channel get its own mean and deviation?"
+        )
+
+
+TURNS = {"A": mean_std, "B": normalize}
+
+
+def exercise_1(to_picture) -> None:
     """to_picture(tensor, mean, std): the exact inverse of the normalization."""
     mean, std = (0.2869, 0.3251, 0.2839), (0.1870, 0.1902, 0.1872)
     levels = np.arange(256, dtype=np.uint8)
-    picture = np.stack(
-        [np.tile(levels, (2, 1)), np.tile(levels[::-1], (2, 1)), np.tile(levels // 2, (2, 1))], -1
-    )
-    scaled = torch.from_numpy(picture.transpose(2, 0, 1).copy()).float() / 255
-    tensor = (scaled - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    channels = [
+        np.tile(levels, (2, 1)),
+        np.tile(levels[::-1], (2, 1)),
+        np.tile(levels // 2, (2, 1)),
+    ]
+    picture = np.stack(channels, -1)
+    tensor = normalize(picture, mean, std)
     kept = tensor.clone()
     result = np.asarray(to_picture(tensor, mean, std))
     if result.shape != picture.shape:
@@ -50,8 +99,29 @@ def exercise_2(to_picture) -> None:
         raise Wrong(
             f"{off} of {picture.size} bytes did not come back. Does the conversion to uint8 round?"
         )
-    extremes = np.asarray(to_picture(torch.tensor([-9.0, 9.0]).expand(3, 1, 2).clone(), mean, std))
+    extremes = torch.tensor([-9.0, 9.0]).expand(3, 1, 2).clone()
+    extremes = np.asarray(to_picture(extremes, mean, std))
     if extremes[0, 0].any() or (extremes[0, 1] != 255).any():
         raise Wrong(
             "values below 0 must become 0 and values above 255 must become 255; yours wrap around."
+        )
+
+
+def exercise_2(percent_off) -> None:
+    """percent_off(numbers): by how much a float32 sum, made one by one, falls short."""
+    small = float(percent_off(np.arange(100)))
+    if abs(small) > 1e-9:
+        raise Wrong(f"a sum of 100 small numbers is exact in float32: 0 percent, not {small:.6f}")
+    numbers = np.full(2**24 + 2**23, 1)  # the float32 sum stands still at 2**24
+    got = float(percent_off(numbers))
+    if abs(got + 100 / 3) < 0.01:
+        raise Wrong("the float32 sum is too small, so the answer is positive")
+    if abs(got) < 1e-6:
+        raise Wrong(
+            "you find no difference: np.sum adds in pairs and hides it, np.cumsum adds one by one"
+        )
+    if abs(got - 100 / 3) > 0.01:
+        raise Wrong(
+            f"of 25,165,824 ones the float32 sum counts 16,777,216: {100 / 3:.3f} percent are "
+            f"missing, you say {got:.3f}"
         )

@@ -221,7 +221,9 @@ def exercise_2(place_with) -> None:
     """
     label = np.full((50, 80), 7, np.uint8)
     label[0, 79] = label[49, 0] = label[20, 33] = 25
-    rng, places, contained = np.random.default_rng(6), set(), set()
+    rng = np.random.default_rng(6)
+    places = set()
+    contained = set()
     if place_with(label, 31, 16, rng) is not None:
         raise Wrong("class 31 does not occur, so there is no place for it: return None.")
     for _ in range(300):

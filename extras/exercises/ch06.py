@@ -1,14 +1,16 @@
-"""Checkers of chapter 06: crop and concatenate, parameters by formula, sizes that cover a frame."""
+"""Checkers of chapter 06: crop and concatenate, the block, the forward pass; two exercises."""
 
 import torch
+from torch import nn
 
 from extras.exercises import Wrong
+from helpers import unet
 from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 
 
-def exercise_1(answer) -> None:
-    """crop_and_concatenate(skip [N, A, H, W], x [N, B, h, w]) -> [N, A + B, h, w], skip first,
+def turn_a(answer) -> None:
+    """crop_and_concat(skip [N, A, H, W], x [N, B, h, w]) -> [N, A + B, h, w], skip first,
     cropped centrally.
     """
     for height, width, margins in ((4, 6, (2, 4)), (5, 3, (4, 1)), (2, 2, (0, 0))):
@@ -36,8 +38,88 @@ def exercise_1(answer) -> None:
             )
 
 
-def exercise_2(answer) -> None:
-    """count_parameters(in_channels, classes, width) -> int."""
+def turn_b(answer) -> None:
+    """double_conv(in_channels, out_channels, padding, norm) -> a module."""
+    plain = answer(3, 4, "valid", None)
+    if not isinstance(plain, nn.Module):
+        raise Wrong(f"return a module, for example nn.Sequential(*layers); found {type(plain)}")
+    normed = answer(3, 4, "same", "batch")
+    images = torch.zeros(2, 3, 16, 24)
+    for block, size, words in (
+        (plain, (12, 20), 'without padding ("valid")'),
+        (normed, (16, 24), 'with padding "same" (padding=1 for a 3x3 kernel)'),
+    ):
+        found = tuple(block(images).shape)
+        if found != (2, 4, *size):
+            raise Wrong(
+                f"{words}, (2, 3, 16, 24) must become {(2, 4, *size)}, yours becomes {found}"
+            )
+    for block, expected in (
+        (plain, ["Conv2d", "ReLU"] * 2),
+        (normed, ["Conv2d", "BatchNorm2d", "ReLU"] * 2),
+    ):
+        layers = [type(layer).__name__ for layer in block.modules()]
+        layers = [name for name in layers if name in ("Conv2d", "BatchNorm2d", "ReLU")]
+        if layers != expected:
+            raise Wrong(f"the order is {', '.join(expected)}; yours is {', '.join(layers)}")
+    convolutions = [layer for layer in normed.modules() if isinstance(layer, nn.Conv2d)]
+    if any(layer.bias is not None for layer in convolutions):
+        raise Wrong(
+            "give the convolutions bias=False where batch norm follows: it subtracts the mean, "
+            "and any bias with it"
+        )
+    if any(layer.bias is None for layer in plain.modules() if isinstance(layer, nn.Conv2d)):
+        raise Wrong("without batch norm the convolutions need their bias")
+
+
+def turn_c(answer) -> None:
+    """UNet, a class whose forward is written by the learner."""
+    images = torch.randn(1, 3, 188, 204, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    reference = UNet(width=2).eval()
+    model = answer(width=2).eval()
+    model.load_state_dict(reference.state_dict())
+    try:
+        with torch.no_grad():
+            found = model(images)
+    except RuntimeError as error:
+        if "size" in str(error) or "channels" in str(error):
+            raise Wrong(
+                "two maps do not fit: throw the deepest map away, then take the skips from the "
+                "deepest to the shallowest, each after the up-convolution of its own level "
+                f"(PyTorch says: {str(error).splitlines()[0]})"
+            ) from error
+        raise
+    if not isinstance(found, torch.Tensor):
+        raise Wrong(f"forward must return the logits, found {type(found).__name__}")
+    with torch.no_grad():
+        expected = reference(images)
+    if found.shape != expected.shape:
+        why = ""
+        if found.ndim == 4 and found.shape[1] == 2:
+            why = ": the last step is self.head, one channel per class"
+        raise Wrong(
+            f"the logits must be {tuple(expected.shape)}, yours are {tuple(found.shape)}{why}"
+        )
+    if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
+        raise Wrong("the sizes are right, but the numbers are not: is every block used once?")
+
+    # In training mode the two deepest blocks must drop something.
+    dropping = answer(width=2, dropout=0.9)
+    dropping.load_state_dict(reference.state_dict())
+    dropping.train()
+    with torch.no_grad():
+        first = dropping(images)
+        second = dropping(images)
+    if torch.equal(first, second):
+        raise Wrong("self.dropout is not used: it belongs after the two deepest blocks")
+
+
+TURNS = {"A": unet.crop_and_concat, "B": unet.double_conv, "C": unet.UNet}
+
+
+def exercise_1(answer) -> None:
+    """count_parameters(in_channels, num_classes, width) -> int."""
     for in_channels, classes, width in ((3, 19, 64), (1, 2, 64), (3, 11, 16), (5, 7, 3)):
         with torch.device("meta"):
             expected = sum(p.numel() for p in UNet(in_channels, classes, width).parameters())
@@ -49,7 +131,7 @@ def exercise_2(answer) -> None:
             )
 
 
-def exercise_3(answer) -> None:
+def exercise_2(answer) -> None:
     """covering_input(height, width, depth=4) -> smallest legal (rows, columns) whose output covers
     the frame.
     """

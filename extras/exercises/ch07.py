@@ -1,6 +1,4 @@
-"""Checkers of chapter 07: the average loss of an epoch, accumulated gradients, an order that can be
-resumed.
-"""
+"""Checkers of chapter 07: a step, an epoch, a fast step; accumulated gradients, a fixed order."""
 
 import math
 
@@ -11,30 +9,205 @@ from torch import nn
 from extras.exercises import Wrong
 
 
-def exercise_1(epoch_loss) -> None:
-    """epoch_loss([(mean loss, pixels), ...]) -> mean loss of a labeled pixel."""
-    value = epoch_loss([(2.0, 100), (2.0, 100)])
-    if not math.isclose(value, 2.0):
-        raise Wrong(f"two equal batches of loss 2.0 average 2.0, yours gives {value}.")
-    value = epoch_loss([(2.0, 100), (1.0, 300)])
-    if math.isclose(value, 1.5):
-        raise Wrong(
-            "you averaged over batches: with 100 pixels at loss 2 and 300 at loss 1, a pixel's "
-            "mean is 1.25."
-        )
-    if not math.isclose(value, 1.25):
-        raise Wrong(f"100 pixels at loss 2 and 300 at loss 1 average 1.25, yours gives {value}.")
-    value = epoch_loss([(1.0, 50), (float("nan"), 0), (4.0, 50)])
-    if not math.isclose(value, 2.5):
-        raise Wrong(
-            f"a batch without labeled pixels must not count; expected 2.5, yours gives {value}."
-        )
-    value = epoch_loss([(float("nan"), 0)])
-    if value != 0:
-        raise Wrong(f"with no labeled pixel at all the answer is 0, yours gives {value}.")
+def train_step(model, optimizer, images, targets):
+    """One step on a batch; returns the summed loss and the number of labeled pixels."""
+    logits = model(images)  # predict
+    loss_sum = F.cross_entropy(logits, targets, ignore_index=255, reduction="sum")
+    pixels = (targets != 255).sum()  # measure
+    optimizer.zero_grad()
+    (loss_sum / pixels.clamp(min=1)).backward()  # find out who is to blame
+    optimizer.step()  # correct
+    return loss_sum.item(), pixels.item()
 
 
-def exercise_2(accumulate) -> None:
+def train_epoch(model, optimizer, loader):
+    """One pass over the loader; returns the mean loss per labeled pixel."""
+    model.train()
+    loss_sum = 0.0
+    pixels = 0
+    for images, targets in loader:
+        step_loss, step_pixels = train_step(model, optimizer, images, targets)
+        loss_sum += step_loss
+        pixels += step_pixels
+    return loss_sum / max(1, pixels)
+
+
+def fast_step(model, optimizer, scaler, images, targets, device, half):
+    """train_step for a GPU; returns two tensors on the device."""
+    images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+    targets = targets.to(device, non_blocking=True)
+    with torch.autocast(device.type, dtype=half):
+        logits = model(images)
+    loss_sum = F.cross_entropy(logits.float(), targets, ignore_index=255, reduction="sum")
+    pixels = (targets != 255).sum()
+    optimizer.zero_grad()
+    scaler.scale(loss_sum / pixels.clamp(min=1)).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    return loss_sum.detach(), pixels
+
+
+def small_problem():
+    """A model, two batches of one frame, 88 and 40 labeled pixels of 128."""
+    torch.manual_seed(7)
+    model = nn.Conv2d(3, 5, 3, padding=1)
+    images = torch.randn(2, 3, 8, 16)
+    targets = torch.randint(0, 5, (2, 8, 16))
+    targets[0].view(-1)[:40] = 255
+    targets[1].view(-1)[:88] = 255
+    batches = [(images[:1], targets[:1]), (images[1:], targets[1:])]
+    return model, batches
+
+
+def weights_of(model) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+
+
+def turn_a(answer) -> None:
+    """train_step(model, optimizer, images, targets) -> (loss sum, pixels)."""
+    model, batches = small_problem()
+    expected_model, _ = small_problem()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    expected_optimizer = torch.optim.SGD(expected_model.parameters(), lr=0.5)
+    for number, (images, targets) in enumerate(batches):
+        before = weights_of(model)
+        got = answer(model, optimizer, images, targets)
+        expected = train_step(expected_model, expected_optimizer, images, targets)
+        if not isinstance(got, (tuple, list)) or len(got) != 2:
+            raise Wrong(
+                "return two numbers: the summed loss and the number of labeled pixels; found "
+                f"{type(got).__name__}"
+            )
+        if torch.equal(before, weights_of(model)):
+            raise Wrong("no weight has moved: optimizer.step() was not called")
+        if isinstance(got[0], torch.Tensor) or isinstance(got[1], torch.Tensor):
+            raise Wrong("return plain numbers: .item() makes one of a tensor")
+        if got[1] == 128:
+            raise Wrong(
+                f"you counted all 128 pixels, {expected[1]} are labeled: pixels with 255 do not "
+                "count"
+            )
+        if got[1] != expected[1]:
+            raise Wrong(f"{expected[1]} pixels are labeled, you return {got[1]}")
+        if math.isclose(got[0], expected[0] / expected[1], rel_tol=1e-3):
+            raise Wrong("that is the mean loss; return the sum, so that an epoch can weigh it")
+        if not math.isclose(got[0], expected[0], rel_tol=1e-3):
+            raise Wrong(f"the summed loss is {expected[0]:.2f}, you return {got[0]:.2f}")
+        if not torch.allclose(weights_of(model), weights_of(expected_model), atol=1e-4):
+            if number == 1:
+                raise Wrong(
+                    "the second step goes wrong: PyTorch adds gradients up, so those of the step "
+                    "before are still in there. Which call empties them?"
+                )
+            raise Wrong(
+                "the weights have moved, but not by the gradient of the mean over the labeled "
+                "pixels: divide the sum by their number before backward()"
+            )
+
+
+def turn_b(answer) -> None:
+    """train_epoch(model, optimizer, loader) -> mean loss per labeled pixel."""
+    model, batches = small_problem()
+    expected_model, _ = small_problem()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    expected_optimizer = torch.optim.SGD(expected_model.parameters(), lr=0.5)
+    model.eval()
+    expected = train_epoch(expected_model, expected_optimizer, batches)
+    got = answer(model, optimizer, batches)
+    if not isinstance(got, float):
+        raise Wrong(f"return one number, the mean loss of the epoch; found {type(got).__name__}")
+    if not model.training:
+        raise Wrong("the model is still in eval mode: call model.train() first")
+    if math.isclose(got, expected, rel_tol=1e-4):
+        return
+    other_model, _ = small_problem()
+    other = torch.optim.SGD(other_model.parameters(), lr=0.5)
+    steps = [train_step(other_model, other, *batch) for batch in batches]
+    if math.isclose(got, sum(loss / pixels for loss, pixels in steps) / 2, rel_tol=1e-4):
+        raise Wrong(
+            "you averaged over batches: one has 88 labeled pixels, the other 40. Add up sums and "
+            "pixels, and divide once"
+        )
+    raise Wrong(f"the mean loss per labeled pixel is {expected:.4f}, you return {got:.4f}")
+
+
+class RecordingScaler:
+    """Stands in for a GradScaler and writes down what is called."""
+
+    def __init__(self):
+        self.called: list[str] = []
+
+    def scale(self, loss):
+        self.called.append("scale")
+        return loss
+
+    def step(self, optimizer):
+        self.called.append("step")
+        optimizer.step()
+
+    def update(self):
+        self.called.append("update")
+
+
+class Spy(nn.Module):
+    """A convolution that notes the type of its output."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.dtype = None
+
+    def forward(self, images):
+        logits = self.layer(images)
+        self.dtype = logits.dtype
+        return logits
+
+
+def turn_c(answer) -> None:
+    """fast_step(model, optimizer, scaler, images, targets, device, half) -> two tensors."""
+    layer, batches = small_problem()
+    model = Spy(layer)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    scaler = RecordingScaler()
+    before = weights_of(model)
+    images, targets = batches[0]
+    cpu = torch.device("cpu")
+    got = answer(model, optimizer, scaler, images, targets, cpu, torch.bfloat16)
+    if not isinstance(got, (tuple, list)) or len(got) != 2:
+        raise Wrong(f"return two tensors, found {type(got).__name__}")
+    loss_sum, pixels = got
+    if not isinstance(loss_sum, torch.Tensor) or not isinstance(pixels, torch.Tensor):
+        raise Wrong("return tensors: .item() makes everybody wait for the number")
+    if model.dtype != torch.bfloat16:
+        raise Wrong(
+            "the network computed in float32: wrap the forward pass in torch.autocast(device.type, "
+            "dtype=half)"
+        )
+    if loss_sum.dtype != torch.float32:
+        raise Wrong(f"the loss has the type {loss_sum.dtype}: take logits.float() first")
+    if scaler.called != ["scale", "step", "update"]:
+        raise Wrong(
+            f"you called {scaler.called}; the order is scale (with backward), step, update, all of "
+            "the scaler"
+        )
+    if torch.equal(before, weights_of(model)):
+        raise Wrong("no weight has moved: scaler.scale(...) returns a loss that wants backward()")
+    if loss_sum.requires_grad:
+        raise Wrong("detach the loss that you return, or the whole step stays in memory")
+    reference, _ = small_problem()
+    with torch.no_grad():
+        logits = reference(images)
+    expected = F.cross_entropy(logits, targets, ignore_index=255, reduction="sum")
+    if not math.isclose(float(loss_sum), float(expected), rel_tol=0.05):
+        raise Wrong(f"the summed loss is about {expected:.1f}, you return {float(loss_sum):.1f}")
+    if int(pixels) != 88:
+        raise Wrong(f"88 pixels are labeled, you return {int(pixels)}")
+
+
+TURNS = {"A": train_step, "B": train_epoch, "C": fast_step}
+
+
+def exercise_1(accumulate) -> None:
     """accumulate(model, batches) leaves the gradient of the one large batch in the parameters."""
     generator = torch.Generator().manual_seed(7)
     images = torch.randn(6, 3, 8, 8, generator=generator)
@@ -74,7 +247,7 @@ def exercise_2(accumulate) -> None:
             )
 
 
-def exercise_3(epoch_order) -> None:
+def exercise_2(epoch_order) -> None:
     """epoch_order(frames, seed, epoch) -> list, a function of its arguments alone."""
     torch.manual_seed(1)
     before = torch.get_rng_state()

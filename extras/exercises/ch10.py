@@ -1,5 +1,7 @@
 """Checkers of chapter 10: where tiles begin, and averaging with the mirror image."""
 
+import math
+
 import torch
 
 from extras.exercises import Wrong
@@ -24,17 +26,18 @@ def exercise_1(answer) -> None:
         question = f"starts({length}, {tile}, {grid}) gives {got}"
         if not isinstance(got, list) or not got or got[0] != 0:
             raise Wrong(f"{question}: expected a list that begins with 0")
-        if any(start % grid for start in got):
-            raise Wrong(
-                f"{question}: {next(s for s in got if s % grid)} is no multiple of {grid}, that "
-                "tile would pool on another grid"
-            )
+        for start in got:
+            if start % grid:
+                raise Wrong(
+                    f"{question}: {start} is no multiple of {grid}, that tile would pool on "
+                    "another grid"
+                )
         if any(b - a > tile for a, b in zip(got, got[1:])):
             raise Wrong(f"{question}: there is a gap, a tile covers {tile} pixels only")
         if got[-1] + tile < length:
             raise Wrong(f"{question}: the last {length - got[-1] - tile} pixels are not covered")
         step = tile // grid * grid
-        fewest = 1 if length <= tile else 1 + -(-(length - tile) // step)
+        fewest = 1 + math.ceil(max(0, length - tile) / step)
         if len(got) != fewest or sorted(set(got)) != got:
             raise Wrong(f"{question}: {fewest} tiles are enough")
 

@@ -24,7 +24,8 @@ def exercise_1(accidents) -> None:
                 "the places for the new runs counts."
             )
         for changes in (2, 20):
-            right, got = 1 - (1 - single) ** changes, accidents(seeds, changes)
+            right = 1 - (1 - single) ** changes
+            got = accidents(seeds, changes)
             if abs(got - changes * single) < 1e-9:
                 raise Wrong(
                     f"for {changes} changes that is the expected number of accidents; asked is "

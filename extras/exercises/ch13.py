@@ -35,7 +35,9 @@ def exercise_2(split_by_place) -> None:
         ((2, 2), 0.1),
         ((40, 1, 1), 0.5),
     ):
-        names = [f"place{p}/{n:02d}" for p, size in enumerate(sizes) for n in range(size)]
+        names = []
+        for place, size in enumerate(sizes):
+            names += [f"place{place}/{number:02d}" for number in range(size)]
         val = set(split_by_place(list(names), share))
         if val != set(split_by_place(names[::-1], share)):
             raise Wrong("the answer depends on the order of the names: sort them first.")
@@ -43,10 +45,8 @@ def exercise_2(split_by_place) -> None:
             raise Wrong(
                 f"val holds names that are not in the list: {sorted(val - set(names))[:3]}."
             )
-        inside, outside = (
-            {n.split("/")[0] for n in val},
-            {n.split("/")[0] for n in set(names) - val},
-        )
+        inside = {name.split("/")[0] for name in val}
+        outside = {name.split("/")[0] for name in set(names) - val}
         if inside & outside:
             raise Wrong(f"{sorted(inside & outside)[0]} is in train and in val.")
         if not inside or not outside:
@@ -56,7 +56,7 @@ def exercise_2(split_by_place) -> None:
                 f"for places of {sizes} pictures val got {len(val)} of {len(names)}: more than "
                 "half."
             )
-        if share * len(names) >= 2 * max(sizes[:1]) and len(val) < share * len(names) / 3:
+        if share * len(names) >= 2 * sizes[0] and len(val) < share * len(names) / 3:
             raise Wrong(
                 f"for places of {sizes} pictures and a share of {share} val got only {len(val)}."
             )

@@ -1,8 +1,10 @@
 """The sample city as an instrument: one scene, one thing changed, and what a network makes of it
 (chapter 12).
 
-from extras.experiments.instrument import QUESTIONS question = QUESTIONS["distance"] scene =
-question.scene(seed=3, value=40)        # a pedestrian, 40 m away, on a street without other traffic
+    from extras.experiments.instrument import QUESTIONS
+    question = QUESTIONS["distance"]
+    # A pedestrian, 40 m away, on a street without other traffic
+    scene = question.scene(seed=3, value=40)
 """
 
 from collections.abc import Callable
@@ -47,9 +49,8 @@ def empty(seed: int) -> Scene:
     """
     scene = street(seed)
     gone = (Vehicle, Person, Cycle, objects.Slab)
-    return replace(
-        scene, objects=tuple(thing for thing in scene.objects if not isinstance(thing, gone))
-    )
+    kept = tuple(thing for thing in scene.objects if not isinstance(thing, gone))
+    return replace(scene, objects=kept)
 
 
 def pedestrian(seed: int, z: float) -> Scene:
@@ -67,7 +68,7 @@ def car(seed: int, paint=None) -> Scene:
 
 
 def near(seed: int) -> Scene:
-    """The same car in its own paint, 7 m ahead: so large that a small window sees nothing but car."""
+    """The same car in its own paint, 7 m ahead: a small window sees nothing but car."""
     scene = car(seed)
     return scene.changed(len(scene.objects) - 1, z=7.0)
 
@@ -79,13 +80,16 @@ def hidden(seed: int, share: float) -> Scene:
     scene = car(seed)
     if not share:
         return scene
-    columns = [scene.camera.project((x, 0.0, z))[0] for x, z in scene.objects[-1].footprint()]
-    left, z = min(columns), scene.objects[-1].distance() - 3.0
-    a, b = (
-        (u - scene.camera.center) * z / scene.camera.focal
-        for u in (left, left + share * (max(columns) - left))
-    )
-    return scene.added(objects.Slab(x=(a + b) / 2, z=z, width=b - a, high=2.2))
+    car_ahead = scene.objects[-1]
+    columns = [scene.camera.project((x, 0.0, z))[0] for x, z in car_ahead.footprint()]
+
+    # The columns of the picture that the box is to hide, and where they lie at its distance
+    first = min(columns)
+    last = first + share * (max(columns) - first)
+    z = car_ahead.distance() - 3.0
+    left = (first - scene.camera.center) * z / scene.camera.focal
+    right = (last - scene.camera.center) * z / scene.camera.focal
+    return scene.added(objects.Slab(x=(left + right) / 2, z=z, width=right - left, high=2.2))
 
 
 def sun(seed: int, degrees: float) -> Scene:
@@ -93,10 +97,8 @@ def sun(seed: int, degrees: float) -> Scene:
     the same light.
     """
     scene = street(seed)
-    return replace(
-        scene,
-        sun=replace(scene.sun, elevation=float(np.radians(degrees)), azimuth=2.6, strength=0.9),
-    )
+    elevation = float(np.radians(degrees))
+    return replace(scene, sun=replace(scene.sun, elevation=elevation, azimuth=2.6, strength=0.9))
 
 
 def rain(seed: int, amount: float) -> Scene:
@@ -142,16 +144,15 @@ def through_window(model, image, info, value, truth) -> np.ndarray:
     """
     factor = info["view"].factor(len(image))
     rows, columns = np.nonzero(truth == TRAIN_19.names.index("car"))
-    size, box = value * factor, []
+    size = value * factor
+    box = []
     for places, length in ((rows, len(image)), (columns, image.shape[1])):
         middle = (int(places.min()) + int(places.max()) + 1) // 2
         first = min(max(0, middle - size // 2), length - size) // factor * factor
         box.append(slice(first, first + size))
     seen = np.full(truth.shape, IGNORE, np.uint8)
-    info = {
-        **info,
-        "view": replace(info["view"], height=value),
-    }  # the piece is reduced by the same factor
+    # The piece is reduced by the same factor as the frame.
+    info = {**info, "view": replace(info["view"], height=value)}
     seen[tuple(box)] = predict_frame(model, np.ascontiguousarray(image[tuple(box)]), info)
     return seen
 
@@ -253,7 +254,8 @@ def score(prediction: np.ndarray, truth: np.ndarray, label: str | None) -> float
     train_id = TRAIN_19.names.index(label)
     box = window(truth, train_id)
     valid = (truth[box] != IGNORE) & (prediction[box] != IGNORE)
-    guess, real = (prediction[box] == train_id) & valid, (truth[box] == train_id) & valid
+    guess = (prediction[box] == train_id) & valid
+    real = (truth[box] == train_id) & valid
     return float((guess & real).sum() / (guess | real).sum())
 
 

@@ -29,7 +29,7 @@ from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.progress import progress_bar
-from helpers.recipes import make_datasets
+from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.unet import UNet, crop_and_concat, double_conv, he_init
 from helpers.windows import reduce_image, reduce_label
@@ -46,15 +46,25 @@ class Trial(TrainConfig):
     warmup: int = 0  # optimizer steps over which the learning rate rises
     color: bool = False  # brightness, contrast, saturation, hue
     scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
-    loss: str = (
-        "ce"  # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
-    )
+    # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
+    loss: str = "ce"
     ema: float = 0.0  # decay of the running average of the weights that is scored
     flip_test: bool = False  # average the logits with those of the mirror image
     model: str = "unet"  # or those of TrainConfig, or "paper_fcn8s"
     skips: str = "concat"  # "sum", "none"
     up: str = "transposed"  # "bilinear"
     per_image: bool = False  # every image by its own mean and deviation
+
+    def choices(self) -> dict[str, tuple]:
+        words = super().choices()
+        return {
+            **words,
+            "model": (*words["model"], "paper_fcn8s"),
+            "optimizer": ("adam", "adamw", "muon"),
+            "loss": ("ce", "weighted", "dice"),
+            "skips": ("concat", "sum", "none"),
+            "up": ("transposed", "bilinear"),
+        }
 
 
 class VariantUNet(UNet):
@@ -114,7 +124,10 @@ class Augmented:
     """`base` with random scale and color; what happens depends on (seed, epoch, index) alone."""
 
     def __init__(self, base, trial: Trial):
-        self.base, self.trial, self.rows, self.label_set = base, trial, base.rows, base.label_set
+        self.base = base
+        self.trial = trial
+        self.rows = base.rows
+        self.label_set = base.label_set
 
     def __len__(self) -> int:
         return len(self.base)
@@ -124,14 +137,13 @@ class Augmented:
         image, target = self.base.pair(index)
         rng = np.random.default_rng([self.trial.seed, self.epoch, index, 1])
         if self.trial.scale:
-            image, target = random_crop(
-                *random_scale(image, target, rng, self.trial.scale), rng, target.shape
-            )
+            shape = target.shape
+            image, target = random_scale(image, target, rng, self.trial.scale)
+            image, target = random_crop(image, target, rng, shape)
         if self.trial.color:
             image = distort(image, rng)
-        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(
-            target.astype(np.int64)
-        )
+        image = normalize(image, self.base.mean, self.base.std)
+        return image, torch.from_numpy(target.astype(np.int64))
 
 
 def class_weights(dataset) -> torch.Tensor:
@@ -151,14 +163,15 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     pixels left out.
     """
     valid = target != IGNORE
-    truth = (
-        F.one_hot(torch.where(valid, target, 0), logits.shape[1]).permute(0, 3, 1, 2)
-        * valid[:, None]
-    )
+    truth = F.one_hot(torch.where(valid, target, 0), logits.shape[1])
+    truth = truth.permute(0, 3, 1, 2) * valid[:, None]
     guess = logits.softmax(1) * valid[:, None]
-    overlap, size = (truth * guess).sum((0, 2, 3)), (truth + guess).sum((0, 2, 3))
+    overlap = (truth * guess).sum((0, 2, 3))
+    size = (truth + guess).sum((0, 2, 3))
     present = truth.sum((0, 2, 3)) > 0
-    return 1 - (2 * overlap[present] / size[present]).mean() if present.any() else logits.sum() * 0
+    if not present.any():
+        return logits.sum() * 0
+    return 1 - (2 * overlap[present] / size[present]).mean()
 
 
 def trial_model(trial: Trial, num_classes: int) -> nn.Module:
@@ -166,6 +179,8 @@ def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     torch.manual_seed(trial.seed)
     if trial.model == "paper_fcn8s":
         model = FCN8s(num_classes, trial.width, 16 * trial.width, trial.dropout)
+    elif trial.model != "unet":
+        model = make_model(trial, num_classes)
     else:
         shape = {
             "in_channels": 3,
@@ -212,10 +227,10 @@ def make_trial(trial: Trial) -> "TrialRun":
     """The run of one trial: data, network, loss and optimizer as it says."""
     trial, train_set, val_set = make_datasets(trial, progress=False)
     model = trial_model(trial, len(val_set.label_set))
-    losses = {"ce": pixel_loss, "dice": cross_entropy_and_dice}
-    loss = (
-        WeightedLoss(class_weights(train_set)) if trial.loss == "weighted" else losses[trial.loss]
-    )
+    if trial.loss == "weighted":
+        loss = WeightedLoss(class_weights(train_set))
+    else:
+        loss = {"ce": pixel_loss, "dice": cross_entropy_and_dice}[trial.loss]
     if trial.color or trial.scale:
         train_set = Augmented(train_set, trial)
     return TrialRun(
@@ -311,10 +326,11 @@ def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int
     for split, count in (("train", train), ("val", val)):
         for index in progress_bar(range(count), f"small city, {split}"):
             city, stem, _, _ = frame_plan(split, index, seed)
+            # The image last: then the frame is complete.
             names = [
                 f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
                 f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png",
-            ]  # the image last: then the frame is complete
+            ]
             if (root / names[-1]).is_file():
                 continue
             with TemporaryDirectory() as folder:

@@ -83,12 +83,14 @@ def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
     At depth 4: 188 pixels for output pixels 0 to 3 (mod 16), 204 for the others.
     """
     first = last = pixel
-    for _ in range(
-        depth
-    ):  # up: two convolutions, then the up-convolution (skips see less, inside of that)
-        first, last = first // 2, (last + 4) // 2
-    for _ in range(depth):  # the bottom, and down
-        first, last = 2 * first, 2 * (last + 4) + 1
+    # Up: two convolutions, then the up-convolution. Skips see less, and inside of that.
+    for _ in range(depth):
+        first = first // 2
+        last = (last + 4) // 2
+    # The bottom, and down
+    for _ in range(depth):
+        first = 2 * first
+        last = 2 * (last + 4) + 1
     return first, last + 4
 
 
@@ -97,9 +99,8 @@ class Explorer(widgets.VBox):
     (`summary`).
     """
 
-    _ipython_display_ = (
-        None  # ipywidgets 7 has this method; it would keep the picture out of notebooks
-    )
+    # ipywidgets 7 has this method; it would keep the picture out of notebooks.
+    _ipython_display_ = None
 
     def __init__(self, sliders):
         self.sliders = sliders
@@ -147,12 +148,10 @@ class SizeExplorer(Explorer):
         return layer_sizes(self.size.value, self.depth.value, self.padding.value)
 
     def summary(self) -> str:
-        n, depth, padding, layers = (
-            self.size.value,
-            self.depth.value,
-            self.padding.value,
-            self.layers,
-        )
+        n = self.size.value
+        depth = self.depth.value
+        padding = self.padding.value
+        layers = self.layers
         came_out = f"{n} -> {layers[-1].size} at depth {depth}, {padding} padding"
         if valid_size(n, depth, padding):
             return f"{came_out}: legal"
@@ -166,29 +165,17 @@ class SizeExplorer(Explorer):
         axis = figure.add_subplot()
         tallest = max(layer.size for layer in layers)
         for x, layer in enumerate(layers):
-            color = (
-                BAD if layer.problem else UP if x > half or layer.kind in ("up", "head") else DOWN
-            )
+            color = UP if x > half or layer.kind in ("up", "head") else DOWN
+            if layer.problem:
+                color = BAD
             axis.bar(x, max(layer.size, 0), bottom=-layer.size / 2, color=color, width=0.7)
-            axis.text(
-                x,
-                layer.size / 2 + tallest * 0.02,
-                layer.size,
-                ha="center",
-                va="bottom",
-                fontsize=9,
-                color=INK,
-            )
-            axis.text(
-                x,
-                -tallest * 0.6,
-                layer.kind,
-                ha="center",
-                va="top",
-                fontsize=9,
-                rotation=90,
-                color=color,
-            )
+
+            # The size above the bar, the kind of layer below it
+            above = layer.size / 2 + tallest * 0.02
+            below = -tallest * 0.6
+            style = {"ha": "center", "fontsize": 9}
+            axis.text(x, above, layer.size, va="bottom", color=INK, **style)
+            axis.text(x, below, layer.kind, va="top", color=color, rotation=90, **style)
         legal = valid_size(self.size.value, self.depth.value, self.padding.value)
         axis.set_title(self.summary(), fontsize=11, color=INK if legal else BAD, wrap=True)
         axis.set_ylim(-tallest * 0.78, tallest * 0.62)
@@ -208,15 +195,14 @@ class ReceptiveFieldExplorer(Explorer):
     def __init__(self, image: np.ndarray, model=None, depth: int = 4):
         self.image, self.model, self.net_depth = image, model, depth
         self.shape = tuple(output_size(n, depth) for n in image.shape[:2])
-        self.row, self.column = (
-            widgets.IntSlider(value=n // 2, min=0, max=n - 1, description=name)
-            for n, name in zip(self.shape, ("row", "column"))
-        )
+        rows, columns = self.shape
+        self.row = widgets.IntSlider(rows // 2, 0, rows - 1, description="row")
+        self.column = widgets.IntSlider(columns // 2, 0, columns - 1, description="column")
         super().__init__([self.row, self.column])
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """First row, last row, first column, last column of the input that the chosen pixel sees."""
+        """What the chosen pixel sees of the input: first and last row, first and last column."""
         return *sees(self.row.value, self.net_depth), *sees(self.column.value, self.net_depth)
 
     def summary(self) -> str:
@@ -237,53 +223,32 @@ class ReceptiveFieldExplorer(Explorer):
     def draw(self) -> Figure:
         top, bottom, left, right = self.box
         height, width = self.image.shape[:2]
-        margins = [(n - m) / 2 for n, m in zip((height, width), self.shape)]
+        above = (height - self.shape[0]) / 2
+        beside = (width - self.shape[1]) / 2
         figure = Figure(figsize=(9, 4.4), dpi=75, facecolor="white", layout="constrained")
         whole, near = figure.subplots(1, 2)
         whole.imshow(self.image)
-        whole.add_patch(
-            Rectangle(
-                (margins[1] - 0.5, margins[0] - 0.5),
-                *self.shape[::-1],
-                fill=False,
-                color="white",
-                linestyle="--",
-                linewidth=1.5,
-            )
-        )
-        whole.add_patch(
-            Rectangle(
-                (left - 0.5, top - 0.5),
-                right - left + 1,
-                bottom - top + 1,
-                fill=False,
-                color=BOX,
-                linewidth=3,
-            )
-        )
-        whole.plot(
-            self.column.value + margins[1],
-            self.row.value + margins[0],
-            "o",
-            color=BOX,
-            markersize=7,
-            markeredgecolor="white",
-        )
+        # What comes out, what the pixel sees, and the pixel itself
+        corner = (beside - 0.5, above - 0.5)
+        dashed = {"fill": False, "color": "white", "linestyle": "--", "linewidth": 1.5}
+        whole.add_patch(Rectangle(corner, self.shape[1], self.shape[0], **dashed))
+        corner = (left - 0.5, top - 0.5)
+        thick = {"fill": False, "color": BOX, "linewidth": 3}
+        whole.add_patch(Rectangle(corner, right - left + 1, bottom - top + 1, **thick))
+        x = self.column.value + beside
+        y = self.row.value + above
+        whole.plot(x, y, "o", color=BOX, markersize=7, markeredgecolor="white")
         whole.set_title("input; dashed: output; orange: what the pixel sees", fontsize=10)
         part = self.image[top : bottom + 1, left : right + 1]
+        size = f"{bottom - top + 1} x {right - left + 1}"
         if self.model is None:
             near.imshow(part)
-            near.set_title(
-                f"the {bottom - top + 1} x {right - left + 1} pixels it sees", fontsize=10
-            )
+            near.set_title(f"the {size} pixels it sees", fontsize=10)
         else:
             strength = self.gradient()[top : bottom + 1, left : right + 1]
-            near.imshow(
-                np.sqrt(strength / max(strength.max(), np.finfo(np.float32).tiny)), cmap="magma"
-            )
-            near.set_title(
-                f"how strongly, in its {bottom - top + 1} x {right - left + 1} pixels", fontsize=10
-            )
+            largest = max(strength.max(), np.finfo(np.float32).tiny)
+            near.imshow(np.sqrt(strength / largest), cmap="magma")
+            near.set_title(f"how strongly, in its {size} pixels", fontsize=10)
         for axis in (whole, near):
             axis.axis("off")
         return figure
@@ -293,10 +258,9 @@ def _png(figure: Figure, colors: int = 96) -> bytes:
     """The figure as a PNG with a palette, a quarter of the bytes of full color."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]).quantize(colors).save(
-        buffer, "png", optimize=True
-    )
+    picture.quantize(colors).save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 
@@ -312,8 +276,7 @@ def support(model, size: int, pixel: tuple[int, int]) -> np.ndarray:
     with torch.no_grad():
         for parameter in probe.parameters():
             parameter.fill_(0.1)
-    x = torch.ones(
-        1, model.arguments["in_channels"], size, size, dtype=torch.float64, requires_grad=True
-    )
+    channels = model.arguments["in_channels"]
+    x = torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True)
     probe(x)[0, :, pixel[0], pixel[1]].sum().backward()
     return (x.grad[0].abs().sum(0) > 0).numpy()

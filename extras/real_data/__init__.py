@@ -1,1 +1,1 @@
-"""CamVid, Cityscapes on Colab, your own pictures, and archives unpacked without trust (chapter 13)."""
+"""CamVid, Cityscapes on Colab, your own pictures, archives unpacked without trust (chapter 13)."""

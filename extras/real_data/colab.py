@@ -1,19 +1,21 @@
 """Cityscapes on Colab: download once, pack the crops, keep the pack on Drive, train within a minute
 later (chapter 13).
 
-    local disk, first session:   csDownload -> unzip -> statistics -> pack of center crops (3.1 GiB instead of 11 GB)
-    Drive:                       the pack, and the runs
-    later sessions:              mount Drive, copy the pack to the local disk, go on at the last whole epoch
+    first session    on the local disk: Cityscapes (cityscapes.py), its statistics, and a pack of
+                     center crops: 3.1 GiB instead of 11 GB; on Drive: the pack, and the runs
+    later sessions   mount Drive, copy the pack to the local disk, go on at the last whole epoch
 
-The password is asked for by csDownload's own prompt and is stored nowhere.
+The password is asked for by the downloader's own prompt and is stored nowhere.
 """
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from extras.real_data.archives import BLOCK, Limits, unpack_over
+from extras.real_data.archives import BLOCK
+from extras.real_data.cityscapes import get_cityscapes
 from helpers.config import TrainConfig
 from helpers.csv_index import read_csv, write_csv
 from helpers.dataset import CityscapesDataset
@@ -26,8 +28,6 @@ from helpers.recipes import make_model
 from helpers.training import Run
 from helpers.windows import View
 
-PACKAGES = ("gtFine_trainvaltest.zip", "leftImg8bit_trainvaltest.zip")
-LIMITS = Limits(archive=20 << 30, file=64 << 20, total=40 << 30, entries=100_000)
 FILES = tuple(
     f"{split}/{name}"
     for split in ("train", "val")
@@ -52,83 +52,75 @@ def mount_drive(folder: str = "segmentation-course", at: str = "/content/drive")
     return place
 
 
-def download_cityscapes(root, packages=PACKAGES) -> Path:
-    """Fetch and unpack Cityscapes' packages into `root` with csDownload; both can be interrupted.
-
-    Asks for account and password by the package's own prompts; its offer to store them is declined
-    for you.
-    """
-    try:
-        from cityscapesscripts.download import downloader
-    except ImportError:
-        raise RuntimeError("first: pip install cityscapesscripts") from None
-    root, session = Path(root), None
-    root.mkdir(parents=True, exist_ok=True)
-    for package in packages:
-        archive, done, whole = (
-            root / package,
-            root / f".{package}.unpacked",
-            root / f".{package}.whole",
-        )
-        if done.is_file():
-            continue
-        if not whole.is_file():
-            session = session or _login(downloader)
-            downloader.download_packages(
-                session=session,
-                package_names=[package],
-                destination_path=str(root),
-                resume=archive.is_file(),
-            )  # compares the md5 sum
-            whole.touch()
-        unpack_over(archive, root, LIMITS)
-        done.touch()
-        archive.unlink()
-        whole.unlink()
-    return root
-
-
-def _login(downloader):
-    ask = downloader.input
-    downloader.input = lambda question: "n" if "store" in question.lower() else ask(question)
-    try:
-        return downloader.login()
-    finally:
-        downloader.input = ask
-
-
 def pack(root, folder, view: View = View(), progress: bool = True) -> Path:
     """Center crops of train and val, their CSV files and statistics in one folder that needs the
     sources no more.
+
+    What is there already is kept if it was made of the same frames.
     """
     root, folder = Path(root), Path(folder)
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
         rows = read_csv(folder / f"{split}.csv")
         FrameCache(rows, root, view, cropped=True, folder=folder / split, progress=progress)
-    if not (folder / "pack.json").is_file():  # the last file: with it the pack is whole
-        found = channel_statistics(
-            [root / row.image for row in read_csv(folder / "train.csv")], progress=progress
-        )
-        plan = {"view": asdict(view), "mean": found.mean, "std": found.std, "pixels": found.pixels}
+    sources = _fingerprint(folder)
+    stored = read_plan(folder)
+    if stored is None or stored.get("sources") != sources:
+        paths = [root / row.image for row in read_csv(folder / "train.csv")]
+        found = channel_statistics(paths, progress=progress)
+        plan = {
+            "view": asdict(view),
+            "mean": found.mean,
+            "std": found.std,
+            "pixels": found.pixels,
+            "sources": sources,
+        }
+        # The last file: with it the pack is whole.
         write_text(folder / "pack.json", json.dumps(plan))
     return folder
 
 
+def _fingerprint(folder: Path) -> str:
+    """A hash that differs when the frames of a pack do; the index holds their sizes and times."""
+    content = hashlib.sha256()
+    for name in ("train.csv", "val.csv", "train/index.json", "val/index.json"):
+        content.update((folder / name).read_bytes())
+    return content.hexdigest()
+
+
+def read_plan(folder) -> dict | None:
+    """What pack.json says; None where there is no whole pack."""
+    try:
+        plan = json.loads((Path(folder) / "pack.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return plan if isinstance(plan, dict) and "view" in plan else None
+
+
 def copy_pack(source, target, progress: bool = True) -> Path:
-    """Copy a pack, from the local disk to Drive or back; files that are there are left alone,
-    pack.json comes last.
+    """Copy a pack, from the local disk to Drive or back; pack.json comes last.
+
+    An interrupted copy goes on. What is left of another pack is written over.
     """
     source, target = Path(source), Path(target)
-    if not (source / "pack.json").is_file():
+    plan = read_plan(source)
+    if plan is None:
         raise FileNotFoundError(
             f"{source} holds no whole pack (no pack.json): make one with pack(root, folder)"
         )
+    # While a copy is under way, this file says of which pack.
+    marker = target / "copying.json"
+    goes_on = marker.is_file() and marker.read_text() == json.dumps(plan)
+    if not goes_on and read_plan(target) != plan:
+        for name in ("pack.json", "train.csv", "val.csv", *FILES):
+            (target / name).unlink(missing_ok=True)
+        write_text(marker, json.dumps(plan))
     for name in (*FILES, "train.csv", "val.csv", "pack.json"):
         size = (source / name).stat().st_size
         if not (target / name).is_file() or (target / name).stat().st_size != size:
             with atomic_file(target / name) as temporary:
                 _copy(source / name, temporary, progress)
+    marker.unlink(missing_ok=True)
     return target
 
 
@@ -147,7 +139,9 @@ def _copy(source: Path, target: Path, progress: bool) -> None:
 def packed_datasets(config: TrainConfig, folder, progress: bool = True):
     """As recipes.make_datasets, from the pack in `folder` alone."""
     folder = Path(folder)
-    plan = json.loads((folder / "pack.json").read_text())
+    plan = read_plan(folder)
+    if plan is None:
+        raise FileNotFoundError(f"{folder} holds no whole pack: make one with pack(root, folder)")
     view = config.make_view()
     if View(**plan["view"]) != view:
         raise ValueError(
@@ -193,12 +187,12 @@ def start(config: TrainConfig, drive, local, root=None, progress: bool = True) -
     downloaded).
     """
     kept, local = Path(drive) / "pack", Path(local)
-    if not (local / "pack.json").is_file():
-        if (kept / "pack.json").is_file():
+    if read_plan(local) is None:
+        if read_plan(kept) is not None:
             copy_pack(kept, local, progress)
         else:
-            root = Path(root) if root else download_cityscapes(local.parent / "cityscapes")
+            root = Path(root) if root else get_cityscapes(local.parent / "cityscapes")
             pack(root, local, config.make_view(), progress)
-    if not (kept / "pack.json").is_file():
+    if read_plan(kept) is None:
         copy_pack(local, kept, progress)
     return packed_run(config, local, progress)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.files import write_image, write_json
 from helpers.images import read_photograph
@@ -71,9 +72,10 @@ def read_classes(classes) -> Classes:
         if name != "ignore":
             names.append(name)
             colors.append(values if len(values) == 3 else None)
-    if len(kinds) > 1 or 3 in (
-        kinds ^ ignored if ignored else ()
-    ):  # names alone go with "ignore, 255"
+    mixed = len(kinds) > 1
+    if ignored and 3 in kinds ^ ignored:  # names alone go with "ignore, 255", not with a color
+        mixed = True
+    if mixed:
         raise ValueError(
             "class list: give every class a value, or every class a color, or none of them anything"
         )
@@ -103,11 +105,9 @@ def read_mask(path, classes: Classes) -> np.ndarray:
     try:
         with Image.open(path) as picture:
             picture.load()
-            pixels = np.asarray(
-                picture.convert("RGB")
-                if classes.by_color or picture.mode in ("RGBA", "CMYK", "LA")
-                else picture
-            )
+            if classes.by_color or picture.mode in ("RGBA", "CMYK", "LA"):
+                picture = picture.convert("RGB")
+            pixels = np.asarray(picture)
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
     if classes.by_color:
@@ -131,11 +131,9 @@ def read_mask(path, classes: Classes) -> np.ndarray:
             f"{(v >> 16, v >> 8 & 255, v & 255) if classes.by_color else v} ({n} pixels)"
             for v, n in sorted(unknown, key=lambda u: -u[1])[:5]
         )
-        why = (
-            "; masks must be PNG: JPEG blurs colors"
-            if Path(path).suffix.lower() in (".jpg", ".jpeg")
-            else ""
-        )
+        why = ""
+        if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+            why = "; masks must be PNG: JPEG blurs colors"
         raise ValueError(
             f"{path}: {len(unknown)} values that are not in the class list: {shown}{why}"
         )
@@ -150,22 +148,19 @@ def find_pairs(images, masks) -> list[tuple[str, Path, Path]]:
     pictures that lack one.
     """
     images, masks = Path(images), Path(masks)
-    found = {
-        MASK_ENDINGS.sub("", p.relative_to(masks).with_suffix("").as_posix()): p
-        for p in _pictures(masks)
-    }
-    pairs = [
-        (name, path, found.get(name))
-        for path in _pictures(images)
-        for name in [path.relative_to(images).with_suffix("").as_posix()]
-    ]
+    found = {}
+    for path in _pictures(masks):
+        name = path.relative_to(masks).with_suffix("").as_posix()
+        found[MASK_ENDINGS.sub("", name)] = path
+    pairs = []
+    for path in _pictures(images):
+        name = path.relative_to(images).with_suffix("").as_posix()
+        pairs.append((name, path, found.get(name)))
     lost = [path.relative_to(images).as_posix() for _, path, mask in pairs if mask is None]
     if lost or not pairs:
-        what = (
-            f"{len(lost)} of {len(pairs)} pictures have no mask: {', '.join(lost[:8])}"
-            if lost
-            else "no picture"
-        )
+        what = "no picture"
+        if lost:
+            what = f"{len(lost)} of {len(pairs)} pictures have no mask: {', '.join(lost[:8])}"
         raise ValueError(f"{images}: {what} ({masks} has {len(found)} masks)")
     return pairs
 
@@ -192,9 +187,8 @@ def choose_val(names: list[str], share: float = 0.2) -> set[str]:
     if len(groups) == 1:
         groups = {name: [name] for name in names}
     chosen: set[str] = set()
-    for key in sorted(groups, key=lambda k: hashlib.sha256(k.encode()).hexdigest())[
-        :-1
-    ]:  # one group is for train
+    order = sorted(groups, key=lambda k: hashlib.sha256(k.encode()).hexdigest())
+    for key in order[:-1]:  # one group is for train
         if not chosen or len(chosen) + len(groups[key]) / 2 <= share * len(names):
             chosen.update(groups[key])
     return chosen
@@ -228,12 +222,8 @@ def prepare(
     write_json(root / "sources.json", {})
     for number, (name, image, mask) in enumerate(progress_bar(pairs, "prepare", progress)):
         split = "val" if name in val_names else "train"
-        city = (
-            re.sub("[^0-9a-z]+", "-", name.split("/")[0].lower() if "/" in name else "own").strip(
-                "-"
-            )
-            or "own"
-        )
+        place = name.split("/")[0].lower() if "/" in name else "own"
+        city = re.sub("[^0-9a-z]+", "-", place).strip("-") or "own"
         stem = f"{city}_000000_{number:06d}"
         try:
             frame, train_ids = read_photograph(image), read_mask(mask, classes)
@@ -255,9 +245,9 @@ def prepare(
         write_image(root / "leftImg8bit" / split / city / (stem + IMAGE_END), picture)
         sources[stem] = [image.name, mask.name, split]
     if problems:
-        listed = "\n  ".join(problems[:10]) + (
-            f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
-        )
+        listed = "\n  ".join(problems[:10])
+        if len(problems) > 10:
+            listed += f"\n  ... {len(problems)} in all"
         raise ValueError(f"not everything could be laid out:\n  {listed}")
     label_set = LabelSet(classes.names, classes.colors, tuple(range(1, len(classes.names) + 1)))
     write_json(root / "classes.json", label_set.as_dict())
@@ -282,10 +272,7 @@ def main(arguments=None) -> None:
     )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
     args = parser.parse_args(arguments)
-    try:
-        data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
+    data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
     print(
         f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
         f"{len(data.label_set)} classes.\n"
@@ -294,4 +281,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

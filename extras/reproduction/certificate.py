@@ -30,12 +30,12 @@ def file_hash(path) -> str:
 
 
 def code_hash() -> str:
-    """One hash over all of helpers/: the code that measured, with or without git."""
+    """One hash over helpers/ and extras/: the code that measured, with or without git."""
+    paths = [path for folder in ("helpers", "extras") for path in (ROOT / folder).rglob("*.py")]
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "helpers").rglob("*.py"), key=lambda p: p.as_posix()):
-        digest.update(
-            path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0"
-        )
+    for path in sorted(paths, key=lambda path: path.as_posix()):
+        name = path.relative_to(ROOT).as_posix().encode()
+        digest.update(name + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -114,11 +114,9 @@ def verify(path) -> str:
 
 def rows(certificate: dict) -> list[tuple[str, str]]:
     """The facts of a certificate as (what, value) lines for reading."""
-    statistics, training, last = (
-        certificate["statistics"],
-        certificate["training"],
-        certificate["machines"][-1],
-    )
+    statistics = certificate["statistics"]
+    training = certificate["training"]
+    last = certificate["machines"][-1]
     kind = "full reproduction" if certificate["complete"] else "rehearsal"
     lines = [("kind", kind), ("config", certificate["config"])]
     lines += [("deviation", text) for text in certificate["deviations"]]
@@ -126,48 +124,30 @@ def rows(certificate: dict) -> list[tuple[str, str]]:
         lines.append((f"{split}.csv", f"{index['rows']} rows, sha256 {index['sha256'][:16]}"))
     lines += [(name, "  ".join(f"{v:.8f}" for v in statistics[name])) for name in ("mean", "std")]
     equal = "equal" if statistics["equal_to_six_digits"] else "not equal"
-    lines.append(
-        (
-            "against constants",
-            f"{equal} to six digits, at most {statistics['largest_difference']:.1e} away",
-        )
+    difference = f"{equal} to six digits, at most {statistics['largest_difference']:.1e} away"
+    lines.append(("against constants", difference))
+    network = (
+        f"{training['parameters']:,} parameters, {len(training['history'])} epochs, last training "
+        f"loss {training['history'][-1]['train_loss']:.4f}"
     )
-    lines.append(
-        (
-            "network",
-            f"{training['parameters']:,} parameters, {len(training['history'])} epochs, last "
-            f"training loss {training['history'][-1]['train_loss']:.4f}",
-        )
-    )
+    lines.append(("network", network))
     for region in ("center crops", "whole frames"):
-        s = certificate[region]
-        lines.append(
-            (
-                f"val, {region}",
-                f"mIoU {s['mean_iou']:.4f}, pixel accuracy {s['pixel_accuracy']:.4f}, "
-                f"loss {s['loss_per_pixel']:.4f} per pixel, {s['loss_per_batch']:.4f} per batch; "
-                f"{s['frames']} frames",
-            )
+        scores = certificate[region]
+        text = (
+            f"mIoU {scores['mean_iou']:.4f}, pixel accuracy {scores['pixel_accuracy']:.4f}, loss "
+            f"{scores['loss_per_pixel']:.4f} per pixel, {scores['loss_per_batch']:.4f} per batch; "
+            f"{scores['frames']} frames"
         )
+        lines.append((f"val, {region}", text))
     other = certificate["reported"]
-    lines.append(
-        (
-            "reported elsewhere",
-            f"loss {other['val_loss']}, mIoU {other['mean_iou']}; {other['note']}",
-        )
-    )
-    lines += [
-        ("time", f"{name}: {seconds:.0f} s") for name, seconds in certificate["seconds"].items()
-    ]
-    lines += [
-        ("sessions", str(len(certificate["machines"]))),
-        (
-            "machine",
-            f"{last['gpu'] or last['processor']}, {last['processors']} processors, "
-            f"{last['system']}",
-        ),
-        ("commit", last["commit"]),
-    ]
+    text = f"loss {other['val_loss']}, mIoU {other['mean_iou']}; {other['note']}"
+    lines.append(("reported elsewhere", text))
+    for name, seconds in certificate["seconds"].items():
+        lines.append(("time", f"{name}: {seconds:.0f} s"))
+    lines.append(("sessions", str(len(certificate["machines"]))))
+    computed_on = last["gpu"] or last["processor"]
+    lines.append(("machine", f"{computed_on}, {last['processors']} processors, {last['system']}"))
+    lines.append(("commit", last["commit"]))
     versions = ("python", "torch", "torchvision", "numpy", "pillow")
     lines.append(("versions", ", ".join(f"{name} {last[name]}" for name in versions)))
     return lines + [
@@ -186,38 +166,49 @@ def as_html(certificate: dict) -> str:
     itself.
     """
 
-    def table(lines, head=None):
-        cells = [f"<tr>{''.join(f'<th>{html.escape(c)}</th>' for c in head)}</tr>"] if head else []
-        cells += [
-            f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in line)}</tr>" for line in lines
-        ]
-        return f"<table>{''.join(cells)}</table>"
+    def row(cells, tag: str = "td") -> str:
+        return f"<tr>{''.join(f'<{tag}>{html.escape(str(c))}</{tag}>' for c in cells)}</tr>"
 
-    frames, crops = certificate["whole frames"]["iou"], certificate["center crops"]["iou"]
+    def table(lines, head=()) -> str:
+        first = row(head, "th") if head else ""
+        return f"<table>{first}{''.join(row(line) for line in lines)}</table>"
+
+    def number(value, missing: str) -> str:
+        return missing if value is None else f"{value:.4f}"
+
+    frames = certificate["whole frames"]["iou"]
+    crops = certificate["center crops"]["iou"]
     classes = [
-        (name, *("absent" if v is None else f"{v:.4f}" for v in (frames[name], crops[name])))
-        for name in frames
+        (name, number(frames[name], "absent"), number(crops[name], "absent")) for name in frames
     ]
+    columns = ("train_loss", "val_loss", "val_mean_iou")
     history = [
-        (h["epoch"], *(f"{h[k]:.4f}" for k in ("train_loss", "val_loss", "val_mean_iou")))
-        for h in certificate["training"]["history"]
+        (epoch["epoch"], *(f"{epoch[name]:.4f}" for name in columns))
+        for epoch in certificate["training"]["history"]
     ]
     protocols = [
-        (*key.split(" | "), "undefined" if value is None else f"{value:.4f}")
-        for key, value in certificate["protocols"].items()
+        (*protocol.split(" | "), number(value, "undefined"))
+        for protocol, value in certificate["protocols"].items()
     ]
     pictures = "".join(
         f'<figure><img src="{html.escape(p)}" alt="frame, truth, prediction">'
         f"<figcaption>{html.escape(p)}</figcaption></figure>"
         for p in certificate["pictures"]
     )
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Reproduction: {certificate["config"]}</title>
-<style>body{{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;background:#fff;color:#222}}
-table{{border-collapse:collapse;margin:1em 0}}td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
-img{{max-width:100%}}figure{{margin:1em 0}}</style>
-<h1>Reproduction of &ldquo;{html.escape(certificate["config"])}&rdquo;</h1>{table(rows(certificate))}
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<title>Reproduction: {certificate["config"]}</title>
+<style>
+body{{font:16px/1.5 sans-serif;max-width:70em;margin:2em auto;padding:0 1em}}
+body{{background:#fff;color:#222}}
+table{{border-collapse:collapse;margin:1em 0}}
+td,th{{border:1px solid #ccc;padding:.2em .6em;text-align:left}}
+img{{max-width:100%}}figure{{margin:1em 0}}
+</style>
+<h1>Reproduction of &ldquo;{html.escape(certificate["config"])}&rdquo;</h1>
+{table(rows(certificate))}
 <h2>IoU of each class</h2>{table(classes, ("class", "whole frames", "center crops"))}
-<h2>mIoU under every protocol</h2>{table(protocols, ("average", "absent class", "void", "region", "mIoU"))}
+<h2>mIoU under every protocol</h2>
+{table(protocols, ("average", "absent class", "void", "region", "mIoU"))}
 <h2>Training</h2>{table(history, ("epoch", "train loss", "val loss", "val mIoU"))}
-<h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page; do not pass pictures
-of Cityscapes on, its license forbids it.</p>{pictures}</html>"""
+<h2>Pictures</h2><p>Frame, truth and prediction. They lie in the folder pictures/ beside this page;
+do not pass pictures of Cityscapes on, its license forbids it.</p>{pictures}</html>"""

@@ -1,9 +1,12 @@
 """From a Cityscapes root to a report that can be sent in, in steps that can be interrupted anywhere
 (chapter 13).
 
-    python -m extras.reproduction.reproduce --root data/cityscapes                      # the recipe of the course
-    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch     # the best-evidenced settings
-    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4      # a rehearsal
+    python -m extras.reproduction.reproduce --root data/cityscapes
+    python -m extras.reproduction.reproduce --root data/cityscapes --config scratch
+    python -m extras.reproduction.reproduce --root data/sample_city --width 4 --epochs 1 --limit 4
+
+The first follows the recipe of the course, the second the best-evidenced settings; the third is a
+rehearsal.
 
 Started again, it goes on where it was. It leaves certificate.json (numbers only), report.html
 (numbers; it shows the pictures beside it and holds none itself) and pictures/, which the license of
@@ -19,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
-from extras.explorers.protocols import all_scores, count
+from extras.benchmark_server.protocols import all_scores, count
 from extras.reproduction import certificate
 from extras.reproduction import tables as tables_file
 from extras.training_tools.augment import ScratchConfig, make_scratch_run
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
@@ -43,16 +46,8 @@ CONFIGS = {"recipe": (TrainConfig, make_run), "scratch": (ScratchConfig, make_sc
 ROWS = {"train": 2975, "val": 500, "test": 1525}
 CITIES = {"train": 18, "val": 3, "test": 6}
 EVERY = 20  # frames between two savings of what was counted
-FREE = {
-    "name",
-    "root",
-    "workers",
-    "pictures",
-    "cache",
-    "mean",
-    "std",
-    "compile",
-}  # may differ in a full reproduction
+# What may differ in a full reproduction
+FREE = {"name", "root", "workers", "pictures", "cache", "mean", "std", "compile"}
 
 
 class Reproduction:
@@ -70,25 +65,21 @@ class Reproduction:
         progress: bool = True,
         **changes,
     ):
-        self.root, self.name, self.limit, self.quick = (
-            check_root(find_root(root)),
-            config,
-            limit,
-            quick,
-        )
+        self.root = check_root(find_root(root))
+        self.name = config
+        self.limit = limit
+        self.quick = quick
         self.folder = Path(folder) if folder else runs_dir() / f"reproduce-{config}"
-        self.progress, (kind, self.make_run) = progress, CONFIGS[config]
+        self.progress = progress
+        kind, self.make_run = CONFIGS[config]
         self.config = kind(root=str(self.root), train_limit=limit, val_limit=limit, **changes)
         self.state = self._read_state()
         self.state["machines"].append(certificate.machine())
 
     def _read_state(self) -> dict:
+        config = json.loads(json.dumps(asdict(self.config)))
         plan = {
-            "config": {
-                **json.loads(json.dumps(asdict(self.config))),
-                "root": None,
-                "workers": None,
-            },
+            "config": {**config, "root": None, "workers": None},
             "quick": self.quick,
             "frames": self._fingerprint(),
         }
@@ -146,8 +137,7 @@ class Reproduction:
         self.step("pictures", self.pictures)
         return certificate.write(self.folder, self.state, self.name, self.deviations())
 
-    # -- the steps
-    # ----------------------------------------------------------------------------------------------
+    # The steps
 
     def layout(self) -> dict:
         """Cities and frames of every split; raises FileNotFoundError for a split without frames."""
@@ -184,9 +174,9 @@ class Reproduction:
             self.root,
         )
         if problems:
-            listed = "\n  ".join(problems[:10]) + (
-                f"\n  ... {len(problems)} in all" if len(problems) > 10 else ""
-            )
+            listed = "\n  ".join(problems[:10])
+            if len(problems) > 10:
+                listed += f"\n  ... {len(problems)} in all"
             raise ValueError(f"problems in {self.root}, mend them and start again:\n  {listed}")
         return {"checked": True}
 
@@ -194,10 +184,9 @@ class Reproduction:
         """Mean and deviation of the training frames, beside the constants in circulation."""
         rows = read_csv(self.folder / "csv" / "train.csv")[: self.limit]
         found = channel_statistics([self.root / row.image for row in rows], progress=self.progress)
-        differences = [
-            abs(a - b)
-            for a, b in zip((*found.mean, *found.std), (*CITYSCAPES_MEAN, *CITYSCAPES_STD))
-        ]
+        own = (*found.mean, *found.std)
+        constants = (*CITYSCAPES_MEAN, *CITYSCAPES_STD)
+        differences = [abs(a - b) for a, b in zip(own, constants)]
         return {
             "mean": found.mean,
             "std": found.std,
@@ -210,12 +199,13 @@ class Reproduction:
     def training(self) -> dict:
         """The training run; it resumes at its own last epoch."""
         statistics = self.state["steps"]["statistics"]
+        # A run whose name is an absolute path has that folder.
         config = replace(
             self.config,
             name=str((self.folder / "training").resolve()),
             mean=tuple(statistics["mean"]),
             std=tuple(statistics["std"]),
-        )  # an absolute name is the folder itself
+        )
         run = self.make_run(config, self.progress)
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
@@ -235,9 +225,9 @@ class Reproduction:
         return model, {**info, "view": View("frame", None, "same", info["view"].depth, 1024)}
 
     def _dataset(self, info: dict, split: str, whole: bool) -> CityscapesDataset:
-        view = (
-            info["view"] if whole else View("crop", None, info["view"].padding, info["view"].depth)
-        )
+        view = info["view"]
+        if not whole:
+            view = View("crop", None, view.padding, view.depth)
         rows = read_csv(self.folder / "csv" / f"{split}.csv")[: self.limit]
         return CityscapesDataset(
             rows, self.root, view, info["label_set"], info["mean"], info["std"]
@@ -249,35 +239,44 @@ class Reproduction:
         kept on the way.
         """
         model, info = self._model()
-        dataset, device = self._dataset(info, "val", whole), next(model.parameters()).device
-        classes, half = len(info["label_set"]), amp_dtype(device)
+        dataset = self._dataset(info, "val", whole)
+        classes = len(info["label_set"])
         store = self.folder / f"{'whole-frames' if whole else 'center-crops'}.npz"
         tables, losses = tables_file.load(store, len(dataset), classes)
         for index in progress_bar(range(len(losses), len(dataset)), "scores", self.progress):
             if whole:
-                truth = info["label_set"].encode(dataset.label_ids(index))
-                pieces = frame_pieces(model, dataset.frame(index), info)
-                pieces = [
-                    (piece[None], truth[top : top + piece.shape[1], left : left + piece.shape[2]])
-                    for top, left, piece in pieces
-                ]
+                pieces = self.pieces_of_frame(model, info, dataset, index)
             else:
-                image, target = dataset[index]
-                image = image[None].to(device, memory_format=torch.channels_last)
-                with torch.autocast(device.type, half, enabled=half is not None):
-                    pieces = [(model(image), target.numpy().astype(np.uint8))]
-            loss, table = np.zeros(2), 0
+                pieces = self.center_crop(model, dataset, index)
+            loss = np.zeros(2)
+            table = np.zeros((classes + 1, classes + 1), np.int64)
             for logits, truth in pieces:
-                part = pixel_loss(
-                    logits, torch.from_numpy(truth.astype(np.int64))[None].to(logits.device)
-                )
-                loss += [float(part[0]), int(part[1])]
-                table = table + count(logits.argmax(1)[0].cpu().numpy(), truth, classes)
+                target = torch.from_numpy(truth.astype(np.int64))[None].to(logits.device)
+                loss_sum, pixels = pixel_loss(logits, target)
+                loss += [float(loss_sum), int(pixels)]
+                table += count(logits.argmax(1)[0].cpu().numpy(), truth, classes)
             tables.append(table)
             losses.append(loss)
             if (index + 1) % EVERY == 0 or index + 1 == len(dataset):
                 tables_file.save(store, tables, losses)
         return tables_file.summary(tables, losses, info["label_set"].names, self.config.batch_size)
+
+    def pieces_of_frame(self, model, info: dict, dataset: CityscapesDataset, index: int):
+        """Yield (logits [1, classes, h, w], train ids [h, w]) of the pieces of a whole frame."""
+        truth = info["label_set"].encode(dataset.label_ids(index))
+        for top, left, logits in frame_pieces(model, dataset.frame(index), info):
+            height, width = logits.shape[1:]
+            yield logits[None], truth[top : top + height, left : left + width]
+
+    def center_crop(self, model, dataset: CityscapesDataset, index: int):
+        """Yield (logits [1, classes, h, w], train ids [h, w]) of a frame's center crop."""
+        device = next(model.parameters()).device
+        half = amp_dtype(device)
+        image, target = dataset[index]
+        image = image[None].to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, half, enabled=half is not None):
+            logits = model(image)
+        yield logits, target.numpy().astype(np.uint8)
 
     def protocols(self) -> dict:
         """mIoU of the same predictions under every protocol of chapter 08."""
@@ -287,10 +286,10 @@ class Reproduction:
             "whole frame": tables_file.load(self.folder / "whole-frames.npz", frames, classes)[0],
             "center crop": tables_file.load(self.folder / "center-crops.npz", frames, classes)[0],
         }
-        scores = all_scores(tables, self.config.batch_size)
-        return {
-            " | ".join(key): value if np.isfinite(value) else None for key, value in scores.items()
-        }
+        found = {}
+        for protocol, value in all_scores(tables, self.config.batch_size).items():
+            found[" | ".join(protocol)] = value if np.isfinite(value) else None
+        return found
 
     @torch.no_grad()
     def pictures(self) -> list[str]:
@@ -298,54 +297,56 @@ class Reproduction:
         half size.
         """
         model, info = self._model()
-        written, labels = [], info["label_set"]
+        labels = info["label_set"]
+        device = next(model.parameters()).device
+        written = []
         for split in ("train", "val"):
             dataset = self._dataset(info, split, whole=False)
             for index in range(min(3, len(dataset))):
-                frame, truth = dataset.frame(index), labels.encode(dataset.label_ids(index))
-                whole = frame, truth, predict_frame(model, frame, info)
+                frame = dataset.frame(index)
+                truth = labels.encode(dataset.label_ids(index))
+                whole = (frame, truth, predict_frame(model, frame, info))
+
+                inputs, _ = dataset[index]
+                logits = model(inputs[None].to(device))
                 image, target = dataset.pair(index)
-                logits = model(dataset[index][0][None].to(next(model.parameters()).device))
-                m = dataset.view.margin
-                crop = (
-                    image[m : m + len(target), m : m + target.shape[1]],
-                    target,
-                    logits.argmax(1)[0].cpu().numpy(),
-                )
-                for kind, (a, b, c), factor in (("crop", crop, 1), ("frame", whole, 2)):
-                    row = np.concatenate([a, labels.colorize(b), labels.colorize(c)], axis=1)[
-                        ::factor, ::factor
-                    ]
+                height, width = target.shape
+                margin = dataset.view.margin
+                image = image[margin : margin + height, margin : margin + width]
+                crop = (image, target, logits.argmax(1)[0].cpu().numpy())
+
+                for kind, pictures, factor in (("crop", crop, 1), ("frame", whole, 2)):
+                    seen, true, predicted = pictures
+                    colors = [labels.colorize(true), labels.colorize(predicted)]
+                    row = np.concatenate([seen, *colors], axis=1)[::factor, ::factor]
                     name = f"pictures/{split}_{index + 1}_{kind}.png"
-                    picture = Image.fromarray(np.ascontiguousarray(row))
-                    write_image(self.folder / name, picture)
+                    write_image(self.folder / name, np.ascontiguousarray(row))
                     written.append(name)
         return written
 
-    # -- the verdict
-    # --------------------------------------------------------------------------------------------
+    # The verdict
 
     def deviations(self) -> list[str]:
         """Why this is not a full reproduction: an empty list if it is one."""
-        steps, standard = self.state["steps"], asdict(type(self.config)())
-        found = [
-            f"{split}: {steps['csv'].get(split, {}).get('rows', 0)} rows, expected {rows}"
-            for split, rows in ROWS.items()
-            if steps["csv"].get(split, {}).get("rows", 0) != rows
-        ]
-        found += [
-            f"{split}: {steps['layout'][split]['cities']} cities, expected {cities}"
-            for split, cities in CITIES.items()
-            if steps["layout"][split]["cities"] != cities
-        ]
+        steps = self.state["steps"]
+        found = []
+        for split, expected in ROWS.items():
+            rows = steps["csv"].get(split, {}).get("rows", 0)
+            if rows != expected:
+                found.append(f"{split}: {rows} rows, expected {expected}")
+        for split, expected in CITIES.items():
+            cities = steps["layout"][split]["cities"]
+            if cities != expected:
+                found.append(f"{split}: {cities} cities, expected {expected}")
         if not steps["statistics"]["equal_to_six_digits"]:
             found.append("mean and deviation differ from the constants")
-        found += [
-            f"{key}: {value}, standard {standard[key]}"
-            for key, value in asdict(self.config).items()
-            if key not in FREE and value != standard[key]
-        ]
-        return found + (["files were not opened one by one"] if self.quick else [])
+        standard = asdict(type(self.config)())
+        for key, value in asdict(self.config).items():
+            if key not in FREE and value != standard[key]:
+                found.append(f"{key}: {value}, standard {standard[key]}")
+        if self.quick:
+            found.append("files were not opened one by one")
+        return found
 
 
 def main(arguments=None) -> None:
@@ -380,13 +381,11 @@ def main(arguments=None) -> None:
     try:
         reproduction = Reproduction(**given)
         result = reproduction.run()
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "\ninterrupted; the same command goes on from here\n")
+        raise KeyboardInterrupt("interrupted; the same command goes on from here") from None
     print(certificate.as_text(result))
     print(f"report: {reproduction.folder / 'report.html'}")
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -21,12 +21,13 @@ from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
 from helpers.windows import cut
 
+# The limits of torchvision's own photometric distortion
 FACTORS = {
     color.adjust_brightness: (0.875, 1.125),
     color.adjust_contrast: (0.5, 1.5),
     color.adjust_saturation: (0.5, 1.5),
     color.adjust_hue: (-0.05, 0.05),
-}  # torchvision's own defaults
+}
 
 
 def random_scale(
@@ -36,11 +37,18 @@ def random_scale(
     from `scale`.
     """
     factor = rng.uniform(*scale)
-    size = [max(1, round(n * factor)) for n in (image.shape[1], image.shape[0])]
-    return (
-        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)),
-        np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST)),
-    )
+    height, width = target.shape
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    image = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    target = Image.fromarray(target).resize(size, Image.Resampling.NEAREST)
+    return np.asarray(image), np.asarray(target)
+
+
+def random_start(length: int, window: int, rng: np.random.Generator) -> int:
+    """Where a window on an axis of `length` pixels begins; one that does not fit is centered."""
+    if length <= window:
+        return (length - window) // 2
+    return int(rng.integers(0, length - window + 1))
 
 
 def random_crop(
@@ -54,12 +62,9 @@ def random_crop(
     """Both cut at one random place to `crop` (rows, columns); what lies outside the frame is
     mirrored and ignored.
     """
-    room = [max(0, n - c) for n, c in zip(target.shape, crop)]
     for _ in range(tries):
-        top, left = (
-            int(rng.integers(0, r + 1)) if r else (n - c) // 2
-            for r, n, c in zip(room, target.shape, crop)
-        )
+        top = random_start(target.shape[0], crop[0], rng)
+        left = random_start(target.shape[1], crop[1], rng)
         window = cut(target, top, left, *crop, fill=IGNORE)
         counts = np.bincount(window[window != IGNORE], minlength=1)
         if np.count_nonzero(counts) > 1 and counts.max() < most * counts.sum():
@@ -92,14 +97,12 @@ class AugmentedCrops(Dataset):
         scale: tuple[float, float],
         seed: int = 0,
     ):
-        self.base, self.rows, self.crop, self.scale, self.seed, self.epoch = (
-            base,
-            base.rows,
-            crop,
-            scale,
-            seed,
-            0,
-        )
+        self.base = base
+        self.rows = base.rows
+        self.crop = crop
+        self.scale = scale
+        self.seed = seed
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.base)
@@ -114,9 +117,8 @@ class AugmentedCrops(Dataset):
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         image, target = self.pair(index)
-        return normalize(image, self.base.mean, self.base.std), torch.from_numpy(
-            target.astype(np.int64)
-        )
+        image = normalize(image, self.base.mean, self.base.std)
+        return image, torch.from_numpy(target.astype(np.int64))
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,14 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from helpers.device import checkpoint_blocks
 from helpers.unet import UNet
 
 # Dense half-precision peak in TFLOP/s and memory in GB, from the makers' data sheets.
 GPUS = {"T4": (65, 16), "RTX 3090": (71, 24), "L4": (121, 24), "A100": (312, 80), "H100": (989, 80)}
-USED = 0.35  # share of the peak that a well-fed convolution network reaches; an assumption
+# Share of that peak in a training of recipe A (eager, batch 4, bfloat16), measured on one H100:
+# benchmarks/results/recipe_a.json. For any other card it is an estimate.
+USED = 0.19
 
 
 class Cost(NamedTuple):
@@ -40,9 +43,14 @@ class Cost(NamedTuple):
         return images * self.flop / (peak * 1e12 * used) / 3600
 
 
-def training_cost(rows: int, columns: int, dtype=torch.bfloat16, **arguments) -> Cost:
+def training_cost(
+    rows: int, columns: int, dtype=torch.bfloat16, checkpointing: bool = False, **arguments
+) -> Cost:
     """The cost of one image [3, rows, columns] for UNet(**arguments): backward counts twice the
     forward.
+
+    With `checkpointing`, what is kept is what stands between the blocks (helpers.device); the
+    second forward pass of the blocks is not counted.
     """
     with torch.device("meta"):
         model = UNet(**arguments).to(dtype).train()
@@ -56,6 +64,13 @@ def training_cost(rows: int, columns: int, dtype=torch.bfloat16, **arguments) ->
             kept[storage._cdata] = storage
         return tensor
 
+    def keep_input(block, inputs):
+        keep(inputs[0])
+
+    if checkpointing:
+        checkpoint_blocks(model)
+        for block in (*model.down, *model.merge):
+            block.register_forward_pre_hook(keep_input)
     with (
         FlopCounterMode(display=False) as counter,
         torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),

@@ -1,7 +1,8 @@
 """One training on many processes, each with its own GPU: torchrun and DistributedDataParallel
 (chapter 14).
 
-    torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed --preset recipe --batch-size 32
+    torchrun --standalone --nproc-per-node 8 -m extras.training_tools.distributed \\
+        --preset recipe --batch-size 32
 
 `batch_size` is that of all processes together, and the loss is the sum over all labeled pixels
 divided by their number over all processes. So the number of processes changes the time and not the
@@ -17,10 +18,9 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
 from extras.training_tools.gpu_batches import GpuLoader
-from helpers import training
+from helpers import command, training
 from helpers.config import TrainConfig
 from helpers.device import find_device
 from helpers.evaluate import Scores, score_batches
@@ -89,9 +89,8 @@ def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "D
     shared = [config]
     dist.broadcast_object_list(shared, src=0)
     config = replace(config, mean=shared[0].mean, std=shared[0].std)
-    if (
-        parts is None and local_rank == 0
-    ):  # the first of another machine, which may have a disk of its own
+    # The first process of another machine goes before the rest there: it may have its own disk.
+    if parts is None and local_rank == 0:
         parts = make_datasets(config, progress=False)
     dist.barrier()
     if parts is None:
@@ -116,21 +115,18 @@ class DistributedRun(Run):
         if cuda and config.norm == "batch":
             model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
         super().__init__(config, model, train_set, val_set, **options)
-        device_ids = [int(os.environ.get("LOCAL_RANK", self.rank))] if cuda else None
+        device_ids = [torch.cuda.current_device()] if cuda else None
         self.fast_model = DistributedDataParallel(self.model, device_ids=device_ids)
         if config.compile:
             self.fast_model = torch.compile(self.fast_model)
 
+    def val_batches(self) -> list[list[int]]:
+        """Every world_size-th batch of Run's."""
+        return super().val_batches()[self.rank :: self.world_size]
+
     def validate(self) -> Scores:
-        """As Run.validate, each process taking every world_size-th batch; all get the same scores."""
-        size = self.config.batch_size
-        starts = range(0, len(self.val_set), size)
-        batches = [range(start, min(start + size, len(self.val_set))) for start in starts]
-        loader = DataLoader(
-            self.val_set,
-            batch_sampler=batches[self.rank :: self.world_size],
-            pin_memory=self.device.type == "cuda",
-        )
+        """The scores of all processes together: each validates its own batches."""
+        loader = self.make_loader(self.val_set, self.val_batches(), self.device)
         scores = add_scores(score_batches(self.model, loader, self.label_set), self.device)
         scores.check()
         return scores
@@ -175,12 +171,14 @@ def main(arguments=None) -> None:
             "start this with torchrun: torchrun --standalone --nproc-per-node 2 -m "
             "extras.training_tools.distributed --preset demo   (one process a GPU)"
         )
-    cuda = find_device().type == "cuda"
-    if cuda:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group(
-        "nccl" if cuda else "gloo", timeout=timedelta(hours=1)
-    )  # caching a large set takes long
+    backend = "gloo"
+    if find_device().type == "cuda":
+        cards = torch.cuda.device_count()
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % cards)
+        # NCCL wants a card for every process; several on one card are for trying things out.
+        if int(os.environ["LOCAL_WORLD_SIZE"]) <= cards:
+            backend = "nccl"
+    dist.init_process_group(backend, timeout=timedelta(hours=1))  # caching a large set takes long
     try:
         arguments = list(sys.argv[1:] if arguments is None else arguments)
         make_loader = GpuLoader if "--gpu-batches" in arguments else None
@@ -198,4 +196,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

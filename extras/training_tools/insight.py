@@ -141,7 +141,9 @@ def find_learning_rate(
         rate = low * (high / low) ** (step / max(1, steps - 1))
         trial.learning_rate = lambda number, rate=rate: rate
         (values,) = trial.step(step, [next(batches)])
-        loss = float(values[0] / values[1].clamp(min=1))
+        if values[1] == 0:  # a batch without a labeled pixel tells nothing
+            continue
+        loss = float(values[0] / values[1])
         if not math.isfinite(loss) or losses and loss > 4 * min(losses):
             break
         rates.append(rate)

@@ -1,0 +1,63 @@
+"""How a command ends: with a sentence for whoever gave it, not with a traceback."""
+
+import os
+import subprocess
+import sys
+
+from helpers.paths import ROOT, find_root, sample_city_dir, shown
+
+# What a wrong input, a missing file or a broken disk raise. Anything else is a bug of ours.
+EXPECTED = (OSError, ValueError, FloatingPointError)
+
+
+class PatientOutput:
+    """Standard output line by line, which outlives its reader: `| head` must not stop a training."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self.stream.write(text)
+            if "\n" in text:
+                self.stream.flush()
+        except BrokenPipeError:
+            # Nobody reads any more: the rest goes nowhere.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+        return len(text)
+
+
+def run(main) -> None:
+    """Call `main()` as a command.
+
+    A wrong input ends it with a sentence and exit code 1, Ctrl-C with a line that says how to go on
+    and 130; COURSE_TRACEBACK=1 shows where an error came from.
+    """
+    sys.stdout = PatientOutput(sys.stdout)
+    try:
+        main()
+    except KeyboardInterrupt as interrupt:
+        print(f"\n{interrupt}" if interrupt.args else "\nstopped", file=sys.stderr)
+        sys.exit(130)
+    except EXPECTED as error:
+        if os.environ.get("COURSE_TRACEBACK"):
+            raise
+        print(f"{error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def ensure_data(root=None) -> None:
+    """Where no data set is found, make the sample city, as a process of its own."""
+    if find_root(root) != sample_city_dir():
+        return
+    if not sample_city_dir().is_dir():
+        print(f"no data set found: making the sample city in {shown(sample_city_dir())}")
+    # Always, for an interrupted city is completed so; a whole one takes a second.
+    command = [sys.executable, "-m", "sample_city"]
+    made = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    if made.returncode != 0:
+        raise OSError("the sample city was not made, see above; --root takes another data set")

@@ -1,0 +1,40 @@
+"""Legal sizes against the paper's numbers."""
+
+import pytest
+
+from helpers.sizes import margin, nearest_sizes, output_size, valid_size
+
+
+def test_paper_sizes():
+    assert output_size(572) == 388 and output_size(1212) == 1028 and output_size(2236) == 2052
+    legal = [n for n in range(1, 1100) if valid_size(n)]
+    assert legal == [n for n in range(1, 1100) if n % 16 == 12 and n >= 188]
+    assert nearest_sizes(573) == [572, 588] and nearest_sizes(20) == [188]
+    assert output_size(44, depth=2) == 4 and output_size(64, padding="same") == 64
+
+
+def through_the_layers(n, depth, padding):
+    """The size after every layer in turn, or None where a pooling meets an odd size or nothing is
+    left.
+    """
+    lost = 0 if padding == "same" else 4  # two convolutions
+    for _ in range(depth):
+        n -= lost
+        if n <= 0 or n % 2:
+            return None
+        n //= 2
+    n -= lost
+    for _ in range(depth):
+        n = 2 * n - lost
+    return n if n > 0 else None
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("depth", range(6))
+def test_the_formula_agrees_with_the_layers(depth, padding):
+    for n in range(1, 900):
+        expected = through_the_layers(n, depth, padding)
+        assert valid_size(n, depth, padding) == (expected is not None), n
+        if expected is not None:
+            assert output_size(n, depth, padding) == expected == n - 2 * margin(depth, padding)
+    assert nearest_sizes(571) == [556, 572]

@@ -1,0 +1,132 @@
+"""The static site: whole, without a dead link, a picture without words, or anything from another
+host.
+"""
+
+import re
+
+import nbformat
+import pytest
+
+from helpers.paths import ROOT
+from tests.course import small_site
+from tests.course.small_site import Page, broken
+
+if small_site.MISSING:
+    pytest.skip(small_site.REASON, allow_module_level=True)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::PendingDeprecationWarning"
+)  # MyST uses what Sphinx will drop
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def folder():
+    return small_site.site()[0]
+
+
+@pytest.fixture(scope="module")
+def pages(folder):
+    return {
+        p.relative_to(folder).as_posix(): Page(p.read_text(encoding="utf-8"))
+        for p in folder.rglob("*.html")
+    }
+
+
+def test_built_without_a_warning():
+    assert small_site.site()[1] == []
+
+
+def test_every_text_of_the_course_is_a_page_and_in_the_contents(pages):
+    texts = {
+        "index.html",
+        "GLOSSARY.html",
+        "TROUBLESHOOTING.html",
+        "CONTRIBUTING.html",
+        "CHANGELOG.html",
+        "browser.html",
+        "prediction_browser.html",
+        "data/index.html",
+    }
+    chapters = {f"notebooks/{p.stem}.html" for p in CHAPTERS}
+    assert len(chapters) == 15 and texts | chapters <= set(pages)
+    assert (texts | chapters) - {"index.html"} <= set(pages["index.html"].links) | {
+        "prediction_browser.html"
+    }
+    assert "prediction_browser.html" in pages["browser.html"].links
+
+
+def test_nothing_broken_missing_wordless_or_foreign(folder, pages):
+    assert (
+        sum(len(p.links) for p in pages.values()) > 500
+        and sum(len(p.images) for p in pages.values()) > 50
+    )
+    assert broken(folder, pages) == []
+    for sheet in folder.rglob("*.css"):
+        assert not re.findall(
+            r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")
+        ), sheet
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+def test_a_chapter_is_shown_as_it_was_stored(path, folder, pages):
+    """Folded parts, pictures with the words of the notebook, the printed outputs, mathematics
+    without TeX.
+    """
+    name = f"notebooks/{path.stem}.html"
+    notebook = nbformat.read(path, as_version=4)
+    markdown = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    assert (
+        pages[name].tags.count("details") == sum(text.count("<details>") for text in markdown) + 1
+    )  # the setup cell
+    text = (folder / name).read_text(encoding="utf-8")
+    shown = (
+        re.sub(r"\s+", "", re.sub(r"<[^>]+>", "", text)).replace("&lt;", "<").replace("&gt;", ">")
+    )
+    shown = (
+        shown.replace("&#39;", "'")
+        .replace("&quot;", '"')
+        .replace("&#x27;", "'")
+        .replace("&amp;", "&")
+    )
+    alts = [alt for _, alt in pages[name].images]
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                assert re.sub(r"\s+", "", output.text) in shown, output.text
+            elif any(kind.startswith("image/") for kind in output.get("data", {})):
+                assert cell.metadata.alt in alts
+    formulas = sum(
+        len(re.findall(r"\$[^$`\n]+\$", re.sub(r"`[^`]*`|```.*?```", "", t, flags=re.S)))
+        for t in markdown
+    )
+    assert (
+        (pages[name].tags.count("math") > 0) == (formulas > 0)
+        and "\\frac" not in shown
+        and "\\sqrt" not in shown
+    )
+
+
+def test_the_checks_see_what_they_are_for(tmp_path):
+    for name in ("page.html", "other.html", "a.png"):
+        (tmp_path / name).write_text("")
+    good = (
+        '<a href="other.html#here">x</a><a href="#top" id="top">x</a>'
+        '<img src="a.png" alt="a street at dusk">'
+    )
+    bad = {
+        "<a href='gone.html'>x</a>": "leads nowhere",
+        "<a href='other.html#gone'>x</a>": "leads nowhere",
+        "<a href='#gone'>x</a>": "leads nowhere",
+        "<img src='gone.png' alt='a street at dusk'>": "is missing",
+        "<img src='a.png'>": "has no words",
+        "<img src='a.png' alt='figure'>": "has no words",
+        "<img src='https://x.org/a.png' alt='a street at dusk'>": "is missing",
+        "<script src='https://cdn.org/x.js'></script>": "not part",
+        "<link href='//fonts.org/x.css'>": "not part",
+    }
+    other = Page('<p id="here">')
+    assert broken(tmp_path, {"page.html": Page(good), "other.html": other}) == []
+    for text, what in bad.items():
+        found = broken(tmp_path, {"page.html": Page(good + text), "other.html": other})
+        assert len(found) == 1 and what in found[0], text

@@ -1,0 +1,70 @@
+"""Values that make no sense are refused at once, together, before any data are touched."""
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.config import TrainConfig
+from helpers.evaluate import main as evaluate
+from helpers.training import main as training
+
+WRONG = {
+    "epochs": (0, -1),
+    "batch_size": (0, -1),
+    "accumulate": (0,),
+    "width": (0, -3),
+    "depth": (-1,),
+    "height": (0, -5),
+    "size": (0,),
+    "hidden": (0,),
+    "train_limit": (0, -1),
+    "val_limit": (0, -1),
+    "pictures": (-1,),
+    "workers": (-1,),
+    "seed": (-1, 99999999999999999999),
+    "dropout": (-0.1, 1.0, float("nan")),
+    "learning_rate": (-1.0, float("inf"), float("nan")),
+    "schedule": ("linear",),
+    "cache": ("ram",),
+    "view": ("whole",),
+    "padding": ("reflect",),
+    "norm": ("group",),
+    "model": ("transformer",),
+    "std": ((0.2, 0.2, 0.0),),
+    "name": ("", " ", ".", "..", "../evil", "a/../..", "/tmp/evil", "C:\\evil", "..\\evil"),
+}
+CASES = [(name, value) for name, values in WRONG.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_a_value_that_makes_no_sense_is_refused(name, value):
+    with pytest.raises(ValueError, match=name.replace("_", "[-_]")):
+        replace(TrainConfig(), **{name: value})
+
+
+def test_all_of_them_in_one_message():
+    with pytest.raises(ValueError) as caught:
+        TrainConfig(epochs=0, height=-5, cache="ram", name="..")
+    for name in ("epochs", "height", "cache", "name"):
+        assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config", [TrainConfig(), TrainConfig.demo(), TrainConfig.demo(cache=None)]
+)
+def test_the_course_s_own_settings_are_right(config):
+    assert replace(config, name="series/a") != config
+
+
+def test_a_command_touches_no_data_before(tmp_path):
+    """The root does not exist, and the first complaint is not about that."""
+    with pytest.raises((ValueError, SystemExit)) as caught:
+        training(["--root", str(tmp_path / "nowhere"), "--epochs", "0", "--train-limit", "0"])
+    assert "nowhere" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("size", ["0", "-1"])
+def test_evaluate_wants_a_batch(size):
+    with pytest.raises((ValueError, SystemExit), match="batch-size|^2$"):
+        evaluate(["--checkpoint", "nowhere.pt", "--batch-size", size])

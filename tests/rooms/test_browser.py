@@ -1,0 +1,645 @@
+"""The prediction browser without a front end: predictions, cache, order, pictures, words,
+callbacks, page.
+"""
+
+import base64
+import io
+import json
+import re
+import shutil
+import time
+import zlib
+from dataclasses import asdict, replace
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from extras.browser import page, views
+from extras.browser.predictions import ORDERS, Predictions
+from extras.browser.views import State
+from extras.browser.widget import PredictionBrowser
+from helpers.checkpoints import load_model, save_model
+from helpers.csv_index import find_rows
+from helpers.evaluate import dataset_for, evaluate
+from helpers.labels import ALL_30, IGNORE, LABEL_SETS
+from helpers.metrics import ConfusionMatrix
+from helpers.unet import UNet
+from helpers.windows import View
+
+
+def make_checkpoint(path, seed=0, view=None, label_set="train19", **arguments):
+    """An untrained U-Net of width 4 with large logits, so that its confidences spread."""
+    torch.manual_seed(seed)
+    view = view or View("frame", padding="same", depth=2, height=64)
+    model = UNet(
+        num_classes=len(LABEL_SETS[label_set]),
+        width=4,
+        depth=view.depth,
+        padding=view.padding,
+        **arguments,
+    )
+    with torch.no_grad():
+        model.head.weight.mul_(4)
+    return save_model(
+        path,
+        model,
+        {
+            "view": asdict(view),
+            "label_set": label_set,
+            "mean": [0.3, 0.35, 0.3],
+            "std": [0.2, 0.2, 0.2],
+        },
+        half=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("browser")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_CACHE", str(folder / "cache"))
+        patch.setenv("COURSE_RUNS", str(folder / "runs"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def checkpoint(folder):
+    return make_checkpoint(folder / "small.pt")
+
+
+@pytest.fixture(scope="module")
+def other(folder):
+    return make_checkpoint(folder / "other.pt", seed=1)
+
+
+@pytest.fixture(scope="module")
+def one(checkpoint, small_city):
+    return Predictions(checkpoint, small_city)
+
+
+@pytest.fixture
+def browser(checkpoint, small_city):
+    return PredictionBrowser(checkpoint, small_city)
+
+
+def decoded(image: widgets.Image) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(image.value)))
+
+
+def index_at(browser) -> int:
+    return views.index_of(browser.predictions, browser.state)
+
+
+# what is predicted, and where it is kept
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        View("frame", padding="same", depth=2, height=64),
+        View("crop", 196, "valid", 2),
+        View("frame", padding="valid", depth=2, height=64),
+        View("crop", 128, "same", 2),
+    ],
+    ids=lambda v: f"{v.kind}-{v.padding}",
+)
+@pytest.mark.parametrize("label_set", ["train19", "all30"])
+def test_predictions_are_those_that_evaluate_scores(folder, small_city, view, label_set):
+    path = make_checkpoint(
+        folder / f"{view.kind}{view.padding}{label_set}.pt", view=view, label_set=label_set
+    )
+    found = Predictions(path, small_city, limit=2)
+    model, info = load_model(path)
+    expected = evaluate(
+        model,
+        DataLoader(dataset_for(info, small_city, "val", limit=2)),
+        info["label_set"],
+        per_frame=True,
+    )
+    for index, matrix in enumerate(expected.per_frame):
+        assert np.array_equal(found.scores[index].matrix, matrix.matrix)
+    assert np.array_equal(found.total().matrix, expected.confusion.matrix)
+    assert {a.dtype for a in found.load(0)} == {np.dtype(np.uint8)}
+    assert (
+        found.load(0).image.shape[:2]
+        == found.load(0).truth.shape
+        == found.load(0).classes.shape[1:]
+    )
+
+
+def test_image_truth_and_best_three_belong_to_each_other(one, checkpoint, small_city):
+    model, info = load_model(checkpoint)
+    dataset = dataset_for(info, small_city, "val")
+    with torch.no_grad():
+        probabilities = model(dataset[3][0][None])[0].softmax(0)
+    image, truth = dataset.pair(3)
+    frame = one.load(3)
+    assert np.array_equal(frame.image, image) and np.array_equal(frame.truth, truth)
+    values = probabilities.sort(0, descending=True)[0][:3]
+    assert np.array_equal(frame.classes[0], probabilities.argmax(0))
+    for classes, chances, value in zip(frame.classes, frame.chances, values.numpy()):
+        own = np.take_along_axis(probabilities.numpy(), classes[None].astype(int), 0)[0]
+        assert np.abs(own - value).max() < 1e-6
+        assert np.abs(chances - value * 255).max() <= 0.51
+    assert one.doubt[3] == pytest.approx(1 - float(values[0].mean()), abs=0.003)
+
+
+def test_crop_shows_the_inner_window(folder, small_city):
+    path = make_checkpoint(folder / "crop.pt", view=View("crop", 196, "valid", 2))
+    frame, pixels = (
+        Predictions(path, small_city, limit=1).load(0),
+        np.asarray(Image.open(small_city / find_rows(small_city, "val")[0].image)),
+    )
+    top, left = (pixels.shape[0] - 196) // 2, (pixels.shape[1] - 196) // 2
+    assert np.array_equal(frame.image, pixels[top : top + 196, left : left + 196])
+
+
+def test_whole_frames_of_a_network_of_crops(folder, small_city):
+    path = make_checkpoint(folder / "crops.pt", view=View("crop", 196, "valid", 2))
+    assert Predictions(path, small_city, limit=1, whole=True).load(0).truth.shape == (1024, 2048)
+
+
+def test_predicted_once_and_again_when_something_changes(
+    checkpoint, other, small_city, monkeypatch, tmp_path
+):
+    calls = []
+    original = Predictions._predict
+    monkeypatch.setattr(
+        Predictions, "_predict", lambda self, row: calls.append(row) or original(self, row)
+    )
+    Predictions(checkpoint, small_city)
+    calls.clear()
+    again = Predictions(checkpoint, small_city)
+    assert calls == []
+    first = again.load(0).classes[0].copy()
+    namesake = tmp_path / checkpoint.name
+    shutil.copy(other, namesake)
+    second = Predictions(namesake, small_city, limit=1)
+    assert not np.array_equal(first, second.load(0).classes[0])
+    calls.clear()
+    path = small_city / again.rows[2].image
+    time.sleep(0.01)
+    path.touch()
+    Predictions(checkpoint, small_city)
+    assert calls == [again.rows[2]]
+
+
+def test_nothing_half_written_stays(one, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+
+    def interrupted(self, row):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictions, "_predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        one._load(0)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_memory_holds_eight_frames(one):
+    assert one.load.cache_info().maxsize == 8
+    assert not any(
+        isinstance(v, np.ndarray) and v.size > 100
+        for store in (one.scores, one.doubt, one.pixels)
+        for v in store.values()
+    )
+
+
+# order
+
+
+def test_orders(one):
+    miou = [one.scores[i].mean_iou() for i in range(6)]
+    assert one.sequence("as listed") == list(range(6))
+    assert one.sequence("worst first") == sorted(range(6), key=miou.__getitem__)
+    assert one.sequence("most uncertain first") == sorted(range(6), key=lambda i: -one.doubt[i])
+    car = one.label_set.names.index("car")
+    pixels = [int((one.load(i).truth == car).sum()) for i in range(6)]
+    assert one.sequence("most of a class", car) == sorted(range(6), key=lambda i: -pixels[i])
+    assert len({tuple(one.sequence(order, car)) for order in ORDERS}) >= 3
+
+
+def test_frames_without_truth_go_last(one, monkeypatch):
+    empty = ConfusionMatrix(19)
+    monkeypatch.setitem(one.scores, 1, empty)
+    assert one.sequence("worst first")[-1] == 1
+
+
+# pictures and words
+
+
+def panel(one, index, name, **changes):
+    return views.paint(
+        one.load(index), name, State(**changes), one.label_set, one.load(index).truth.shape[1]
+    )
+
+
+def test_opacity(one):
+    frame = one.load(0)
+    for name, ids in (("truth", frame.truth), ("prediction", frame.classes[0])):
+        assert np.array_equal(panel(one, 0, name, opacity=0.0), frame.image)
+        known = ids != IGNORE
+        assert np.array_equal(
+            panel(one, 0, name, opacity=1.0)[known], one.label_set.colorize(ids)[known]
+        )
+        half = panel(one, 0, name, opacity=0.5)[known].astype(float)
+        assert (
+            np.abs(half - (frame.image[known] / 2 + one.label_set.colorize(ids)[known] / 2)).max()
+            <= 1
+        )
+    assert np.array_equal(panel(one, 0, "frame", opacity=1.0), frame.image)
+
+
+def test_difference_lights_the_wrong_pixels_only(one):
+    frame = one.load(0)
+    wrong = (frame.truth != frame.classes[0]) & (frame.truth != IGNORE)
+    orange = (panel(one, 0, "difference", opacity=1.0) == views.WRONG).all(-1)
+    assert wrong.any() and np.array_equal(orange, wrong)
+
+
+def test_confidence_is_the_table(one):
+    assert np.array_equal(
+        panel(one, 0, "confidence", opacity=1.0), views.CONFIDENCE[one.load(0).chances[0]]
+    )
+
+
+def test_class_switches(one):
+    frame = one.load(0)
+    predicted, many = np.unique(frame.classes[0], return_counts=True)
+    klass = int(predicted[many.argmax()])
+    hidden = frozenset(range(19)) - {klass}
+    colored = panel(one, 0, "prediction", opacity=1.0, hidden=hidden)
+    lit = frame.classes[0] == klass
+    assert (
+        np.array_equal(colored[~lit], frame.image[~lit])
+        and (colored[lit] == one.label_set.colors[klass]).all()
+    )
+    wrong = (
+        (frame.truth != frame.classes[0]) & (frame.truth != IGNORE) & (lit | (frame.truth == klass))
+    )
+    difference = panel(one, 0, "difference", opacity=1.0, hidden=hidden)
+    assert np.array_equal((difference == views.WRONG).all(-1), wrong)
+
+
+def test_zoom_shows_the_part_around_the_point(one):
+    frame = one.load(0)
+    zoomed = panel(one, 0, "frame", zoom=4, row=40, column=50)
+    assert np.array_equal(zoomed[::4, ::4], frame.image[32:48, 34:66])
+    corner = panel(one, 0, "frame", zoom=4, row=0, column=127)
+    assert np.array_equal(corner[::4, ::4], frame.image[:16, 96:])
+
+
+def test_large_frames_are_reduced(one):
+    assert views.paint(one.load(0), "prediction", State(), one.label_set, 64).shape == (32, 64, 3)
+    assert views.paint(one.load(0), "prediction", State(), one.label_set, 512).shape == (
+        256,
+        512,
+        3,
+    )
+
+
+def test_outlines_run_along_the_regions(one):
+    frame = one.load(0)
+    outlined, plain = (panel(one, 0, "truth", opacity=1.0, outlines=on) for on in (True, False))
+    changed = (outlined != plain).any(-1)
+    border = np.zeros_like(changed)
+    for ids, where in (
+        (frame.truth[:, 1:] != frame.truth[:, :-1], (slice(None), slice(1, None))),
+        (frame.truth[1:] != frame.truth[:-1], (slice(1, None), slice(None))),
+    ):
+        border[where] |= ids
+        border[tuple(slice(0, -1) if s == slice(1, None) else s for s in where)] |= ids
+    assert changed.any() and not (changed & ~border).any()
+    assert {tuple(c) for c in outlined[border]} == {(0, 0, 0), (255, 255, 255)}
+    none = frozenset(range(19))
+    assert np.array_equal(
+        panel(one, 0, "truth", outlines=True, hidden=none), panel(one, 0, "truth", hidden=none)
+    )
+
+
+def test_mark_stands_at_the_point(one):
+    marked = panel(one, 0, "frame", mark=True, row=20, column=90) != panel(one, 0, "frame")
+    rows, columns = np.nonzero(marked.any(-1))
+    assert abs(rows.mean() - 20) < 1 and abs(columns.mean() - 90) < 1
+
+
+def test_picture_puts_named_panels_side_by_side(one):
+    picture = views.picture([one], State(view="side by side", opacity=1.0))
+    size = 512
+    assert picture.shape == (2 * (256 + views.TITLE), 2 * size + 4, 3)
+    assert np.array_equal(
+        picture[views.TITLE : views.TITLE + 256, :size], one.load(0).image.repeat(4, 0).repeat(4, 1)
+    )
+    assert (picture[: views.TITLE] == 255).any(), "the panels have their names above them"
+
+
+def test_words(one):
+    state = State(position=1, order="worst first", view="prediction", hidden=frozenset({3}), zoom=2)
+    index = one.sequence("worst first")[1]
+    text = views.caption([one], state)
+    for part in (
+        "2 of 6",
+        "worst first",
+        one.title(index),
+        f"mIoU {one.scores[index].mean_iou():.3f}",
+        "18 of 19",
+        "prediction with opacity 60%",
+        "zoom 2",
+        f"{one.total().mean_iou():.3f}",
+    ):
+        assert part in text, (part, text)
+    row, column = 33, 77
+    frame = one.load(index)
+    text = views.readout([one], replace(state, row=row, column=column))
+    truth, best = frame.truth[row, column], frame.classes[:, row, column]
+    name = "ignored" if truth == IGNORE else one.label_set.names[truth]
+    assert text.startswith(
+        f"row 33, column 77: truth {name}; predicted {one.label_set.names[best[0]]} "
+    )
+    chances = [float(n) for n in re.findall(r" (0\.\d\d|1\.00)", text)]
+    assert chances == [round(int(c) / 255, 2) for c in frame.chances[:, row, column]]
+    legend = views.legend([one], state)
+    assert legend[0][:2] == ("road", "#804080") and len(legend) == 19
+    assert legend[0][2].endswith(f"{one.total().iou()[0]:.2f}")
+
+
+def test_split_without_labels(checkpoint, small_city):
+    row = find_rows(small_city, "test")[0]
+    (small_city / row.label).unlink(missing_ok=True)
+    browser = PredictionBrowser(checkpoint, small_city, split="test")
+    assert "no truth" in browser.caption.value and "nan" not in browser.caption.value
+    assert "truth ignored" in browser.readout.value
+    for view in browser.controls["view"].options:
+        browser.view = view
+        assert not {"truth", "difference"} & set(views.panels(browser.predictions, browser.state))
+
+
+# the widget: moving a control changes what is shown
+
+
+def test_every_control_changes_what_it_should(browser):
+    shown = []
+
+    def changes(name, value, picture=True):
+        before = (browser.image.value, browser.caption.value, browser.readout.value)
+        setattr(browser, name, value)
+        after = (browser.image.value, browser.caption.value, browser.readout.value)
+        assert (before[0] != after[0]) == picture, name
+        shown.append(name)
+        expected = views.picture(browser.predictions, browser.state)
+        assert browser.image.value == views.encode(expected)
+        assert (
+            views.caption(browser.predictions, browser.state).split("&")[0].split("<")[0]
+            in browser.caption.value
+        )
+        assert browser.readout.value == views.readout(browser.predictions, browser.state)
+
+    for name in ("row", "column"):  # the point begins in the middle
+        assert browser.controls[name].value == (browser.controls[name].max + 1) // 2
+    changes("position", 2)
+    for view in ("frame", "truth", "difference", "confidence", "prediction"):
+        changes("view", view)
+    changes("opacity", 0.9)
+    changes("outlines", True)
+    changes("zoom", 2)
+    changes("row", 10)
+    changes("column", 10)
+    changes("mark", False)
+    changes("zoom", 1)
+    changes(
+        "order",
+        "worst first",
+        picture=index_at(browser) != browser.predictions[0].sequence("worst first")[0],
+    )
+    assert browser.position == 0
+    for order in ("worst first", "most uncertain first", "as listed", "most of a class"):
+        browser.order = order
+        assert browser.controls["focus"].disabled == (order != "most of a class")
+    browser.focus = 13
+    assert index_at(browser) == browser.predictions[0].sequence("most of a class", 13)[0]
+    assert set(shown) | {"focus", "checkpoint"} == set(browser.controls)
+
+
+def test_switches_buttons_and_numbers(browser):
+    before = browser.image.value
+    browser.switches[int(browser.predictions[0].load(0).classes[0, 32, 64])].value = False
+    assert browser.image.value != before and "18 of 19 classes" in browser.caption.value
+    browser.switch(["car"])
+    assert "1 of 19 classes" in browser.caption.value
+    assert [s.description for s in browser.switches if s.value] == ["car"]
+    buttons = {b.description: b for b in walk(browser) if isinstance(b, widgets.Button)}
+    buttons["show all classes"].click()
+    assert browser.image.value == before
+    buttons["next ▶"].click()
+    assert browser.position == 1
+    for _ in range(9):
+        buttons["next ▶"].click()
+    assert browser.position == 5
+    buttons["◀ previous"].click()
+    assert browser.position == 4
+    assert browser.numbers[0].value.endswith(views.legend(browser.predictions, browser.state)[0][2])
+
+
+def walk(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+def test_every_control_has_a_label_and_nothing_needs_an_extension(browser):
+    parts = list(walk(browser))
+    for part in parts:
+        if hasattr(part, "description") and not isinstance(part, widgets.HTML):
+            assert part.description
+    assert not [p for p in parts if isinstance(p, widgets.Output)]
+    assert {p._view_module for p in parts} <= {"@jupyter-widgets/controls", "@jupyter-widgets/base"}
+    assert all(
+        any(p is control for p in parts)
+        for control in (*browser.controls.values(), *browser.switches)
+    )
+
+
+def test_second_checkpoint(checkpoint, other, small_city, folder):
+    browser = PredictionBrowser(checkpoint, small_city, compare=other)
+    first = index_at(browser)
+    browser.view, browser.opacity = "prediction", 1.0
+    one, before = (
+        views.paint(
+            browser.predictions[1].load(first),
+            "prediction",
+            browser.state,
+            browser.predictions[0].label_set,
+            1024,
+        ),
+        browser.image.value,
+    )
+    browser.checkpoint = 1
+    assert index_at(browser) == first and browser.image.value != before
+    assert np.array_equal(views.picture(browser.predictions, browser.state)[views.TITLE :], one)
+    assert "other is" in browser.caption.value
+    browser.view = "compare"
+    assert views.picture(browser.predictions, browser.state).shape[0] == 2 * (256 + views.TITLE)
+    with pytest.raises(ValueError, match="only like can be compared"):
+        PredictionBrowser(
+            checkpoint, small_city, compare=make_checkpoint(folder / "30.pt", label_set="all30")
+        )
+
+
+def test_exceptions_reach_the_caller(browser, monkeypatch):
+    monkeypatch.setattr(views, "picture", lambda *a: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        browser.position = 1
+
+
+def test_wrong_values_are_refused(browser):
+    for name, value in (("order", "best first"), ("view", "x-ray"), ("zoom", 3)):
+        with pytest.raises(Exception, match="[Ii]nvalid"):
+            setattr(browser, name, value)
+
+
+def test_broken_missing_and_vanishing_files(checkpoint, small_city, tmp_path):
+    city = tmp_path / "city"
+    shutil.copytree(small_city, city)
+    rows = find_rows(city, "val")
+    (city / rows[0].image).write_bytes((city / rows[0].image).read_bytes()[:3000])
+    bad_label = np.asarray(Image.open(city / rows[1].label)).copy()
+    bad_label[0, 0] = 77
+    Image.fromarray(bad_label).save(city / rows[1].label)
+    browser = PredictionBrowser(checkpoint, city)
+    assert index_at(browser) == 2 and browser.slider.max == 3 and "1 of 4" in browser.caption.value
+    assert rows[0].image in browser.notice.value and "unknown label id 77" in browser.notice.value
+    (city / rows[3].image).unlink()
+    browser.predictions[0].load.cache_clear()
+    browser.position = 1
+    assert (
+        index_at(browser) == 4 and rows[3].image in browser.notice.value and browser.slider.max == 2
+    )
+    assert browser.image.value == views.encode(views.picture(browser.predictions, browser.state))
+    for row in rows:
+        (city / row.image).unlink(missing_ok=True)
+    csv = tmp_path / "gone.csv"
+    from helpers.csv_index import write_csv
+
+    write_csv(small_city, "val", csv)
+    with pytest.raises(ValueError, match="no frame to show"):
+        PredictionBrowser(checkpoint, city, csv=csv)
+
+
+def test_photographs(checkpoint, small_city, tmp_path):
+    photo = tmp_path / "my street.jpg"
+    Image.open(small_city / find_rows(small_city, "val")[0].image).resize((300, 200)).convert(
+        "L"
+    ).save(photo)
+    browser = PredictionBrowser(checkpoint, photos=[tmp_path / "none.png", photo])
+    assert "my street" in browser.caption.value and "none.png" in browser.notice.value
+    assert browser.predictions[0].load(1).image.shape == (67, 100, 3)
+
+
+def test_save_and_error_names_the_file(browser, tmp_path):
+    browser.view = "truth"
+    saved = browser.save()
+    assert np.array_equal(
+        np.asarray(Image.open(saved)), views.picture(browser.predictions, browser.state)
+    )
+    assert saved.name in browser.notice.value
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(OSError, match="file"):
+        browser.save(blocked / "x.png")
+
+
+def test_static_fallback_is_a_contact_sheet(browser):
+    bundle = browser._repr_mimebundle_()
+    sheet = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert sheet.format == "PNG" and sheet.size[1] > 3 * 128
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == browser.model_id
+    assert bundle["text/plain"] == repr(browser) and browser.predictions[0].title(0) in repr(
+        browser
+    )
+
+
+def test_stepping_is_fast(browser):
+    """Processor time, so that a busy machine does not matter."""
+    start = time.process_time()
+    for position in (1, 2, 3, 4, 5, 0) * 3:
+        browser.position = position
+    assert (time.process_time() - start) / 18 < 0.1
+
+
+# the page
+
+
+def read_page(path):
+    text = path.read_text(encoding="utf-8")
+    stored = re.search(r'id="data">(.*?)</script>', text, re.S)[1]
+    return text, json.loads(stored, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def unpacked(text, height, width):
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(height, width)
+
+
+def test_page_holds_what_the_browser_shows(checkpoint, other, small_city, tmp_path):
+    browser = PredictionBrowser(checkpoint, small_city, compare=other)
+    browser.order = "worst first"
+    text, data = read_page(browser.to_html(tmp_path / "deep" / "page.html", frames=3))
+    one = browser.predictions[0]
+    assert [f["index"] for f in data["frames"]] == one.sequence("worst first")[:3]
+    for stored in data["frames"]:
+        frame, size = one.load(stored["index"]), (stored["height"], stored["width"])
+        assert np.array_equal(unpacked(stored["truth"], *size), frame.truth)
+        for p, packed in zip(browser.predictions, stored["predictions"]):
+            for k in range(3):
+                assert np.array_equal(
+                    unpacked(packed["classes"][k], *size), p.load(stored["index"]).classes[k]
+                )
+                chances = unpacked(packed["chances"][k], *size) * data["step"]
+                assert (
+                    np.abs(chances.astype(int) - p.load(stored["index"]).chances[k]).max()
+                    < data["step"]
+                )
+        image = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored["image"]))))
+        assert np.abs(image.astype(int) - frame.image).mean() < 6
+        assert stored["predictions"][0]["miou"] == pytest.approx(
+            one.scores[stored["index"]].mean_iou(), abs=1e-4
+        )
+    assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|<script[^>]+src|@import", text)
+
+
+def test_page_of_frames_without_truth(checkpoint, small_city, tmp_path, monkeypatch):
+    photo = small_city / find_rows(small_city, "val")[0].image
+    browser = PredictionBrowser(checkpoint, photos=[photo])
+    data = read_page(browser.to_html(tmp_path / "page.html"))[1]
+    assert data["frames"][0]["truth"] is None and data["miou"] == [None]
+    whole = data["frames"][0]
+    monkeypatch.setattr(page, "WIDTH", whole["width"] // 2)
+    half = read_page(browser.to_html(tmp_path / "page.html"))[1]["frames"][0]
+    assert (half["width"] * 2, half["height"] * 2) == (whole["width"], whole["height"])
+
+
+def test_thirty_classes(folder, small_city):
+    path = make_checkpoint(folder / "thirty.pt", label_set="all30")
+    browser = PredictionBrowser(path, small_city, limit=2)
+    assert browser.predictions[0].label_set == ALL_30 and len(browser.switches) == 30
+
+
+def test_contact_sheet_explains_its_first_row(browser, monkeypatch):
+    said, strip = [], views._strip
+    monkeypatch.setattr(
+        views, "_strip", lambda text, width: (said.append(text), strip(text, width))[1]
+    )
+    views.contact_sheet(browser.predictions, browser.state)
+    rows = [text for text in said if "mIoU" in text]
+    assert ["from left to right: frame, truth, prediction" in text for text in rows] == [
+        True,
+        False,
+        False,
+    ]

@@ -1,0 +1,100 @@
+"""Every bug of the catalog is planted, and a named quick test must notice it; without the bug that
+test must pass.
+
+A check is named as pytest names it; it takes no fixture but `root`, `runs` and `tmp_path`.
+"""
+
+import inspect
+from importlib import import_module
+
+import pytest
+
+from extras.bug_lab import bugs
+from extras.bug_lab.bug_list import BUGS, MACHINE
+
+
+def named_test(node: str):
+    """The function of a test that is named as pytest names it: tests/core/test_x.py::test_y."""
+    path, _, name = node.partition("::")
+    module = import_module(path.removesuffix(".py").replace("/", "."))
+    return getattr(module, name)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_bug_is_noticed(bug, root, tmp_path, monkeypatch):
+    check = named_test(bug.check)
+
+    def run(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        for variable in ("COURSE_RUNS", "COURSE_CACHE"):
+            monkeypatch.setenv(variable, str(folder / variable))
+        (folder / "COURSE_RUNS").mkdir()
+        values = {"root": root, "runs": folder / "COURSE_RUNS", "tmp_path": folder}
+        check(**{name: values[name] for name in inspect.signature(check).parameters})
+
+    run("healthy")
+    with bugs.planted(bug.name), pytest.raises((Exception, pytest.fail.Exception)) as caught:
+        run("sick")
+    assert not isinstance(caught.value, (ImportError, NameError, TypeError)), (
+        "the bug itself is broken"
+    )
+    run("healed")
+
+
+def test_an_entry_says_everything():
+    names = [bug.name for bug in BUGS]
+    assert len(set(names)) == len(names) >= 20 and {bug.group for bug in BUGS} == set(bugs.GROUPS)
+    for bug in BUGS:
+        assert (
+            all(len(text) > 20 and text.endswith(".") for text in (bug.symptom, bug.cause, bug.fix))
+            and len(bug.hint) > 20
+        ), bug.name
+        assert bugs.find_bug(f"case {names.index(bug.name) + 1}") is bug
+        before, *changed = bugs.difference(bug.name).splitlines()
+        assert before == f"helpers/{bug.module}.py" and any(
+            line.startswith("- ") for line in changed
+        )
+    with pytest.raises(KeyError, match="flipped-alone"):
+        bugs.find_bug("nothing")
+
+
+def test_a_bug_that_does_not_fit_any_more_is_named(monkeypatch):
+    stale = BUGS[0]._replace(old="no such line")
+    monkeypatch.setattr(bugs, "BUGS", (stale,))
+    with (
+        pytest.raises(ValueError, match=r"helpers/evaluate.py has 0 places 'no such line'"),
+        bugs.planted(stale.name),
+    ):
+        pass
+    harmless = BUGS[0]._replace(new=BUGS[0].old)
+    monkeypatch.setattr(bugs, "BUGS", (harmless,))
+    with pytest.raises(ValueError, match="changed no function"), bugs.planted(harmless.name):
+        pass
+
+
+def test_bugs_do_not_pile_up():
+    with (
+        pytest.raises(ZeroDivisionError),
+        bugs.planted("softmax-twice"),
+        bugs.planted("void-counted"),
+    ):
+        raise ZeroDivisionError
+    named_test(bugs.find_bug("softmax-twice").check)()
+    named_test(bugs.find_bug("void-counted").check)()
+
+
+def test_troubleshooting_page_is_current(capsys, monkeypatch, tmp_path):
+    assert bugs.PAGE.read_text(encoding="utf-8") == bugs.markdown(), (
+        "run python -m extras.bug_lab.bugs --markdown"
+    )
+    text = bugs.markdown()
+    assert all(bug.symptom in text and bug.cause in text and bug.fix in text for bug in BUGS)
+    assert all(entry[0] in text for entry in MACHINE)
+    monkeypatch.setattr(bugs, "PAGE", tmp_path / "T.md")
+    bugs.main(["--markdown"])
+    assert (tmp_path / "T.md").read_text(encoding="utf-8") == text
+    bugs.main(["--show", "flipped-alone"])
+    bugs.main([])
+    printed = capsys.readouterr().out
+    assert "- target = target[:, ::-1]" in printed and all(bug.name in printed for bug in BUGS)

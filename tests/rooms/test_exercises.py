@@ -1,0 +1,401 @@
+"""Every exercise: the starter runs and is refused, the folded solution is accepted."""
+
+import re
+
+import nbformat
+import pytest
+
+from extras.exercises import check, verdict
+from helpers.paths import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CALL = re.compile(r'check\("(\d\d\.\d+)", (.+)\)\s*$')
+
+
+def exercises():
+    """(number, starter source, expression that is checked, solution source) of every exercise of
+    the course.
+    """
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        solutions = {
+            m[1]: m[2]
+            for c in cells
+            if c.cell_type == "markdown"
+            for m in re.finditer(
+                r"<summary>Solution (\d\d\.\d+)</summary>.*?```python\n(.*?)```", c.source, re.S
+            )
+        }
+        for cell in cells:
+            if cell.cell_type == "code" and "exercise" in cell.metadata:
+                call = CALL.search(cell.source)
+                assert call and call[1] == cell.metadata.exercise, (
+                    f"{path.name}: a starter must end on its check"
+                )
+                yield call[1], cell.source[: call.start()], call[2], solutions.get(call[1])
+
+
+EXERCISES = list(exercises())
+
+
+def answer(source: str, expression: str):
+    names: dict = {}
+    exec(compile(source, "answer", "exec"), names)
+    return eval(expression, names)
+
+
+def is_refused(number: str, starter) -> bool:
+    """Whether a starter is told to be wrong, or says itself that it is not written yet."""
+    try:
+        return verdict(number, starter) is not None
+    except NotImplementedError:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("number", "starter", "expression", "solution"), EXERCISES, ids=[e[0] for e in EXERCISES]
+)
+def test_starter_is_refused_and_solution_accepted(number, starter, expression, solution):
+    assert is_refused(number, answer(starter, expression))
+    assert solution, f"exercise {number} has no folded solution"
+    assert verdict(number, answer(solution, expression)) is None
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in NOTEBOOKS if int(p.name[:2]) < 10], ids=lambda p: p.stem
+)
+def test_core_chapters_have_two_or_three_exercises(path):
+    chapter = path.name[:2]
+    numbers = [e[0] for e in EXERCISES if e[0].startswith(chapter)]
+    assert chapter == "00" or 2 <= len(numbers) <= 4
+
+
+SOLUTIONS = {number: (expression, solution) for number, _, expression, solution in EXERCISES}
+# what is replaced in the folded solution, by what, and what the checker then says
+WRONG = [
+    ("01.1", ".reshape(", ".flip(0).reshape(", "the results differ"),
+    (
+        "01.1",
+        "conv.bias.data = linear.bias.data",
+        "",
+        "bias of the linear layer was not taken over",
+    ),
+    (
+        "01.1",
+        "(height, width))",
+        "(height, width), padding=1)",
+        "on one map of 2x5 the result must have one position, it has (2, 4, 3, 3)",
+    ),
+    (
+        "01.1",
+        "(height, width))",
+        "(height, width), stride=2)",
+        "on a map of 4x8 the grid must be 3x4, it is (2, 2)",
+    ),
+    ("01.1", "height, width)\n    conv.b", "width, height)\n    conv.b", "(4, 3, 5, 2)"),
+    ("01.2", "+=", "=", "x 3x2, kernel 4x4, stride 2: the values differ"),
+    (
+        "01.2",
+        "return out",
+        "return out[1:]",
+        "x 2x3, kernel 2x2, stride 2: the result must be (4, 6), it is (3, 6)",
+    ),
+    (
+        "01.3",
+        "shift // 2",
+        "shift // 2 + 1",
+        "n = 5, p = 100: 20 is not the offset; the paper's network has 19 there",
+    ),
+    ("01.3", "-shift // 2", "-shift / 2", "an offset must be an int, to slice with; found float"),
+    ("02.1", "depth + 1", "depth", "256124 pixels become 255940, so 184 are lost; you say 120"),
+    (
+        "02.2",
+        "(kernel - 1) * jump",
+        "kernel - 1",
+        "a 7x7 with stride 2 and a 3x3: (field, jump) is (11, 2)",
+    ),
+    (
+        "02.2",
+        "field, jump = 1, 1",
+        "field, jump = 0, 1",
+        "no layer: (field, jump) is (1, 1), you say (0, 1)",
+    ),
+    ("02.3", "n > lost", "n >= lost", "40 is not legal at depth 2, you say the opposite"),
+    ("02.3", "n > lost", "n > lost + 16", "188 is legal at depth 4, you say the opposite"),
+    ("03.1", "category_id - 1", "category_id", "road (id 7, flat) must become 0, got 1"),
+    ("03.1", "np.uint8", "np.int64", "expected uint8, got int64"),
+    (
+        "03.1",
+        "return table[label_ids]",
+        "return table[label_ids].ravel()",
+        "the shape must stay (2, 17), got (34,)",
+    ),
+    (
+        "03.2",
+        "number = counted.get(name, 0)",
+        "number = counted.get(name, 0) + 1",
+        "pixel (2, 2) should be 26000, got",
+    ),
+    (
+        "03.2",
+        'document["imgWidth"], document["imgHeight"]',
+        'document["imgHeight"], document["imgWidth"]',
+        "an image of width 90 and height 60 has the shape (60, 90), got (90, 60)",
+    ),
+    ("03.2", ' or item.get("deleted")', "", "should be 7, got 26002"),
+    ("03.3", "3.0, z", "2.0, z", "(left, top, right, bottom), yours fills"),
+    ("03.3", "(left, 3.0, z)", "(left, 2.0, z)", "the outline has no point at the corner ["),
+    ("03.3", '"static"', '"pole"', 'the label must be "static", found pole'),
+    ("03.3", "canvas.face(corners, self.color)", "pass", "the picture hardly changes inside it"),
+    (
+        "03.3",
+        "canvas.face(corners,",
+        "canvas.face([(self.x + d, h, z) for d, h in ((0, 0.0), (0, 3.0), (0.3, 3.0), "
+        "(0.3, 0.0))],",
+        "the picture hardly changes inside it",
+    ),
+    ("04.1", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
+    ("04.1", ".clamp(0, 255)", "", "yours wrap around"),
+    ("04.1", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),
+    (
+        "04.2",
+        "np.cumsum(numbers, dtype=np.float32)[-1]",
+        "np.sum(numbers, dtype=np.float32)",
+        "you find no difference",
+    ),
+    ("04.2", "exact - float(rounded)", "float(rounded) - exact", "the answer is positive"),
+    ("04.2", "100 * (", "(", "percent are missing"),
+    (
+        "05.1",
+        "label = label[top : top + size",
+        "label = label[top + 1 : top + 1 + size",
+        "under label pixel (0, 0) lies frame pixel (6, 6), but the label was taken from (7, 6)",
+    ),
+    (
+        "05.1",
+        "image, label = image[:, ::-1], label[:, ::-1]",
+        "image = image[:, ::-1]",
+        "with flip=True the two",
+    ),
+    ("05.1", "2 * margin", "margin", "expected windows (32, 32, 3) and (20, 20), got (26, 26, 3)"),
+    ("05.2", "argmax", "argmin", "the block [[2, 3], [0, 0]] gives 0, you gave 1"),
+    ("05.2", ".astype(np.uint8)", ".astype(np.int64)", "label ids stay uint8, got int64"),
+    (
+        "05.3",
+        "max(0, position - size + 1), min(position, length - size)",
+        "max(0, position - size + 1), position",
+        "leaves the frame of 50x80",
+    ),
+    (
+        "05.3",
+        "rng.integers(low, high + 1)",
+        "low",
+        "the class should not always be at the same spot",
+    ),
+    ("05.3", "rng.integers(len(ys))", "0", "some pixels of the class never come into the window"),
+    (
+        "06.1",
+        "* k + outputs",
+        "* k",
+        "for 3 channels, 19 classes and width 64 the network has 31,0",
+    ),
+    ("06.2", ">= target", "> target", "cover 388 at depth 4, but a smaller legal size would too"),
+    (
+        "06.2",
+        "output_size(n, depth) >= target",
+        "True",
+        "1036 rows give 852 at depth 4, too few for 1024",
+    ),
+    (
+        "06.2",
+        "depth=4",
+        "depth=5",
+        "1404 rows cover 1024 at depth 4, but a smaller legal size would too",
+    ),
+    ("07.1", "loss * pixels, pixels", "loss, 1", "you averaged over batches"),
+    (
+        "07.1",
+        " if pixels > 0",
+        "",
+        "a batch without labeled pixels must not count; expected 2.5, yours gives nan",
+    ),
+    (
+        "07.1",
+        "else 0.0",
+        "else 1.0",
+        "with no labeled pixel at all the answer is 0, yours gives 1.0",
+    ),
+    ("07.2", "model.zero_grad()", "pass", "right, but added to gradients left from before"),
+    (
+        "07.2",
+        ', reduction="sum"',
+        "",
+        "divide by the labeled pixels of all batches, not batch by batch",
+    ),
+    (
+        "07.2",
+        "max(1, pixels)",
+        "int((targets != 255).sum() + 1)",
+        "with three batches of two the gradient is not",
+    ),
+    (
+        "07.2",
+        "max(1, pixels)",
+        "max(2, pixels)",
+        "with one labeled pixel in all the gradient is not that of",
+    ),
+    ("07.3", "seed * 100_003 + epoch", "seed + epoch", "is it seed + epoch?"),
+    ("07.3", "seed * 100_003 + epoch", "epoch", "two seeds give the same order"),
+    ("07.3", "seed * 100_003 + epoch", "seed", "two epochs have the same order"),
+    ("07.3", ", generator=generator", "", "PyTorch's global random state has changed"),
+    (
+        "07.3",
+        ".tolist()",
+        ".tolist()[1:]",
+        "every frame from 0 to frames - 1 must occur exactly once",
+    ),
+    (
+        "08.1",
+        "matrix.sum(axis=0) + matrix.sum(axis=1) - hits",
+        "matrix.sum(axis=1)",
+        "class 0 has IoU 0.500, you return 0.600; that is the class accuracy",
+    ),
+    (
+        "08.1",
+        "np.full(len(hits), np.nan)",
+        "np.zeros(len(hits))",
+        "class 3 neither occurs nor is predicted",
+    ),
+    ("08.1", ", where=union > 0", "", "numpy warned (invalid value encountered in divide)"),
+    (
+        "08.2",
+        "truth[valid].astype(np.int64)",
+        "truth[valid]",
+        "with 19 classes some entries differ",
+    ),
+    (
+        "08.2",
+        "valid = truth != 255",
+        "valid = (truth != 255) & (prediction != 255)",
+        "are labeled, your matrix",
+    ),
+    (
+        "08.2",
+        "def count(truth, prediction, ",
+        "def count(prediction, truth, ",
+        "3992 pixels are labeled, your matrix",
+    ),
+    (
+        "08.3",
+        "np.tensordot(d, b, 1)) >",
+        "np.tensordot(d, b, 1)) >=",
+        "a B that is better in some frames wins 94.0% of "
+        "these draws, you say 99.0%: A and B must be compared on the same draw",
+    ),
+    (
+        "08.3",
+        "m.diagonal() / np",
+        "m.diagonal() * np",
+        "a B that is the only one to find both classes wins 100.0%",
+    ),
+    (
+        "09.1",
+        "else scores[i]",
+        "else -scores[i]",
+        "for the scores [0.5, 0.2, 0.9] you return [2, 0, 1]: that is best",
+    ),
+    ("09.1", "math.inf if", "-math.inf if", "a frame without a score belongs at the end"),
+    (
+        "09.1",
+        "sorted(range(len(scores)), key",
+        "sorted(range(len(scores))[::-1], key",
+        "equal scores keep their order",
+    ),
+    ("09.2", " & (truth != 255)", "", "a pixel whose truth is 255 is marked as wrong"),
+    (
+        "09.2",
+        " | np.isin(prediction, classes)",
+        "",
+        "classes [1]: you mark [[0, 1, 0], [0, 0, 0]], expected",
+    ),
+    (
+        "09.3",
+        "torch.softmax(logits, dim=0).topk(3, dim=0)",
+        "logits.topk(3, dim=0)",
+        "a probability is off by",
+    ),
+    ("09.3", ".round()", "", "a probability is off by 1 in 255 for logits of size 1"),
+    (
+        "09.3",
+        ".topk(3, dim=0)",
+        ".topk(3, dim=0, largest=False)",
+        "are not the three with the largest logits",
+    ),
+    (
+        "10.1",
+        "tile // grid * grid",
+        "tile",
+        "starts(1028, 388, 16) gives [0, 388, 776]: 388 is no multiple of 16",
+    ),
+    (
+        "10.1",
+        "tile // grid * grid",
+        "tile // grid * grid + grid",
+        "there is a gap, a tile covers 388 pixels only",
+    ),
+    (
+        "10.1",
+        "length - (tile - step)",
+        "length - tile",
+        "gives [0, 384]: the last 256 pixels are not covered",
+    ),
+    (
+        "10.1",
+        "length - (tile - step)",
+        "length",
+        "starts(388, 388, 16) gives [0, 384]: 1 tiles are enough",
+    ),
+    (
+        "10.2",
+        "net(x.flip(-1)).flip(-1)",
+        "net(x.flip(-1))",
+        "the mirrored prediction was not turned back",
+    ),
+    ("10.2", "net(x.flip(-1)).flip(-1)", "net(x.flip(-2)).flip(-2)", "that mirrors top and bottom"),
+    ("10.2", ") / 2", ")", "the result is not the mean of both predictions"),
+    ("13.1", '"", ".", ".."', '"", "."', "'../a' is not safe: the parent folder"),
+    ("13.1", '{"", ".", ".."}', '{"", ".", "..", "a.png"}', "'a.png' is harmless, and was refused"),
+    ("13.2", "return val", "return set(sorted(val)[1:])", "place0 is in train and in val"),
+    (
+        "13.2",
+        "set(places[smallest_first[0]])",
+        "set(places[names[0].split('/')[0]])",
+        "the order of the names",
+    ),
+    ("13.2", "<= share * len(names)", "<= len(names)", "val got 20 of 25: more than half"),
+    (
+        "13.2",
+        "return val",
+        "return set()",
+        "one side is empty for places of (5, 5, 5, 5, 5) pictures",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "right", "wrong", "phrase"), WRONG, ids=lambda value: str(value)[:24]
+)
+def test_a_wrong_answer_is_refused_in_the_words_that_fit(number, right, wrong, phrase):
+    expression, solution = SOLUTIONS[number]
+    assert right in solution
+    said = verdict(number, answer(solution.replace(right, wrong), expression))
+    assert phrase in str(said)
+
+
+def test_check_prints_the_verdict(capsys):
+    check("02.3", answer(*SOLUTIONS["02.3"][::-1]))
+    check("02.3", lambda n, depth=4: True)
+    assert capsys.readouterr().out == (
+        "Exercise 02.3: right.\nExercise 02.3: not yet. "
+        "1 is not legal at depth 4, you say the opposite\n"
+    )

@@ -1,0 +1,131 @@
+"""The explorers of chapter 02: their arithmetic against the real network, and pictures that follow
+the sliders.
+"""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from extras.explorers.layers import ReceptiveFieldExplorer, SizeExplorer, layer_sizes, sees, support
+from helpers.sizes import output_size, valid_size
+from helpers.unet import UNet
+
+
+def pixels(widget) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(widget.picture.value)).convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("depth", "padding"), [(4, "valid"), (4, "same"), (2, "valid"), (3, "same"), (1, "valid")]
+)
+def test_problems_are_exactly_the_illegal_sizes(depth, padding):
+    for n in range(1, 400):
+        layers = layer_sizes(n, depth, padding)
+        legal = valid_size(n, depth, padding)
+        assert legal == (not any(layer.problem for layer in layers)), n
+        if legal:
+            assert layers[-1] == ("head", 0, output_size(n, depth, padding), "")
+
+
+def test_problems_name_the_layer():
+    found = {
+        n: [(x.kind, x.level) for x in layer_sizes(n) if x.problem] for n in (572, 576, 570, 573)
+    }
+    assert found == {
+        572: [],
+        576: [("pool", 3), ("up", 2)],
+        573: [("pool", 1), ("up", 0)],
+        570: [("pool", 2), ("pool", 3), ("pool", 4), ("up", 3), ("up", 2), ("up", 1)],
+    }
+
+
+def test_layer_sizes_are_those_of_the_network():
+    with torch.device("meta"):
+        model = UNet(width=1)
+    sizes = []
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.MaxPool2d)):
+            layer.register_forward_hook(lambda m, i, out: sizes.append(out.shape[-1]))
+    model(torch.zeros(1, 3, 188, 204, device="meta"))
+    assert [layer.size for layer in layer_sizes(204)[1:]] == sizes
+
+
+@pytest.mark.parametrize(("depth", "size"), [(1, 40), (2, 60), (3, 108), (4, 220)])
+def test_what_a_pixel_sees_is_measured(depth, size):
+    model = UNet(width=1, num_classes=1, depth=depth)
+    for row, column in ((0, 2**depth - 1), (3, 4)):
+        seen = support(model, size, (row, column))
+        found = [seen.any(axis).nonzero()[0][[0, -1]].tolist() for axis in (1, 0)]
+        assert found == [list(sees(row, depth)), list(sees(column, depth))]
+        (top, bottom), (left, right) = found
+        assert seen.sum() == seen[top : bottom + 1, left : right + 1].sum()
+
+
+def test_widths_of_the_paper():
+    widths = [sees(p)[1] - sees(p)[0] + 1 for p in range(388)]
+    assert widths[:17] == [188] * 4 + [204] * 12 + [188]
+    assert sees(0) == (0, 187) and sees(387) == (384, 571)
+
+
+def test_size_explorer_follows_its_sliders():
+    explorer = SizeExplorer(572)
+    seen = {pixels(explorer).tobytes()}
+    assert explorer.summary().endswith("legal") and "not" not in explorer.summary()
+    for name, value in (("size", 576), ("depth", 3), ("padding", "same")):
+        getattr(explorer, name).value = value
+        seen.add(pixels(explorer).tobytes())
+    assert len(seen) == 4
+    explorer.size.value, explorer.depth.value, explorer.padding.value = 570, 4, "valid"
+    assert (
+        "570 -> 372" in explorer.summary()
+        and "not legal" in explorer.summary()
+        and "572" in explorer.summary()
+    )
+    red = (pixels(explorer) == (198, 40, 40)).all(-1).sum()
+    explorer.size.value = 572
+    assert red > 100 and not (pixels(explorer) == (198, 40, 40)).all(-1).any()
+
+
+def test_smallest_sizes_can_be_drawn():
+    explorer = SizeExplorer(20, depth=5)
+    assert "no pixel is left" in explorer.summary() or "odd" in explorer.summary()
+    assert pixels(explorer).shape[1] > 800
+
+
+def test_receptive_field_explorer_follows_its_sliders():
+    image = np.random.default_rng(0).integers(0, 255, (204, 220, 3), dtype=np.uint8)
+    torch.manual_seed(0)
+    for model in (None, UNet(width=2)):
+        explorer = ReceptiveFieldExplorer(image, model)
+        before = explorer.picture.value
+        explorer.row.value, explorer.column.value = 0, 35
+        assert explorer.picture.value != before and (explorer.row.max, explorer.column.max) == (
+            19,
+            35,
+        )
+        assert explorer.box == (0, 187, *sees(35)) and "188 x 188" in explorer.summary()
+    strength = explorer.gradient()
+    assert strength.shape == (204, 220) and strength[0:188, 32:220].sum() == pytest.approx(
+        strength.sum()
+    )
+
+
+def test_page_without_a_kernel_has_the_picture():
+    explorer = SizeExplorer(188)
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
+    assert (
+        bundle["text/plain"]
+        == repr(explorer)
+        == "SizeExplorer(188 -> 4 at depth 4, valid padding: legal)"
+    )
+
+
+def test_size_explorer_says_what_comes_out():
+    explorer = SizeExplorer()
+    explorer.size.value, explorer.depth.value, explorer.padding.value = 572, 4, "valid"
+    assert explorer.summary() == "572 -> 388 at depth 4, valid padding: legal"

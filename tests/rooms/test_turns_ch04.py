@@ -1,0 +1,37 @@
+"""Chapter 04: wrong versions of what the learner writes are refused in the words that fit."""
+
+import inspect
+
+import pytest
+
+from extras.exercises import ch04, verdict
+from helpers import dataset
+
+RETURN = "return mean / 255, np.sqrt(variance) / 255"
+MEAN = "torch.tensor(mean, dtype=torch.float32).view(3, 1, 1)"
+WRONG = [
+    ("04.A", RETURN, "return counts.mean(), counts.std()", "the average of the counts"),
+    ("04.A", RETURN, "return mean, variance", "scale 0 to 255"),
+    ("04.A", "np.sqrt(variance) / 255", "variance / 255**2", "0.1875 is the variance"),
+    ("04.A", "np.arange(256)", "np.arange(1, 257)", "the mean is 0.25"),
+    ("04.A", "(values - mean) ** 2", "abs(values - mean)", "the standard deviation is 0.4330"),
+    ("04.B", ".div_(255)", "", "divide the bytes by 255"),
+    ("04.B", "transpose(2, 0, 1)", "transpose(2, 1, 0)", "PyTorch wants channels first"),
+    ("04.B", MEAN, "mean[0]", "should become"),
+    ("04.B", ".float()", ".double()", "float32"),
+]
+
+
+def changed(name: str, right: str, wrong: str):
+    """The course's version of a turn with one piece of its source replaced."""
+    module, function = {"04.A": (ch04, "mean_std"), "04.B": (dataset, "normalize")}[name]
+    source = inspect.getsource(module)
+    assert right in source
+    names: dict = {}
+    exec(compile(source.replace(right, wrong), "answer", "exec"), names)
+    return names[function]
+
+
+@pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
+def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
+    assert phrase in verdict(name, changed(name, right, wrong))
