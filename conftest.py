@@ -2,19 +2,33 @@
 
 import os
 
-from scripts.pinned import build_city, pin
+from scripts.pinned import build_city, fresh_folders, pin
 
+# On a CUDA card only where somebody asks for it; then the workers of a parallel run inherit it.
+wanted = os.environ.get("COURSE_DEVICE", "")
 if "PYTEST_XDIST_WORKER" not in os.environ:
     pin()
+if wanted.startswith("cuda"):
+    os.environ["COURSE_DEVICE"] = wanted
 
 
 def pytest_configure(config):
-    """Stored figures are compared with a margin: no two processors round alike."""
+    """Each notebook has fresh folders, and stored figures are compared with a margin: no two
+    processors round alike.
+    """
     try:
-        from nbval.plugin import IPyNbCell
+        from nbval.plugin import IPyNbCell, IPyNbFile
     except ImportError:
         return
     from helpers.figure_text import same_figure
+
+    start_kernel = IPyNbFile.setup
+
+    def setup(notebook):
+        fresh_folders()
+        start_kernel(notebook)
+
+    IPyNbFile.setup = setup
 
     strict = IPyNbCell.compare_outputs
 
