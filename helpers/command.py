@@ -4,14 +4,15 @@ import os
 import subprocess
 import sys
 
-from helpers.paths import ROOT, find_root, sample_city_dir, shown
+from helpers.files import locked
+from helpers.paths import ROOT, data_dir, find_root, sample_city_dir, shown
 
 # What a wrong input, a missing file or a broken disk raise. Anything else is a bug of ours.
 EXPECTED = (OSError, ValueError, FloatingPointError)
 
 
 class PatientOutput:
-    """Standard output line by line that outlives its reader: `| head` must not stop a training."""
+    """Standard output, line by line, that outlives its reader: `| head` must stop no training."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -56,8 +57,11 @@ def ensure_data(root=None) -> None:
         return
     if not sample_city_dir().is_dir():
         print(f"no data set found: making the sample city in {shown(sample_city_dir())}")
-    # Always, for an interrupted city is completed so; a whole one takes a second.
+    # Always, for an interrupted city is completed so; a whole one takes a second. Of the processes
+    # that train together one makes it, and the others wait.
     command = [sys.executable, "-m", "sample_city"]
-    made = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    data_dir().mkdir(parents=True, exist_ok=True)
+    with locked(data_dir(), wait=True):
+        made = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     if made.returncode != 0:
         raise OSError("the sample city was not made, see above; --root takes another data set")

@@ -154,11 +154,14 @@ def main() -> None:
         print(chapter, results[chapter], flush=True)
 
 
-if __name__ == "__main__":
+def from_command_line() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m scripts.changed_outputs",
         description="Change one stored output per cell; strict nbval must notice each.",
     )
     parser.add_argument("chapters", nargs="+", help="01 03 04 ...")
-    chapters = parser.parse_args().chapters
-    command.run(lambda: main(chapters))
+    main(parser.parse_args().chapters)
+
+
+if __name__ == "__main__":
+    command.run(from_command_line)

@@ -30,6 +30,7 @@ def pin() -> None:
     )
     for name in (
         "COURSE_DATA",
+        "COURSE_TRACEBACK",
         "MPLBACKEND",
         "MATPLOTLIBRC",
         "CITYSCAPES_RESULTS",
