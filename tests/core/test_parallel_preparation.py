@@ -76,6 +76,8 @@ def test_results_come_in_order_and_not_far_ahead():
     results = parallel_map(work, range(100), workers=4)
     for number, result in enumerate(results):
         assert result == number * number
+        if number % 20 == 0:
+            time.sleep(0.1)  # whoever takes the results may be slow
         assert len(begun) <= number + 10
     assert threading.active_count() < 20
 
