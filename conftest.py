@@ -2,7 +2,7 @@
 
 import os
 
-from scripts.pinned import build_city, pin
+from scripts.pinned import build_city, fresh_folders, pin
 
 # On a CUDA card only where somebody asks for it; then the workers of a parallel run inherit it.
 wanted = os.environ.get("COURSE_DEVICE", "")
@@ -13,12 +13,22 @@ if wanted.startswith("cuda"):
 
 
 def pytest_configure(config):
-    """Stored figures are compared with a margin: no two processors round alike."""
+    """Each notebook has fresh folders, and stored figures are compared with a margin: no two
+    processors round alike.
+    """
     try:
-        from nbval.plugin import IPyNbCell
+        from nbval.plugin import IPyNbCell, IPyNbFile
     except ImportError:
         return
     from helpers.figure_text import same_figure
+
+    start_kernel = IPyNbFile.setup
+
+    def setup(notebook):
+        fresh_folders()
+        start_kernel(notebook)
+
+    IPyNbFile.setup = setup
 
     strict = IPyNbCell.compare_outputs
 

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 from helpers import command
 from helpers.paths import ROOT
-from scripts.pinned import build_city, pin
+from scripts.pinned import build_city, fresh_folders, pin
 from scripts.setup_cell import SETUP
 
 LIMIT = 800_000
@@ -58,6 +58,7 @@ def run(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     first = next(c for c in notebook.cells if c.cell_type == "code")
     first.source = SETUP
+    fresh_folders()
     NotebookClient(
         notebook,
         timeout=900,

@@ -5,7 +5,9 @@ Imported by conftest.py and by scripts/notebooks.py, so that stored outputs and 
 same place.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,17 +17,11 @@ CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept
 
 
 def pin() -> None:
-    """Set the environment that kernels inherit: a fixed city, the CPU, fresh folders for runs and
-    caches.
-    """
-    fresh = Path(tempfile.mkdtemp(prefix="course-"))
+    """Set the environment that kernels inherit: a fixed city, the CPU, fresh folders."""
+    fresh_folders()
     os.environ.update(
         CITYSCAPES_DATASET=str(CITY),
         COURSE_DEVICE="cpu",
-        COURSE_RUNS=str(fresh / "runs"),
-        COURSE_CACHE=str(fresh / "cache"),
-        JUPYTER_CONFIG_DIR=str(fresh / "jupyter"),
-        IPYTHONDIR=str(fresh / "ipython"),
         OMP_WAIT_POLICY="PASSIVE",
         PYTHONHASHSEED="0",
         PYDEVD_DISABLE_FILE_VALIDATION="1",
@@ -40,10 +36,18 @@ def pin() -> None:
         "CITYSCAPES_EXPORT_DIR",
     ):
         os.environ.pop(name, None)
-    import atexit
-    import shutil
 
+
+def fresh_folders() -> None:
+    """Empty folders for runs, caches and settings: no notebook sees what another one left."""
+    fresh = Path(tempfile.mkdtemp(prefix="course-"))
     atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    os.environ.update(
+        COURSE_RUNS=str(fresh / "runs"),
+        COURSE_CACHE=str(fresh / "cache"),
+        JUPYTER_CONFIG_DIR=str(fresh / "jupyter"),
+        IPYTHONDIR=str(fresh / "ipython"),
+    )
 
 
 def build_city() -> Path:

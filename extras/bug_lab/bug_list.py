@@ -72,7 +72,8 @@ BUGS = (
     Bug(
         "argmax-over-the-wrong-axis",
         ERROR,
-        "`prediction (19, 256) and truth (256, 512) differ in shape`, or predictions in stripes.",
+        "`RuntimeError: The size of tensor a (512) must match the size of tensor b (256)`, or "
+        "predictions in stripes.",
         "Name the axes of the logits: [N, classes, H, W]. Over which one should the largest be "
         "taken?",
         "`argmax` ran over the columns of the picture, not over the classes.",
