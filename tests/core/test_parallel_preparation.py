@@ -121,10 +121,13 @@ def test_a_broken_frame_among_many_is_named(tmp_path, rows):
     with pytest.raises(OSError, match="000017_000019_leftImg8bit.png: cannot be read"):
         channel_statistics(paths, workers=3)
 
-    # One flipped bit in the compressed pixels: the checksum tells.
+    # A bit of the pixels' checksum is flipped: decoding alone would not notice.
     flipped = bytearray(whole)
-    flipped[len(whole) // 2] ^= 16
+    start = whole.index(b"IDAT")
+    length = int.from_bytes(whole[start - 4 : start], "big")
+    flipped[start + 4 + length] ^= 16
     paths[17].write_bytes(flipped)
+    Image.open(paths[17]).load()
     with pytest.raises(OSError, match="000017_000019_leftImg8bit.png: cannot be read"):
         channel_statistics(paths, workers=3)
 
