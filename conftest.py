@@ -4,8 +4,12 @@ import os
 
 from scripts.pinned import build_city, fresh_folders, pin
 
+# On a CUDA card only where somebody asks for it; then the workers of a parallel run inherit it.
+wanted = os.environ.get("COURSE_DEVICE", "")
 if "PYTEST_XDIST_WORKER" not in os.environ:
     pin()
+if wanted.startswith("cuda"):
+    os.environ["COURSE_DEVICE"] = wanted
 
 
 def pytest_configure(config):

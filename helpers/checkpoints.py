@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN
+from helpers.config import TrainConfig, check_same_config
+from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, WindowClassifier
 from helpers.files import atomic_file, listed, read_json
 from helpers.labels import LabelSet, find_label_set
 from helpers.unet import UNet
@@ -16,7 +17,10 @@ from helpers.windows import View
 
 FORMAT = 1
 # The networks that a checkpoint can name; each keeps the arguments that build it again.
-NETWORKS = {network.__name__: network for network in (UNet, ThinFCN, FCN32s, FCN16s, FCN8s)}
+NETWORKS = {
+    network.__name__: network
+    for network in (UNet, ThinFCN, WindowClassifier, FCN32s, FCN16s, FCN8s)
+}
 
 
 def save(path, state: dict) -> Path:
@@ -66,6 +70,33 @@ def load(path) -> dict:
     return state
 
 
+def load_run(path) -> dict:
+    """As `load`, of a last.pt: ValueError if it lacks something that a training goes on with."""
+    state = load(path)
+    entries = ("info", "optimizer", "scaler", "epochs_done")
+    missing = [name for name in entries if name not in state]
+    if missing:
+        raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+    return state
+
+
+def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
+    """Raises ValueError if a run that begins in `folder` would replace the best.pt of another."""
+    best = folder / "best.pt"
+    table = folder / "history.csv"
+    epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
+    if best.is_file():
+        info = load(best)["info"]
+        epochs = max(epochs, len(info["history"]))
+        check_same_config(config, info["config"], folder)
+    # One epoch is what a run leaves that was killed in its first save.
+    if epochs > 1:
+        raise ValueError(
+            f"{folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
+            "restore it, choose another name, or remove the folder"
+        )
+
+
 def file_hash(path) -> str:
     """The sha256 of a file. ValueError if the .json beside a checkpoint says another one."""
     path = Path(path)
@@ -110,12 +141,28 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
+def check_record(path) -> None:
+    """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
+    record = Path(path).with_suffix(".json")
+    if not record.is_file():
+        return
+    expected = read_json(record).get("sha256")
+    found = file_hash(path)
+    if expected is not None and expected != found:
+        raise ValueError(
+            f"{path} is not the file that {record.name} describes: expected the SHA-256 "
+            f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
+        )
+
+
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, float32; info) from a file of `save_model` or of a training run.
 
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
+    A record beside the file, NAME.json, must have the same hash.
     """
     state = load(path)
+    check_record(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"

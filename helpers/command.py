@@ -11,7 +11,7 @@ EXPECTED = (OSError, ValueError, FloatingPointError)
 
 
 class PatientOutput:
-    """Standard output line by line, which outlives its reader: `| head` must not stop a training."""
+    """Standard output line by line that outlives its reader: `| head` must not stop a training."""
 
     def __init__(self, stream):
         self.stream = stream

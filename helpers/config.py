@@ -124,6 +124,14 @@ class TrainConfig:
         )
         return replace(demo, **changes)
 
+    def learning_rate_at(self, done: float) -> float:
+        """The learning rate when a share `done`, 0 to 1, of the training is behind."""
+        if self.schedule == "cosine":
+            return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        if self.schedule == "poly":
+            return self.learning_rate * (1 - done) ** 0.9
+        return self.learning_rate
+
     def make_view(self) -> View:
         """The view of the frames that this config trains on."""
         return View(self.view, self.size, self.padding, self.depth, self.height)

@@ -1,5 +1,6 @@
-"""The CSV index of a dataset: one row a frame, paths relative to the root (chapter 03 builds it by
-hand).
+"""The CSV index of a dataset: one row per frame, paths relative to the root.
+
+Chapter 03 writes it by hand; `frame_row` is the function that its reader writes.
 """
 
 import csv
@@ -32,6 +33,19 @@ class Row(NamedTuple):
     frame: str
 
 
+def frame_row(image_path) -> dict[str, str]:
+    """One row of the index: where frame and label lie, and what the name says."""
+    city = image_path.parent.name
+    split = image_path.parent.parent.name
+    name = image_path.name.removesuffix("_leftImg8bit.png")
+    return {
+        "image": f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png",
+        "label": f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png",
+        "city": city,
+        "frame": name.removeprefix(f"{city}_"),
+    }
+
+
 def find_rows(root, split: str) -> list[Row]:
     """All frames of `split` below `root`, sorted by path, so that the order is the same on every
     machine.
@@ -51,9 +65,10 @@ def find_rows(root, split: str) -> list[Row]:
     rows = []
     labeled = set(labels)
     for city, name in images:
-        image = f"leftImg8bit/{split}/{city}/{name}{IMAGE_END}"
-        label = f"gtFine/{split}/{city}/{name}{LABEL_END}" if (city, name) in labeled else ""
-        rows.append(Row(image, label, city, name.removeprefix(city + "_")))
+        row = Row(**frame_row(Path("leftImg8bit", split, city, name + IMAGE_END)))
+        if (city, name) not in labeled:
+            row = row._replace(label="")
+        rows.append(row)
 
     unlabeled = [row.image for row in rows if not row.label and split != "test"]
     if unlabeled:
@@ -236,16 +251,16 @@ def find_index(root, split: str) -> Path:
     return path
 
 
-def fingerprint(rows: list[Row], root) -> dict:
+def fingerprint(split: str, rows: list[Row], root) -> dict:
     """What a run remembers of its data: how many rows, a hash of them, and one of their labels.
 
     The last is left out where the label files are gone and a cache stands for them.
     """
     names = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    found = {"frames": len(rows), "rows": names[:16]}
+    found = {f"{split}_frames": len(rows), f"{split}_rows": names[:16]}
     labels = hashlib.sha256()
     with suppress(OSError):
         for row in rows:
             labels.update(Path(root, row.label).read_bytes())
-        found["labels"] = labels.hexdigest()[:16]
+        found[f"{split}_labels"] = labels.hexdigest()[:16]
     return found

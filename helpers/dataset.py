@@ -1,8 +1,11 @@
-"""The dataset: from a row of the CSV to a pair of tensors. Chapter 05 builds it."""
+"""The dataset: from a row of the CSV to a pair of tensors.
+
+`CityscapesDataset` is the class that the reader of chapter 05 writes; `normalize` is chapter 04's.
+"""
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from helpers.csv_index import Row
 from helpers.images import open_image, open_label
@@ -49,12 +52,12 @@ def normalize(image: np.ndarray, mean, std) -> torch.Tensor:
     return scaled.sub_(mean).div_(std)
 
 
-class CityscapesDataset(Dataset):
-    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored), one per row of an index.
+class Frames(Dataset):
+    """What a dataset of street frames knows before it makes pairs: its rows, and how to read them.
 
-    `rows` is what read_csv or find_rows returns. `view` cuts a crop or the whole frame; `cache`
-    (helpers.frame_cache) saves decoding the PNGs every epoch. With `augment`, crops lie anywhere in
-    the frame and half of the pairs are mirrored, image and label alike (see `draw`).
+    `rows` is what read_csv or find_rows returns. `view` (helpers.windows) is a crop or the whole
+    frame; `cache` (helpers.frame_cache) saves decoding the PNGs every epoch. With `augment`, crops
+    lie anywhere in the frame and half of the pairs are mirrored (see `draw`).
     """
 
     def __init__(
@@ -98,6 +101,12 @@ class CityscapesDataset(Dataset):
         """The whole label map in full resolution, uint8 label ids [H, W]."""
         return read_pair(self.rows[index], self.root, View("crop"), self.label_set)[1]
 
+    def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Frame uint8 [H, W, 3] and label ids uint8 [H, W] of a row, reduced as the view wants."""
+        if self.cache is not None:
+            return self.cache[index]
+        return read_pair(self.rows[index], self.root, self.view, self.label_set)
+
     def draw(self, index: int, shape) -> tuple[int, int, bool]:
         """(top, left, flip): where the label window of pair `index` begins in a frame of `shape`,
         and whether the pair is mirrored.
@@ -120,25 +129,49 @@ class CityscapesDataset(Dataset):
             left = random.random_raw() % (columns - width + 1)
         return top, left, flip
 
-    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The windows before they become tensors: image uint8 [H, W, 3], train ids uint8 [h, w]."""
-        if self.cache is None:
-            image, label = read_pair(self.rows[index], self.root, self.view, self.label_set)
-        else:
-            image, label = self.cache[index]
+    def windows(self, image, label, top: int, left: int) -> tuple[np.ndarray, np.ndarray]:
+        """The view's two windows; the label window begins at (top, left). See View.pair."""
+        # A cache that holds center crops has cut them already.
+        if self.cache is not None and self.cache.cropped:
+            return image, label
+        return self.view.pair(image, label, top, left)
 
+
+class CityscapesDataset(Frames):
+    """Pairs (image float32 [3, H, W], target int64 [h, w], 255 = ignored)."""
+
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The pair as bytes: image uint8 [H, W, 3] and train ids uint8 [h, w]."""
+        image, label = self.read(index)
+        # Place and flip are drawn once, and frame and label both follow them.
         top, left, flip = self.draw(index, image.shape)
-        holds_windows = self.cache is not None and self.cache.cropped
-        if not holds_windows:
-            image, label = self.view.pair(image, label, top, left)
-        target = self.train_id_of[label]
+        image, label = self.windows(image, label, top, left)
         if flip:
             image = image[:, ::-1]
-            target = target[:, ::-1]
-        return image, target
+            label = label[:, ::-1]
+        return image, self.train_id_of[label]
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The pair as tensors: colors normalized, train ids as int64."""
         image, target = self.pair(index)
         image = normalize(image, self.mean, self.std)
         target = torch.from_numpy(target.astype(np.int64))
         return image, target
+
+
+def data_loader(
+    dataset, batches: list[list[int]], device: torch.device, workers: int = 0
+) -> DataLoader:
+    """The batches, given as lists of indices, as images [N, 3, H, W] and targets [N, h, w]."""
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=min(workers, len(batches)),
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+    )
+
+
+def in_batches(numbers: list[int], size: int) -> list[list[int]]:
+    """`numbers` in lists of `size`; the last may be shorter."""
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]

@@ -163,6 +163,25 @@ def evaluate(model, batches, label_set: LabelSet, per_frame: bool = False) -> Sc
     return scores
 
 
+@torch.no_grad()
+def side_by_side(model, dataset, index: int) -> np.ndarray:
+    """Frame, truth and prediction of one pair as a picture, uint8 [h, 3 w, 3], at label size."""
+    images, _ = dataset[index]
+    device = next(model.parameters()).device
+    was_training = model.training
+    logits = model.eval()(images[None].to(device))
+    model.train(was_training)
+    prediction = logits[0].argmax(0).cpu().numpy()
+
+    frame, truth = dataset.pair(index)
+    height, width = truth.shape
+    margin = dataset.view.margin
+    frame = frame[margin : margin + height, margin : margin + width]
+    label_set = dataset.label_set
+    colors = [label_set.colorize(truth), label_set.colorize(prediction)]
+    return np.concatenate([frame, *colors], axis=1)
+
+
 def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
     """The confusion matrix of `scores` with its classes merged into those of another set (19 ->
     CamVid's 11).

@@ -84,7 +84,8 @@ class ThinFCN(nn.Module):
         if stride == 8:
             self.score8 = score_layer(4 * width, num_classes)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def scores(self, images: torch.Tensor) -> torch.Tensor:
+        """One score per class on the grid of `stride` pixels: [N, num_classes, H/8, W/8] for 8s."""
         x = self.block1(images)  # [N, 12, H/2, W/2]
         x = self.block2(x)  # [N, 24, H/4, W/4]
         pool3 = self.block3(x)  # [N, 48, H/8, W/8]
@@ -97,7 +98,37 @@ class ThinFCN(nn.Module):
             scores = enlarge(scores, pool4.shape[-2:]) + self.score16(pool4)
         if self.stride == 8:
             scores = enlarge(scores, pool3.shape[-2:]) + self.score8(pool3)
-        return enlarge(scores, images.shape[-2:])
+        return scores
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return enlarge(self.scores(images), images.shape[-2:])
+
+
+class WindowClassifier(nn.Module):
+    """Windows float [N, 3, 32, 32] to one class each, logits [N, num_classes].
+
+    `features` keeps places, [N, 32, 6, 6]; `classifier` flattens and forgets them. Chapter 01 turns
+    it into a network for pictures of any size.
+    """
+
+    padding = "same"
+    depth = 0
+
+    def __init__(self, num_classes: int = 19):
+        super().__init__()
+        self.arguments = {"num_classes": num_classes}
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 16, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.classifier = nn.Linear(32 * 6 * 6, num_classes)
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return self.classifier(self.features(windows).flatten(1))
 
 
 # The paper's networks.

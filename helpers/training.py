@@ -1,8 +1,7 @@
-"""Training: the recipe, a thin demo for CPUs, and everything between. Chapter 07 builds the loop by
-hand.
+"""Training: recipe A, a thin demo for CPUs, and everything between. Chapter 07 builds the loop.
 
-python -m helpers.training --preset demo              # whole frames at quarter scale, minutes on a
-CPU python -m helpers.training --preset recipe --root data/cityscapes
+python -m helpers.training --preset demo              # minutes on a CPU
+python -m helpers.training --preset recipe --root data/cityscapes
 """
 
 import math
@@ -13,22 +12,19 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
+from helpers.dataset import data_loader, in_batches
 from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
-from helpers.evaluate import Scores, evaluate, pixel_loss
+from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
 from helpers.paths import runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
-
-LAST = ("info", "optimizer", "scaler", "epochs_done")  # what last.pt has besides the network
 
 
 def make_run(
@@ -41,33 +37,9 @@ def make_run(
         check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
-    return (run_class or Run)(
-        config,
-        model,
-        train_set,
-        val_set,
-        make_loader=make_loader,
-        progress=progress,
-        folder=folder,
-    )
-
-
-def data_loader(
-    dataset, batches: list[list[int]], device: torch.device, workers: int = 0
-) -> DataLoader:
-    """The batches, given as lists of indices, as images [N, 3, H, W] and targets [N, h, w]."""
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=min(workers, len(batches)),
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),
-    )
-
-
-def in_batches(numbers: list[int], size: int) -> list[list[int]]:
-    """`numbers` in lists of `size`; the last may be shorter."""
-    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+    kind = run_class or Run
+    options = {"make_loader": make_loader, "progress": progress, "folder": folder}
+    return kind(config, model, train_set, val_set, **options)
 
 
 class Run:
@@ -162,11 +134,7 @@ class Run:
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimizer step, counted from 0 over the whole run."""
         done = step / max(1, self.steps_per_epoch * self.config.epochs)
-        if self.config.schedule == "cosine":
-            return self.config.learning_rate * (1 + math.cos(math.pi * done)) / 2
-        if self.config.schedule == "poly":
-            return self.config.learning_rate * (1 - done) ** 0.9
-        return self.config.learning_rate
+        return self.config.learning_rate_at(done)
 
     def network_for(self, images: torch.Tensor) -> torch.nn.Module:
         """The network that trains on a batch: the compiled one, if there is one.
@@ -240,9 +208,8 @@ class Run:
         """Raises FloatingPointError that names the files of a batch."""
         rows = [self.train_set.rows[index] for index in self.batches(epoch)[batch]]
         last = self.folder / "last.pt"
-        advice = "try a smaller learning rate"
-        if epoch == 0 and batch == 0:  # before any step was taken
-            advice = "at the weights it began with"
+        first = epoch == 0 and batch == 0  # before any step was taken
+        advice = "at the weights it began with" if first else "try a smaller learning rate"
         kept = f"The last good checkpoint is {last}; " if last.is_file() else ""
         raise FloatingPointError(
             f"loss or weights became nan or infinite in epoch {epoch + 1}, at the batch of"
@@ -300,11 +267,9 @@ class Run:
     @cached_property
     def data(self) -> dict:
         """What identifies the data: a resumed run must find the same rows and labels."""
-        found = {}
-        for split, dataset in (("train", self.train_set), ("val", self.val_set)):
-            for what, value in fingerprint(dataset.rows, self.val_set.root).items():
-                found[f"{split}_{what}"] = value
-        return found
+        root = self.val_set.root
+        train = fingerprint("train", self.train_set.rows, root)
+        return {**train, **fingerprint("val", self.val_set.rows, root)}
 
     def info(self) -> dict:
         """What a checkpoint says of itself, all plain values."""
@@ -344,22 +309,11 @@ class Run:
             rows = [row.values() for row in self.history]
             write_table(self.folder / "history.csv", self.history[0], rows)
 
-    @torch.no_grad()
     def save_pictures(self) -> None:
         """predictions/<frame>_epoch<n>.png: frame, truth and prediction side by side."""
-        self.model.eval()
-        margin = self.val_set.view.margin
         for index, row in enumerate(self.val_set.rows[: self.config.pictures]):
-            images, _ = self.val_set[index]
-            logits = self.model(images[None].to(self.device))
-            prediction = logits[0].argmax(0).cpu().numpy()
-            frame, truth = self.val_set.pair(index)
-            height, width = truth.shape
-            frame = frame[margin : margin + height, margin : margin + width]
-            truth = self.label_set.colorize(truth)
-            prediction = self.label_set.colorize(prediction)
-            picture = np.concatenate([frame, truth, prediction], axis=1)
             name = f"{row.city}_{row.frame}_epoch{len(self.history):03d}.png"
+            picture = side_by_side(self.model, self.val_set, index)
             write_image(self.folder / "predictions" / name, picture)
 
     def resume(self) -> int:
@@ -369,10 +323,7 @@ class Run:
         """
         path = self.folder / "last.pt"
         if path.is_file():
-            state = checkpoints.load(path)
-            missing = [name for name in LAST if name not in state]
-            if missing:
-                raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+            state = checkpoints.load_run(path)
             check_same_config(self.config, state["info"]["config"], self.folder)
             check_same(self.folder, self.data, state["info"].get("data", {}))
             checkpoints.load_weights(self.model, state["model"], path)
@@ -382,27 +333,11 @@ class Run:
                 self.scaler.load_state_dict(state["scaler"])
             self.history = state["info"]["history"]
         else:
-            self.check_nothing_is_lost()
+            checkpoints.check_nothing_is_lost(self.folder, self.config)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
         for leftover in self.folder.rglob(".*.tmp") if self.rank == 0 else []:
             leftover.unlink(missing_ok=True)
         return len(self.history)
-
-    def check_nothing_is_lost(self) -> None:
-        """Raises ValueError if a run without last.pt would replace an earlier best.pt."""
-        best = self.folder / "best.pt"
-        table = self.folder / "history.csv"
-        epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
-        if best.is_file():
-            info = checkpoints.load(best)["info"]
-            epochs = max(epochs, len(info["history"]))
-            check_same_config(self.config, info["config"], self.folder)
-        # One epoch is what a run leaves that was killed in its first save.
-        if epochs > 1:
-            raise ValueError(
-                f"{self.folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
-                "restore it, choose another name, or remove the folder"
-            )
 
 
 def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:

@@ -2,7 +2,7 @@
 
     python -m scripts.city_pictures            # both
     python -m scripts.city_pictures sheet      # images/sample_city.jpg: 24 of the tests' frames
-    python -m scripts.city_pictures street     # data/frame/: val frame 5 with its five files
+    python -m scripts.city_pictures street     # data/frame/: the street, with its five files
 
 Every chapter opens the street in data/frame, whatever data set is used; it is frame 5 of val, as
 every machine makes it.
@@ -24,7 +24,7 @@ from scripts.pinned import CITY
 
 SHEET = ROOT / "images" / "sample_city.jpg"
 STREET = ROOT / "data" / "frame"
-STREET_NUMBER = 5  # kastanienbad_000005_000019
+STREET_NUMBER = 15  # of the generator; by name it is frame 5 of val: kastanienbad_000005_000019
 SEED = 1  # of the sample city
 
 # Lossless; two thirds of the size of a PNG.

@@ -36,6 +36,7 @@ def main(arguments=None) -> None:
     argparse.ArgumentParser(
         prog="python -m scripts.demo_checkpoint", description="Train the shipped checkpoint."
     ).parse_args(arguments)
+    CHECKPOINT.with_suffix(".json").unlink(missing_ok=True)  # it describes the file of before
     for line in COMMANDS:
         subprocess.run([sys.executable, *shlex.split(line)[1:]], cwd=ROOT, check=True)
     model, info = load_model(CHECKPOINT)

@@ -69,7 +69,17 @@ def processor() -> str:
 def outcome(targets: list[str], variables: dict, threads: int) -> str:
     """The last line of pytest, without its time, and the names of what failed."""
     environment = {**os.environ, **variables, "OMP_NUM_THREADS": str(threads)}
-    words = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", *targets]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-rfE",
+        "-p",
+        "no:cacheprovider",
+        *targets,
+    ]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines() or [f"ended with {done.returncode}"]
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+(?: \d+)?)", done.stdout, re.M)

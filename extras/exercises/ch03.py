@@ -1,31 +1,173 @@
 """Checkers of chapter 03."""
 
-from dataclasses import replace
+import tempfile
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from extras.exercises import Wrong
-from helpers.labels import LABELS
+from helpers.csv_index import frame_row
+
+KEYS = ("image", "label", "city", "frame")
 
 
-def exercise_1(categories) -> None:
-    """categories(label_ids): categories 0 to 6 as uint8, 255 for void."""
-    ids = np.arange(34, dtype=np.uint8).reshape(2, 17)
-    result = np.asarray(categories(ids))
-    if result.shape != ids.shape:
-        raise Wrong(f"the shape must stay {ids.shape}, got {result.shape}.")
-    if result.dtype != np.uint8:
-        raise Wrong(f"expected uint8, got {result.dtype}.")
-    for row in LABELS:
-        if row.id < 0:
-            continue
-        expected = 255 if row.category == "void" else row.category_id - 1
-        found = int(result.reshape(-1)[row.id])
-        if found != expected:
+def turn_a(frame_row) -> None:
+    """frame_row(image_path): image, label, city and frame of a row, paths relative to the root."""
+    for split, city, frame in (
+        ("train", "ulm", "000003_000019"),
+        ("train", "bad-ems", "000003_000019"),
+        ("val", "ulm-west", "000000_000294"),
+    ):
+        name = f"{city}_{frame}"
+        folder = Path("/disk/city/leftImg8bit") / split / city
+        row = frame_row(folder / f"{name}_leftImg8bit.png")
+        if not isinstance(row, dict) or set(row) != set(KEYS):
+            found = sorted(row) if isinstance(row, dict) else type(row).__name__
+            raise Wrong(f"return a dictionary with the keys {', '.join(KEYS)}; yours is {found}.")
+        for key in KEYS:
+            if not isinstance(row[key], str):
+                raise Wrong(
+                    f"'{key}' is a {type(row[key]).__name__}: a CSV file holds text, so make it "
+                    "a str."
+                )
+        expected = {
+            "image": f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png",
+            "label": f"gtFine/{split}/{city}/{name}_gtFine_labelIds.png",
+            "city": city,
+            "frame": frame,
+        }
+        for key in ("image", "label"):
+            _check_path(key, row[key], expected[key])
+        if row["city"] != city:
             raise Wrong(
-                f"{row.name} (id {row.id}, {row.category}) must become {expected}, got {found}."
+                f"the city of {name} is {city}, yours is {row['city']!r}: the folder has its name."
             )
+        if row["frame"] != frame:
+            raise Wrong(
+                f"the frame of {name} is {frame}, sequence and number without the city; yours is "
+                f"{row['frame']!r}."
+            )
+
+
+def _check_path(key: str, path: str, expected: str) -> None:
+    if path == expected:
+        return
+    if path.startswith("/"):
+        raise Wrong(
+            f"'{key}' is an absolute path. On another machine, or after moving the data, it points "
+            "nowhere: begin at leftImg8bit or gtFine."
+        )
+    if "\\" in path:
+        raise Wrong(f"'{key}' has backslashes, which only Windows understands: use /.")
+    if "_leftImg8bit_gtFine" in path or "_leftImg8bit.png_gtFine" in path:
+        raise Wrong(
+            f"there is no file {path}: take _leftImg8bit.png off the name before you add "
+            "_gtFine_labelIds.png."
+        )
+    if path.startswith("leftImg8bit") and key == "label":
+        raise Wrong(f"'label' is {path}, but labels are in the other tree: begin at gtFine.")
+    if path.endswith(("_color.png", "_instanceIds.png", "_labelTrainIds.png")):
+        raise Wrong(f"'label' is {path}: the file with the label ids ends in _gtFine_labelIds.png.")
+    raise Wrong(f"'{key}' should be {expected}, yours is {path}.")
+
+
+def turn_b(count_pixels) -> None:
+    """count_pixels(label_maps): int64 [34], the pixels of each id in several maps together."""
+    first = np.array([[7, 26, 26], [0, 7, 7]], np.uint8)
+    second = np.array([[7, 31, 11]], np.uint8)
+    counts = np.asarray(count_pixels([first, second]))
+    if counts.shape != (34,):
+        raise Wrong(
+            f"one count for each id from 0 to 33 makes the shape (34,), yours is {counts.shape}: "
+            "np.bincount stops at the largest id that it sees, unless you give minlength=34."
+        )
+    road = int(counts[7])
+    if road == 1:
+        raise Wrong(
+            "road (7) has 4 pixels in the two maps together, you count the 1 of the last map: add "
+            "the maps up."
+        )
+    if road == 2:
+        raise Wrong("road is in 2 maps, but 4 pixels are road: count pixels, not maps.")
+    expected = np.bincount(np.concatenate([first.ravel(), second.ravel()]), minlength=34)
+    for label_id in range(34):
+        if counts[label_id] != expected[label_id]:
+            raise Wrong(
+                f"id {label_id} has {expected[label_id]} pixels in the two maps together, you "
+                f"count {counts[label_id]}."
+            )
+    if counts.dtype != np.int64:
+        raise Wrong(
+            f"the counts are {counts.dtype}; make them int64, which counts exactly and does not "
+            "run over."
+        )
+    if np.asarray(count_pixels(iter([second, first])))[7] != 4:
+        raise Wrong("go through label_maps once: it may be a stream that reads file after file.")
+
+
+def count_pixels(label_maps):
+    """How many pixels each label id has in all the maps together: int64 [34]."""
+    counts = np.zeros(34, np.int64)
+    for label_map in label_maps:
+        counts += np.bincount(label_map.ravel(), minlength=34)
+    return counts
+
+
+TURNS = {"A": frame_row, "B": count_pixels}
+
+
+def broken_city(root: Path) -> list[dict[str, str]]:
+    """Six small frames below `root`, three of them broken (rows 1, 3, 4); returns their rows."""
+    rows = []
+    for number in range(6):
+        image = root / f"leftImg8bit/train/ulm/ulm_{number:06d}_000019_leftImg8bit.png"
+        row = frame_row(image)
+        label = root / row["label"]
+        image.parent.mkdir(parents=True, exist_ok=True)
+        label.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 20), (90, 90, 90)).save(image)
+        size = (20, 40) if number == 3 else (40, 20)
+        ids = Image.new("L", size, 7)
+        if number == 4:
+            ids.putpixel((12, 5), 99)
+        if number != 1:
+            ids.save(label)
+        rows.append(row)
+    return rows
+
+
+def exercise_1(broken_rows) -> None:
+    """broken_rows(rows, root): {row number: what is wrong} of the rows that cannot be used."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = broken_city(Path(folder))
+        found = broken_rows(rows, Path(folder))
+    if not isinstance(found, dict):
+        raise Wrong(
+            f"return a dictionary {{row number: what is wrong}}, not {type(found).__name__}."
+        )
+    if {0, 2, 5} & set(found) and len(found) > 3:
+        raise Wrong(
+            f"you report the rows {sorted(found)}, but rows 0, 2 and 5 are fine: a frame of 40 x "
+            "20 pixels has .size (40, 20) in pillow and .shape (20, 40) as an array."
+        )
+    kinds = {
+        1: "the label of row 1 is missing",
+        3: "in row 3 the frame is 40 x 20 and the label 20 x 40",
+        4: "one pixel of the label of row 4 has the id 99",
+    }
+    missing = [kinds[number] for number in kinds if number not in found]
+    if missing:
+        raise Wrong(
+            f"you report {len(found)} of three rows. Not seen: {'; '.join(missing)}. Go on after a "
+            "problem, and number the rows from 0."
+        )
+    extra = sorted(set(found) - set(kinds), key=str)
+    if extra:
+        raise Wrong(f"row {extra[0]} is fine; you say: {found[extra[0]]}.")
+    for number, reason in found.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise Wrong(f"say in words what is wrong with row {number}; yours is {reason!r}.")
 
 
 def exercise_2(paint_instances) -> None:
@@ -59,11 +201,18 @@ def exercise_2(paint_instances) -> None:
     }
     expected = Image.new("I", (90, 60))
     draw = ImageDraw.Draw(expected)
-    # In the order of the objects; None for the license plate and for what was deleted
-    values = [7, 26000, None, 24000, 26001, 26, None, 24, 18, 26002, 24001]
-    for value, item in zip(values, document["objects"], strict=True):
-        if value is not None:
-            draw.polygon([tuple(point) for point in item["polygon"]], fill=value)
+    for number, value in {
+        0: 7,
+        1: 26000,
+        3: 24000,
+        4: 26001,
+        5: 26,
+        7: 24,
+        8: 18,
+        9: 26002,
+        10: 24001,
+    }.items():
+        draw.polygon([tuple(p) for p in document["objects"][number]["polygon"]], fill=value)
     expected = np.asarray(expected)
     result = np.asarray(paint_instances(document))
     if result.shape != (60, 90):
@@ -78,45 +227,3 @@ def exercise_2(paint_instances) -> None:
             f"pixel ({y}, {x}) should be {expected[y, x]}, got {result[y, x]}. There should be "
             f"the ids {np.unique(expected).tolist()}, you have {np.unique(result).tolist()}."
         )
-
-
-def exercise_3(column) -> None:
-    """A class of the sample city: 1.2 m wide, 3 m high, label "static", drawn where it stands."""
-    from sample_city import make_scene, render
-
-    scene = replace(make_scene(3), objects=())
-    before, polygons_before = render(scene)
-    for x, z in ((2.0, 12.0), (-1.5, 24.0)):
-        after, polygons = render(replace(scene, objects=(column(x=x, z=z),)))
-        new = [p for p in polygons if p not in polygons_before]
-        if not new:
-            raise Wrong(
-                "the frame has no polygon that it did not have before: use canvas.outline or "
-                "canvas.label."
-            )
-        names = {p["label"] for p in new}
-        if names != {"static"}:
-            raise Wrong(f'the label must be "static", found {", ".join(sorted(names))}.')
-        points = np.array([point for p in new for point in p["polygon"]])
-        left, bottom = scene.camera.project((x - 0.6, 0.0, z))
-        right, top = scene.camera.project((x + 0.6, 3.0, z))
-        wanted = [round(float(value)) for value in (left, top, right, bottom)]
-        found = [int(value) for value in (*points.min(axis=0), *points.max(axis=0))]
-        if max(abs(a - b) for a, b in zip(wanted, found)) > 3:
-            raise Wrong(
-                f"at x={x}, z={z} the column should fill the pixels {wanted} (left, top, right, "
-                f"bottom), yours fills {found}."
-            )
-        for corner in ((left, top), (left, bottom), (right, top), (right, bottom)):
-            if np.abs(points - corner).max(axis=1).min() > 3:
-                raise Wrong(
-                    f"the outline has no point at the corner {[round(float(v)) for v in corner]}: "
-                    "the column is a rectangle."
-                )
-        inside = (slice(int(top) + 4, int(bottom) - 4), slice(int(left) + 4, int(right) - 4))
-        changed = np.abs(after[inside].astype(int) - before[inside]).max(axis=2) > 12
-        if changed.mean() < 0.5:
-            raise Wrong(
-                "the label is there, but the picture hardly changes inside it: paint it with "
-                "canvas.face."
-            )

@@ -19,7 +19,8 @@ from PIL import Image, UnidentifiedImageError
 from extras.real_data.archives import Limits, fetch, folder_hash, unpack
 from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
-from helpers.files import atomic_file, write_image, write_text
+from helpers.files import atomic_file, listed, visible_files, write_image, write_text
+from helpers.images import checked_picture
 from helpers.labels import CAMVID_11, LABELS
 from helpers.progress import progress_bar
 
@@ -113,14 +114,18 @@ def convert(source, root, progress: bool = True) -> Path:
         )
     jobs, problems = [], []
     for split in folders:
-        for picture in sorted((source / split).glob("*.png")):
-            label, stem = source / f"{split}annot" / picture.name, frame_stem(picture.name)
+        labels = source / f"{split}annot"
+        left = set(visible_files(labels)) if labels.is_dir() else set()
+        for picture in visible_files(source / split):
+            label, stem = labels / picture.name, frame_stem(picture.name)
             if stem is None:
                 problems.append(f"{picture}: expected a name like 0016E5_00390.png")
-            elif not label.is_file():
+            elif label not in left:
                 problems.append(f"{picture}: its label {label} does not exist")
             else:
                 jobs.append((picture, label, split, stem))
+                left.remove(label)
+        problems += [f"{label}: it has no picture in {source / split}" for label in sorted(left)]
     if not jobs and not problems:
         problems.append(f"{source}: no PNG in {', '.join(folders)}")
     for picture, label, split, stem in progress_bar(jobs, "convert", progress):
@@ -129,11 +134,8 @@ def convert(source, root, progress: bool = True) -> Path:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        listed = "\n  ".join(problems[:10])
-        if len(problems) > 10:
-            listed += f"\n  ... {len(problems)} in all"
         raise ValueError(
-            f"CamVid was not converted whole; replace these files and call again:\n  {listed}"
+            f"CamVid was not converted whole; replace these files and call again:{listed(problems)}"
         )
     write_text(root / "LICENCE.txt", LICENCE)
     return root
@@ -148,9 +150,11 @@ def frame_stem(name: str) -> str | None:
 def _convert_frame(picture: Path, label: Path, root: Path, split: str, stem: str) -> None:
     city = stem.split("_")[0]
     image = root / "leftImg8bit" / split / city / (stem + IMAGE_END)
-    if image.is_file():  # written last, so this frame is complete
-        return
+    stand = root / "gtFine" / split / city / stem
+    ends = (LABEL_END, "_gtFine_instanceIds.png", "_gtFine_color.png")
     size = _open(picture, "RGB").size
+    if all(_is_whole(path, size) for path in (image, *(Path(f"{stand}{end}") for end in ends))):
+        return
     annotation = _open(label, "L")
     if annotation.size != size:
         raise ValueError(
@@ -162,20 +166,24 @@ def _convert_frame(picture: Path, label: Path, root: Path, split: str, stem: str
         raise ValueError(f"{label}: class {classes.max()}, expected 0 to {VOID}")
     ids = np.array([*CAMVID_11.ids, 0], np.uint8)[classes]
     colors = np.array([(*row.color, 255) for row in LABELS if row.id >= 0], np.uint8)
-    stand = root / "gtFine" / split / city / stem
-    for end, array in (
-        (LABEL_END, ids),
-        ("_gtFine_instanceIds.png", ids.astype(np.uint16)),
-        ("_gtFine_color.png", colors[ids]),
-    ):
+    for end, array in zip(ends, (ids, ids.astype(np.uint16), colors[ids])):
         write_image(f"{stand}{end}", array)
     with atomic_file(image) as temporary:
         shutil.copyfile(picture, temporary)
 
 
+def _is_whole(path: Path, size: tuple[int, int]) -> bool:
+    """Whether a picture of that size is there, and fits its checksums."""
+    try:
+        with checked_picture(path) as picture:
+            return picture.size == size
+    except (OSError, SyntaxError):
+        return False
+
+
 def _open(path: Path, mode: str) -> Image.Image:
     try:
-        with Image.open(path) as picture:
+        with checked_picture(path) as picture:
             if picture.mode != mode or picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(
                     f"{path}: mode {picture.mode}, {picture.width}x{picture.height}, expected "

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from helpers.files import write_json, write_text
+from helpers.files import read_json, write_json, write_text
 from helpers.paths import ROOT
 
 REPORTED = {
@@ -27,6 +27,14 @@ REPORTED = {
 
 def file_hash(path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def weights_hash(weights: dict) -> str:
+    """One hash over all weights, by their sorted names: the same wherever the file was written."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + b"\0" + weights[name].contiguous().numpy().tobytes() + b"\0")
+    return digest.hexdigest()
 
 
 def code_hash() -> str:
@@ -105,7 +113,7 @@ def verify(path) -> str:
     """What a certificate says in one line; raises ValueError if it was changed after it was
     written.
     """
-    certificate = json.loads(Path(path).read_text(encoding="utf-8"))
+    certificate = read_json(path)
     if certificate.get("digest") != digest(certificate):
         raise ValueError(f"{path}: the digest does not fit, so something in it was changed")
     kind = "a full reproduction" if certificate["complete"] else "a rehearsal"
@@ -151,7 +159,7 @@ def rows(certificate: dict) -> list[tuple[str, str]]:
     versions = ("python", "torch", "torchvision", "numpy", "pillow")
     lines.append(("versions", ", ".join(f"{name} {last[name]}" for name in versions)))
     return lines + [
-        ("checkpoint", training["checkpoint_sha256"]),
+        ("checkpoint", training["weights_sha256"]),
         ("code", certificate["code_sha256"]),
         ("digest", certificate["digest"]),
     ]

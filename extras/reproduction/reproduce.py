@@ -30,15 +30,17 @@ from extras.training_tools.augment import ScratchConfig, make_scratch_run
 from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
-from helpers.csv_index import SPLITS, check_csv, read_csv, write_csv
+from helpers.csv_index import IMAGE_END, LABEL_END, SPLITS, check_csv, read_csv, write_csv
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
 from helpers.evaluate import pixel_loss
-from helpers.files import write_image, write_text
+from helpers.files import locked, read_json, visible_files, write_image, write_text
 from helpers.inference import frame_pieces, predict_frame
+from helpers.labels import check_classes, find_label_set
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
 from helpers.paths import check_root, find_root, runs_dir
 from helpers.progress import progress_bar
+from helpers.sizes import require
 from helpers.training import make_run
 from helpers.windows import View
 
@@ -65,7 +67,9 @@ class Reproduction:
         progress: bool = True,
         **changes,
     ):
+        require(1, 1e9, limit=limit)
         self.root = check_root(find_root(root))
+        check_classes(find_label_set(changes.get("label_set", "train19")), self.root)
         self.name = config
         self.limit = limit
         self.quick = quick
@@ -83,10 +87,12 @@ class Reproduction:
             "quick": self.quick,
             "frames": self._fingerprint(),
         }
-        try:
-            state = json.loads((self.folder / "steps.json").read_text())
-        except FileNotFoundError:
+        path = self.folder / "steps.json"
+        if not path.is_file():
             return {"plan": plan, "steps": {}, "seconds": {}, "machines": []}
+        state = read_json(path)
+        if not isinstance(state, dict) or set(state) != {"plan", "steps", "seconds", "machines"}:
+            raise ValueError(f"{path} is damaged: remove it, and the steps are done again")
         if state["plan"] != plan:
             wrong = [key for key in plan if state["plan"].get(key) != plan[key]]
             raise ValueError(
@@ -96,12 +102,16 @@ class Reproduction:
         return state
 
     def _fingerprint(self) -> str:
-        names = sorted(
-            f"{p.relative_to(self.root).as_posix()} {p.stat().st_size}"
-            for kind in ("leftImg8bit", "gtFine")
-            for p in (self.root / kind).rglob("*.png")
-        )
-        return hashlib.sha256("\n".join(names).encode()).hexdigest()
+        """A hash of all PNGs: names and sizes, and of the label ids, which are small, the bytes."""
+        digest = hashlib.sha256()
+        for kind in ("leftImg8bit", "gtFine"):
+            for path in visible_files(self.root / kind):
+                if path.suffix == ".png":
+                    name = path.relative_to(self.root).as_posix()
+                    digest.update(f"{name} {path.stat().st_size}\n".encode())
+                if path.name.endswith(LABEL_END):
+                    digest.update(path.read_bytes())
+        return digest.hexdigest()
 
     def _write(self) -> None:
         text = json.dumps(self.state, indent=1)
@@ -125,7 +135,17 @@ class Reproduction:
         return self.state["steps"][name]
 
     def run(self) -> dict:
-        """All steps that are not done yet; writes and returns the certificate."""
+        """All steps that are not done yet; writes and returns the certificate.
+
+        Raises OSError if another process works in the folder.
+        """
+        with locked(self.folder):
+            # A run that was killed while it wrote leaves these.
+            for leftover in self.folder.rglob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+            return self._run()
+
+    def _run(self) -> dict:
         self.step("layout", self.layout)
         self.step("csv", self.csv)
         self.step("files", self.files)
@@ -143,8 +163,10 @@ class Reproduction:
         """Cities and frames of every split; raises FileNotFoundError for a split without frames."""
         found = {}
         for split in SPLITS:
-            images = list((self.root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
-            found[split] = {"frames": len(images), "cities": len({p.parent.name for p in images})}
+            folder = self.root / "leftImg8bit" / split
+            files = visible_files(folder) if folder.is_dir() else []
+            cities = [path.parent.name for path in files if path.name.endswith(IMAGE_END)]
+            found[split] = {"frames": len(cities), "cities": len(set(cities))}
         missing = [split for split in ("train", "val") if not found[split]["frames"]]
         if missing:
             raise FileNotFoundError(
@@ -199,14 +221,8 @@ class Reproduction:
     def training(self) -> dict:
         """The training run; it resumes at its own last epoch."""
         statistics = self.state["steps"]["statistics"]
-        # A run whose name is an absolute path has that folder.
-        config = replace(
-            self.config,
-            name=str((self.folder / "training").resolve()),
-            mean=tuple(statistics["mean"]),
-            std=tuple(statistics["std"]),
-        )
-        run = self.make_run(config, self.progress)
+        config = replace(self.config, mean=tuple(statistics["mean"]), std=tuple(statistics["std"]))
+        run = self.make_run(config, self.progress, folder=self.folder / "training")
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
         return {
@@ -215,7 +231,7 @@ class Reproduction:
             "device": str(run.device),
             "gpu_memory_bytes": memory,
             "config": {**run.info()["config"], "name": None},
-            "checkpoint_sha256": certificate.file_hash(self.folder / "training" / "last.pt"),
+            "weights_sha256": certificate.weights_hash(run.model.cpu().state_dict()),
         }
 
     def _model(self):

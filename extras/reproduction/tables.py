@@ -10,15 +10,19 @@ from helpers.files import atomic_file
 
 
 def load(store: Path, frames: int, classes: int) -> tuple[list, list]:
-    """(tables, losses) that an interrupted pass had counted; two empty lists if there is no store.
+    """(tables, losses) that an interrupted pass had counted; two empty lists if there is no store,
+    or a damaged one: then all is counted again.
 
     A table is int64 [classes + 1, classes + 1] as of protocols.count, a loss is (sum, labeled
     pixels).
     """
     if not store.is_file():
         return [], []
-    with np.load(store) as kept:
-        tables, losses = list(kept["tables"]), list(kept["losses"])
+    try:
+        with np.load(store) as kept:
+            tables, losses = list(kept["tables"]), list(kept["losses"])
+    except Exception:  # a damaged zip file can raise nearly anything
+        return [], []
     if len(tables) > frames or tables[0].shape != (classes + 1, classes + 1):
         raise ValueError(f"{store} belongs to another evaluation; remove it")
     return tables, losses

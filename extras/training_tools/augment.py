@@ -151,7 +151,7 @@ class ScratchConfig(TrainConfig):
     published: tuple = field(default=(0.650, 0.691), compare=False)
 
 
-def make_scratch_run(config: ScratchConfig, progress: bool = True) -> Run:
+def make_scratch_run(config: ScratchConfig, progress: bool = True, folder=None) -> Run:
     """A training run on AugmentedCrops with SGD; all else as in helpers.training."""
     config, train_set, val_set = make_datasets(config, progress)
     crops = AugmentedCrops(train_set, config.crop, config.scale, config.seed)
@@ -162,4 +162,4 @@ def make_scratch_run(config: ScratchConfig, progress: bool = True) -> Run:
         momentum=config.momentum,
         weight_decay=config.weight_decay,
     )
-    return Run(config, model, crops, val_set, optimizer, progress=progress)
+    return Run(config, model, crops, val_set, optimizer, progress=progress, folder=folder)

@@ -73,7 +73,8 @@ def test_a_saved_model_comes_back(tmp_path):
         deaf_network().eval(),
         {"kind": "crop", "size": 32, "padding": "same", "depth": 1, "height": 256},
     )
-    save_model(tmp_path / "m.pt", model, {"view": view, "label_set": "train19"}, half=False)
+    info = {"view": view, "label_set": "train19", "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    save_model(tmp_path / "m.pt", model, info, half=False)
     x = torch.randn(1, 3, 32, 32)
     expected = model(x)
     assert torch.allclose(

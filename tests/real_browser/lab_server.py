@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -83,7 +84,17 @@ def serve(folder: Path, notebooks: dict):
             "name": "python3",
         }
         nbformat.write(made, work / "notebooks" / name)
-    settings = {"apputils-extension/themes.jupyterlab-settings": {"adaptive-theme": True}}
+    lab = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={work}"]
+    theme = {"apputils-extension/themes.jupyterlab-settings": {"adaptive-theme": True}}
+    with running(lab, folder, folder, theme) as (address, token):
+        yield address, token
+
+
+@contextmanager
+def running(words: list[str], folder: Path, cwd: Path, settings: dict):
+    """A command that ends in JupyterLab, with settings and a log in `folder`; yields its address
+    and token.
+    """
     for name, content in settings.items():
         path = folder / "settings" / "@jupyterlab" / name
         path.parent.mkdir(parents=True)
@@ -103,23 +114,22 @@ def serve(folder: Path, notebooks: dict):
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "OMP_NUM_THREADS": "1",
     }
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+    ]
     with open(log, "w") as output:
         server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "jupyterlab",
-                "--no-browser",
-                "--allow-root",
-                "--ServerApp.ip=127.0.0.1",
-                f"--ServerApp.port={port}",
-                "--ServerApp.port_retries=0",
-                f"--IdentityProvider.token={token}",
-                f"--ServerApp.root_dir={work}",
-            ],
+            [*words, *options],
             stdout=output,
             stderr=subprocess.STDOUT,
+            cwd=cwd,
             env=environment,
+            start_new_session=True,
         )
     try:
         address = f"http://127.0.0.1:{port}"
@@ -135,7 +145,8 @@ def serve(folder: Path, notebooks: dict):
             raise RuntimeError(f"JupyterLab did not answer:\n{log.read_text()[-3000:]}")
         yield address, token
     finally:
-        server.terminate()
+        # The command may have started JupyterLab as a process of its own.
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)
 
 

@@ -1,38 +1,8 @@
 """The parts of the measurements that can be checked on any machine."""
 
 import pytest
-import torch
 
-from benchmarks import gpu_table, training_step
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without CUDA")
-def test_the_gpu_table_refuses_without_cuda():
-    with pytest.raises(SystemExit, match="finds none here"):
-        gpu_table.main([])
-
-
-def test_the_parts_of_the_gpu_table_that_need_no_gpu():
-    assert gpu_table.step_flops() == pytest.approx(3 * 2 * 150.97e9, rel=1e-4)
-    step = gpu_table.make_step(torch.device("cpu"), 1, "bf16", compiled=False, width=4, crop=188)
-    assert all(2.5 < float(step()) < 8 for _ in range(2))
-    rows = [
-        {
-            "batch": 4,
-            "precision": "bf16",
-            "compiled": True,
-            "ms_per_step": 10.0,
-            "images_per_second": 400.0,
-            "share_of_bf16_matmul_peak": 0.5,
-            "peak_memory_gib": 3.25,
-        },
-        {"batch": 32, "precision": "fp32", "compiled": False, "error": "out of memory"},
-    ]
-    text = gpu_table.table(
-        {"device": "card", "torch": "2", "bf16_matmul_tflops": 700.0, "command": "c", "rows": rows}
-    )
-    assert "| 4 | bf16 | compiled | 10.0 | 400.0 | 50.0% | 3.2 |" in text
-    assert "| 32 | fp32 | eager | out of memory |" in text
+from benchmarks import training_step
 
 
 def test_the_compared_steps_compute_the_same(monkeypatch):

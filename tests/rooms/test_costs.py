@@ -44,7 +44,7 @@ def test_memory_count_equals_what_is_kept():
 
 
 def test_hours_on_the_cards_of_the_table():
-    """Peaks from the data sheets; an hour of work at full peak takes 1 / 0.35 hours at the share
+    """Peaks from the data sheets; an hour of work at full peak takes 1 / 0.19 hours at the share
     that is assumed.
     """
     assert costs.GPUS == {
@@ -55,4 +55,4 @@ def test_hours_on_the_cards_of_the_table():
         "H100": (989, 80),
     }
     for peak, _ in costs.GPUS.values():
-        assert costs.Cost(peak * 1e12 * 3600, 0, 0).hours(1, peak) == pytest.approx(1 / 0.35)
+        assert costs.Cost(peak * 1e12 * 3600, 0, 0).hours(1, peak) == pytest.approx(1 / 0.19)

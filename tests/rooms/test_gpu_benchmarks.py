@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from benchmarks import gpu, preparation, recipe_a
+from extras.training_tools import costs
 from helpers.files import read_json
 
 # A worker that does not need torch, so that it starts at once.
@@ -243,6 +244,15 @@ def test_the_stored_run_of_recipe_a():
     seconds = sum(sum(parts) for parts in found["seconds"].values())
     assert found["minutes"][-1] == pytest.approx(seconds / 60, abs=0.001)
     assert found["card"] and "not Cityscapes" in found["data"]
+
+
+def test_the_share_that_costs_reckons_with_was_measured():
+    [found] = [run for run in read_json(recipe_a.RESULT)["runs"].values() if "H100" in run["card"]]
+    # Without the first epoch, in which cudnn searches.
+    seconds = found["seconds"]["train"][1:]
+    images = found["frames"]["train"] * len(seconds)
+    rate = images * gpu.step_flops() / sum(seconds)
+    assert rate / (costs.GPUS["H100"][0] * 1e12) == pytest.approx(costs.USED, abs=0.01)
 
 
 def test_preparation_is_compared_bit_by_bit(root, monkeypatch):

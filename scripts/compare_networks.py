@@ -1,0 +1,81 @@
+"""Draw the comparison that the course's title promises: one street, as FCN-32s, FCN-16s, FCN-8s and
+U-Net see it after equal training.
+
+    python -m scripts.compare_networks         # writes images/fcn_unet_compared.png
+
+Above the whole street, below a part of it, four times as large. Ignored pixels are black.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.patches import Rectangle
+
+from helpers.checkpoints import load_model
+from helpers.dataset import normalize
+from helpers.images import open_image, open_label
+from helpers.labels import IGNORE, TRAIN_19
+from helpers.metrics import ConfusionMatrix
+from helpers.paths import ROOT
+from helpers.plots import legend
+from helpers.windows import reduce_image, reduce_label
+from scripts.city_pictures import STREET
+from scripts.train_checkpoints import CHECKPOINTS
+
+PICTURE = ROOT / "images" / "fcn_unet_compared.png"
+NAMES = {"fcn32s": "FCN-32s", "fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
+TOP, LEFT, HEIGHT, WIDTH = 64, 400, 64, 64  # of the enlarged part, in pixels at quarter scale
+
+
+def street() -> tuple[np.ndarray, np.ndarray]:
+    """The street at quarter scale: uint8 [256, 512, 3], and its train ids uint8 [256, 512]."""
+    image = reduce_image(open_image(STREET / "frame.webp"), 4)
+    label = reduce_label(open_label(STREET / "labelIds.png"), 4)
+    return image, TRAIN_19.encode(label)
+
+
+@torch.no_grad()
+def predict(name: str, image: np.ndarray) -> np.ndarray:
+    """Train ids uint8 [256, 512] that a shipped network gives the street."""
+    model, info = load_model(CHECKPOINTS / f"{name}.pt")
+    logits = model(normalize(image, info["mean"], info["std"])[None])
+    return logits[0].argmax(0).numpy().astype(np.uint8)
+
+
+def columns() -> list[tuple[str, np.ndarray]]:
+    """Title and picture, uint8 [256, 512, 3], of each column."""
+    image, target = street()
+    shown = [("the street", image), ("truth", TRAIN_19.colorize(target))]
+    for name, title in NAMES.items():
+        prediction = predict(name, image)
+        matrix = ConfusionMatrix(len(TRAIN_19))
+        matrix.update(prediction, target)
+        prediction[target == IGNORE] = IGNORE
+        right = f"{matrix.pixel_accuracy():.0%}"
+        shown.append((f"{title}: {right} right", TRAIN_19.colorize(prediction)))
+    return shown
+
+
+def draw():
+    """The figure: the columns, above whole and below in part."""
+    shown = columns()
+    figure, axes = plt.subplots(
+        2, len(shown), figsize=(16.2, 4.5), height_ratios=(1, 2), layout="constrained"
+    )
+    for column, (title, picture) in enumerate(shown):
+        whole, part = axes[:, column]
+        whole.imshow(picture)
+        whole.set_title(title)
+        whole.add_patch(
+            Rectangle((LEFT, TOP), WIDTH, HEIGHT, fill=False, edgecolor="white", linewidth=1.5)
+        )
+        part.imshow(picture[TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH])
+        for axis in (whole, part):
+            axis.axis("off")
+    legend(figure, street()[1], columns=9)
+    return figure
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    draw().savefig(PICTURE, dpi=130, bbox_inches="tight")

@@ -1,0 +1,162 @@
+"""The networks that the chapters show are what their records and scores.json say of them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.checkpoints import file_hash, load_model
+from helpers.fcn import enlarge
+from helpers.labels import TRAIN_19
+from scripts import compare_networks
+from scripts.pinned import CITY
+from scripts.score_checkpoints import (
+    NETWORKS,
+    PAIRS,
+    SCORES,
+    STREET,
+    add,
+    near_edges,
+    score_frames,
+)
+from scripts.train_checkpoints import CHECKPOINTS, CONFIGS, PAIR, sample
+
+NEEDED = (*PAIR, "window", "unet_photo")
+NAMES = [name for name in (*CONFIGS, "window") if (CHECKPOINTS / f"{name}.pt").is_file()]
+SHIPPED = json.loads(SCORES.read_text())
+
+
+def record(name: str) -> dict:
+    return json.loads((CHECKPOINTS / f"{name}.json").read_text())
+
+
+def test_all_are_there():
+    assert set(NEEDED) <= set(NAMES)
+    assert set(SHIPPED["networks"]) == set(NAMES) & set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_and_record_agree(name):
+    path = CHECKPOINTS / f"{name}.pt"
+    assert path.stat().st_size <= 2_500_000
+    stored = record(name)
+    assert stored["file"] == path.name and stored["sha256"] == file_hash(path)
+    assert stored["command"] == f"python -m scripts.train_checkpoints {name}"
+    assert stored["hours"] > 0 and stored["hardware"] and stored["seed"] == 0
+
+    state = torch.load(path, weights_only=True)
+    kinds = {v.dtype for v in state["model"].values() if v.is_floating_point()}
+    assert kinds == {torch.float16}
+    model, info = load_model(path)
+    assert stored["parameters"] == sum(p.numel() for p in model.parameters())
+    assert stored["config"] == json.loads(json.dumps(info["config"]))
+    assert stored["history"] == info["history"]
+    assert info["label_set"] == TRAIN_19
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "window"])
+def test_rate_and_epoch_were_chosen_on_dev(name):
+    stored = record(name)
+    history = stored["history"]
+    assert len(history) == stored["config"]["epochs"]
+    assert history[-1]["steps"] == len(history) * history[0]["steps"]
+    best = max(history, key=lambda row: row["dev_mean_iou"])
+    assert stored["epoch"] == best["epoch"]
+    rates = stored["dev_mean_iou_of_rates"]
+    if name in PAIR:
+        assert stored["config"]["learning_rate"] == float(max(rates, key=rates.get))
+
+
+def test_the_pair_was_trained_alike():
+    configs = []
+    for name in PAIR:
+        stored = record(name)
+        config = stored["config"]
+        for own in ("name", "model", "depth", "learning_rate"):
+            del config[own]
+        chosen = ("optimizer", "warmup_steps", "loss_on_every", "seed", "data")
+        configs.append({**config, **{key: stored[key] for key in chosen}})
+    assert all(config == configs[0] for config in configs)
+
+
+def test_a_file_that_is_not_the_recorded_one_is_refused(tmp_path):
+    for end in ("pt", "json"):
+        shutil.copy(CHECKPOINTS / f"window.{end}", tmp_path)
+    load_model(tmp_path / "window.pt")
+    shutil.copy(CHECKPOINTS / "unet.pt", tmp_path / "window.pt")
+    with pytest.raises(ValueError, match="window.pt is not the file that window.json describes"):
+        load_model(tmp_path / "window.pt")
+
+
+@pytest.mark.parametrize("name", [name for name in PAIR if name in NAMES])
+def test_two_frames_score_as_recorded(name):
+    frames, _ = score_frames(name, (0, 5), CITY)
+    assert STREET in frames
+    expected = SHIPPED["networks"][name]
+    assert expected["sha256"] == record(name)["sha256"]
+    for frame, matrix in frames.items():
+        stored = expected["frames"][frame]
+        assert matrix.pixel_accuracy() == pytest.approx(stored["pixel_accuracy"], abs=0.003)
+        assert matrix.mean_iou() == pytest.approx(stored["mean_iou"], abs=0.01)
+
+
+def test_the_networks_are_good_and_the_order_is_as_told():
+    scores = {name: entry["mean_iou"] for name, entry in SHIPPED["networks"].items()}
+    assert scores["unet"] >= 0.80 and scores["fcn8s"] >= 0.74
+    assert min(scores[name] for name in PAIR) > 2 * max(SHIPPED["blind"].values())
+    for first, second in PAIRS:
+        pair = SHIPPED["pairs"][f"{second} - {first}"]
+        assert pair["difference"] == pytest.approx(scores[second] - scores[first], abs=2e-4)
+        assert pair["low"] <= pair["difference"] <= pair["high"]
+        assert pair["low"] > 0, f"{second} is not surely above {first}"
+
+
+@pytest.mark.parametrize("name", list(SHIPPED["networks"]))
+def test_scores_are_consistent(name):
+    entry = SHIPPED["networks"][name]
+    classes = [value for value in entry["iou"].values() if value is not None]
+    assert entry["mean_iou"] == pytest.approx(np.mean(classes), abs=1e-4)
+    assert len(entry["frames"]) == 20
+    for key in ("mean_iou", "pixel_accuracy"):
+        assert entry["street"][key] == entry["frames"][STREET][key]
+    assert entry["edge_mean_iou"] < entry["mean_iou"]
+
+
+def test_the_comparison_shows_what_scores_json_says_of_the_street():
+    shown = compare_networks.columns()
+    assert len(shown) == 6 and compare_networks.PICTURE.is_file()
+    _, target = compare_networks.street()
+    for (name, title), (text, picture) in zip(compare_networks.NAMES.items(), shown[2:]):
+        accuracy = SHIPPED["networks"][name]["street"]["pixel_accuracy"]
+        assert text.startswith(title)
+        assert float(text.split()[1].rstrip("%")) == pytest.approx(100 * accuracy, abs=0.8)
+        assert not picture[target == 255].any()  # black where the truth is ignored
+
+
+# The parts that the numbers rest on
+
+
+def test_pixels_near_an_edge():
+    target = np.zeros((20, 20), np.uint8)
+    target[:, 10:] = 1
+    expected = np.zeros((20, 20), bool)
+    expected[:, 7:13] = True
+    assert np.array_equal(near_edges(target), expected)
+    target[:, 8:12] = 255  # nothing is known of the edge within 3 pixels of 7 and 12, but of both
+    assert not near_edges(target)[:, :8].any() and not near_edges(target)[:, 12:].any()
+
+
+def test_scores_at_some_pixels_are_those_of_all():
+    scores = torch.randn(2, 3, 8, 16)
+    rows, columns = torch.arange(1, 64, 4), torch.arange(2, 128, 4)
+    expected = enlarge(scores, (64, 128))[:, :, 1::4, 2::4]
+    assert torch.allclose(sample(scores, (64, 128), rows, columns), expected, atol=1e-5)
+
+
+def test_matrices_add_up():
+    frames, edges = score_frames("fcn32s", (5,), CITY)
+    total = add([*frames.values(), *frames.values()])
+    assert total.mean_iou() == pytest.approx(frames[STREET].mean_iou())
+    assert 0 < edges[STREET].counts.sum() < frames[STREET].counts.sum()

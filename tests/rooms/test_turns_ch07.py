@@ -1,0 +1,51 @@
+"""Chapter 07: wrong versions of what the learner writes are refused in the words that fit."""
+
+import inspect
+
+import pytest
+
+from extras.exercises import ch07, verdict
+
+CLAMPED = "(loss_sum / pixels.clamp(min=1)).backward()  # find out who is to blame"
+WRONG = [
+    ("07.A", "    optimizer.zero_grad()\n    (loss", "    (loss", "the second step goes wrong"),
+    ("07.A", "    optimizer.step()  # correct\n", "", "optimizer.step() was not called"),
+    ("07.A", CLAMPED, "loss_sum.backward()", "the mean over the labeled pixels"),
+    ("07.A", CLAMPED, "(loss_sum / 128).backward()", "the mean over the labeled pixels"),
+    ("07.A", "pixels = (targets != 255).sum()  # m", "pixels = (targets > -1).sum()  # m", "128"),
+    ("07.A", "return loss_sum.item(), pixels.item()", "return loss_sum, pixels", "plain numbers"),
+    (
+        "07.A",
+        "return loss_sum.item(), pixels.item()",
+        "return loss_sum.item() / pixels.item(), pixels.item()",
+        "that is the mean loss",
+    ),
+    ("07.B", "    model.train()\n", "", "still in eval mode"),
+    ("07.B", "return loss_sum / max(1, pixels)", "return loss_sum", "the mean loss per labeled"),
+    (
+        "07.B",
+        "        loss_sum += step_loss\n        pixels += step_pixels",
+        "        loss_sum += step_loss / step_pixels\n        pixels += 1",
+        "you averaged over batches",
+    ),
+    ("07.C", "with torch.autocast(device.type, dtype=half):", "if True:", "computed in float32"),
+    ("07.C", "logits.float()", "logits", "take logits.float() first"),
+    ("07.C", "    scaler.step(optimizer)\n", "    optimizer.step()\n", "the order is scale"),
+    ("07.C", "return loss_sum.detach(), pixels", "return loss_sum.item(), pixels", ".item()"),
+    ("07.C", "return loss_sum.detach(), pixels", "return loss_sum, pixels", "detach the loss"),
+]
+
+
+def changed(name: str, right: str, wrong: str):
+    """The course's version of a turn with one piece of its source replaced."""
+    function = ch07.TURNS[name[-1]]
+    source = inspect.getsource(function)
+    assert right in source
+    names = dict(vars(ch07))
+    exec(compile(source.replace(right, wrong), "answer", "exec"), names)
+    return names[function.__name__]
+
+
+@pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
+def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
+    assert phrase in verdict(name, changed(name, right, wrong))
