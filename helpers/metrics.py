@@ -120,6 +120,9 @@ def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
 
 def _class_indices(name: str, values) -> torch.Tensor:
     """`values` as an int32 tensor; ValueError if they cannot be class indices."""
+    # A picture that pillow opened cannot be written to, and PyTorch warns of such arrays.
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()
     values = torch.as_tensor(values)
     if values.is_floating_point() or values.dtype == torch.bool:
         raise ValueError(

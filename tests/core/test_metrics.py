@@ -156,3 +156,13 @@ def test_pooled_is_not_the_mean_of_frames():
     both.update(np.array([0, 255]), np.array([0, 0]))
     both.update(np.zeros(4, int), np.zeros(4, int))
     assert both.mean_iou() == 5 / 6 and one.mean_iou() == 0.5 and other.mean_iou() == 1.0
+
+
+def test_a_picture_that_was_just_opened_is_counted_without_a_warning(recwarn):
+    opened = np.array([[0, 1], [1, 255]], np.uint8)
+    opened.flags.writeable = False  # as pillow's arrays are
+    counted = ConfusionMatrix(2)
+    torch.set_warn_always(True)
+    counted.update(opened, opened)
+    torch.set_warn_always(False)
+    assert counted.pixel_accuracy() == 1 and not recwarn.list
