@@ -10,6 +10,7 @@ import torch
 from helpers.checkpoints import file_hash, load_model, save_model
 from helpers.fcn import ThinFCN, enlarge
 from helpers.labels import TRAIN_19
+from helpers.metrics import ConfusionMatrix
 from scripts import compare_networks
 from scripts.pinned import CITY
 from scripts.score_checkpoints import (
@@ -18,6 +19,7 @@ from scripts.score_checkpoints import (
     SCORES,
     STREET,
     add,
+    mean_iou_of_present,
     near_edges,
     score_frames,
 )
@@ -138,6 +140,16 @@ def test_the_comparison_shows_what_scores_json_says_of_the_street():
 
 
 # The parts that the numbers rest on
+
+
+def test_a_speck_of_an_absent_class_does_not_weigh_as_much_as_a_class():
+    matrix = ConfusionMatrix(19)
+    truth = np.zeros((10, 10), np.uint8)
+    prediction = truth.copy()
+    prediction[0, 0] = 16  # one pixel of train
+    matrix.update(prediction, truth)
+    assert matrix.mean_iou() == pytest.approx(0.99 / 2)
+    assert mean_iou_of_present(matrix.counts) == pytest.approx(0.99)
 
 
 def test_what_is_too_large_for_half_precision_stays_as_it_is(tmp_path):
