@@ -36,7 +36,7 @@ GRID = 16  # a U-Net of depth 4 wants sizes that are multiples of it
 def own_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
     pixels = image.reshape(-1, 3) / 255
-    return pixels.mean(0), pixels.std(0)
+    return pixels.mean(0), np.maximum(pixels.std(0), 1 / 255)
 
 
 @torch.no_grad()
