@@ -8,6 +8,7 @@ own, and goes through the network as it is or reduced to the height that the net
 The 19 classes are merged into the 11. Nothing is fitted, and only numbers are kept.
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -98,6 +99,8 @@ def main() -> None:
     if not checkpoints:
         checkpoints = [CHECKPOINTS / "unet.pt", CHECKPOINTS / "unet_photo.pt"]
     networks = {}
+    if RESULT.is_file():  # networks that were measured before stay
+        networks = json.loads(RESULT.read_text())["networks"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(convert(Path(sys.argv[1]), folder, progress=False))
         for checkpoint in checkpoints:
