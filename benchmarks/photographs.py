@@ -8,6 +8,7 @@ own, and goes through the network as it is or reduced to the height that the net
 The 19 classes are merged into the 11. Nothing is fitted, and only numbers are kept.
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -36,7 +37,7 @@ GRID = 16  # a U-Net of depth 4 wants sizes that are multiples of it
 def own_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
     pixels = image.reshape(-1, 3) / 255
-    return pixels.mean(0), pixels.std(0)
+    return pixels.mean(0), np.maximum(pixels.std(0), 1 / 255)
 
 
 @torch.no_grad()
@@ -98,6 +99,8 @@ def main() -> None:
     if not checkpoints:
         checkpoints = [CHECKPOINTS / "unet.pt", CHECKPOINTS / "unet_photo.pt"]
     networks = {}
+    if RESULT.is_file():  # networks that were measured before stay
+        networks = json.loads(RESULT.read_text())["networks"]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(convert(Path(sys.argv[1]), folder, progress=False))
         for checkpoint in checkpoints:

@@ -3,7 +3,7 @@ U-Net see it after equal training.
 
     python -m scripts.compare_networks         # writes images/fcn_unet_compared.png
 
-Above the whole street, below a part of it, four times as large. Ignored pixels are black.
+Above the whole street, below a part of it, enlarged. Ignored pixels are black.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +24,7 @@ from scripts.train_checkpoints import CHECKPOINTS
 
 PICTURE = ROOT / "images" / "fcn_unet_compared.png"
 NAMES = {"fcn32s": "FCN-32s", "fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
-TOP, LEFT, HEIGHT, WIDTH = 64, 400, 64, 64  # of the enlarged part, in pixels at quarter scale
+TOP, LEFT, HEIGHT, WIDTH = 70, 40, 96, 96  # of the enlarged part, in pixels at quarter scale
 
 
 def street() -> tuple[np.ndarray, np.ndarray]:
@@ -42,23 +42,24 @@ def predict(name: str, image: np.ndarray) -> np.ndarray:
     return logits[0].argmax(0).numpy().astype(np.uint8)
 
 
-def columns() -> list[tuple[str, np.ndarray]]:
-    """Title and picture, uint8 [256, 512, 3], of each column."""
+def maps() -> list[tuple[str, np.ndarray]]:
+    """Title and train ids uint8 [256, 512] of truth and predictions, ignored pixels 255 in all."""
     image, target = street()
-    shown = [("the street", image), ("truth", TRAIN_19.colorize(target))]
+    result = [("truth", target)]
     for name, title in NAMES.items():
         prediction = predict(name, image)
         matrix = ConfusionMatrix(len(TRAIN_19))
         matrix.update(prediction, target)
         prediction[target == IGNORE] = IGNORE
-        right = f"{matrix.pixel_accuracy():.0%}"
-        shown.append((f"{title}: {right} right", TRAIN_19.colorize(prediction)))
-    return shown
+        result.append((f"{title}: {matrix.pixel_accuracy():.0%} right", prediction))
+    return result
 
 
 def draw():
     """The figure: the columns, above whole and below in part."""
-    shown = columns()
+    classes = maps()
+    shown = [("the street", street()[0])]
+    shown += [(title, TRAIN_19.colorize(train_ids)) for title, train_ids in classes]
     figure, axes = plt.subplots(
         2, len(shown), figsize=(16.2, 4.5), height_ratios=(1, 2), layout="constrained"
     )
@@ -72,7 +73,7 @@ def draw():
         part.imshow(picture[TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH])
         for axis in (whole, part):
             axis.axis("off")
-    legend(figure, street()[1], columns=9)
+    legend(figure, np.stack([train_ids for _, train_ids in classes]), columns=10)
     return figure
 
 
