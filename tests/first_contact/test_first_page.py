@@ -30,6 +30,8 @@ sys.exit(course.main())
 """
 # All cells stand on the page at once.
 SETTINGS = {"notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"}}
+CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(widget => widget.dispose())"
+OPEN = "path => { window.jupyterapp.commands.execute('docmanager:open', { path }); }"
 READY = """count => {
     const notebook = document.querySelector('.jp-Notebook');
     if (!notebook) return false;
@@ -64,7 +66,9 @@ def started(tmp_path_factory):
         if name and (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
-    words = [sys.executable, "-c", LAUNCHER]
+    # A further option goes on to JupyterLab; with this one a test opens notebooks without loading
+    # the whole page anew.
+    words = [sys.executable, "-c", LAUNCHER, "--LabApp.expose_app_in_browser=True"]
     with lab.running(words, folder, copy, SETTINGS) as (address, token):
         yield address, token, copy
 
@@ -106,8 +110,12 @@ def test_no_broken_picture_no_dead_link_no_error(started, chromium):  # noqa: F8
     address, token, copy = started
     pictures, links, faults = 0, 0, {}
     with lab.watched_page(chromium, (address, address.replace("http", "ws"))) as page:
+        page.goto(f"{address}/lab?token={token}&reset")
+        page.wait_for_function("() => window.jupyterapp")
+        page.evaluate("() => window.jupyterapp.restored")
         for name in NOTEBOOKS:
-            page.goto(f"{address}/lab/tree/notebooks/{name}?token={token}&reset")
+            page.evaluate(CLOSE)
+            page.evaluate(OPEN, f"notebooks/{name}")
             seen = opened(page, copy, name)
             pictures += seen["images"]
             links += len(seen["links"])
