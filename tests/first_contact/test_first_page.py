@@ -31,12 +31,15 @@ sys.exit(course.main())
 SETTINGS = {"notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"}}
 CLOSE = "() => [...window.jupyterapp.shell.widgets('main')].forEach(widget => widget.dispose())"
 OPEN = "path => { window.jupyterapp.commands.execute('docmanager:open', { path }); }"
+# Every text stands there with its links made absolute, every picture has come or failed.
 READY = """count => {
     const notebook = document.querySelector('.jp-Notebook');
     if (!notebook) return false;
-    const cells = notebook.querySelectorAll('.jp-MarkdownCell .jp-RenderedMarkdown');
-    const images = [...notebook.querySelectorAll('img')];
-    return cells.length >= count && images.every(image => image.complete); }"""
+    const texts = [...notebook.querySelectorAll('.jp-MarkdownCell .jp-RenderedMarkdown')];
+    const links = [...notebook.querySelectorAll('.jp-RenderedMarkdown a[href]')];
+    const relative = link => /^[^#:]+$/.test(link.getAttribute('href'));
+    return texts.length >= count && texts.every(text => text.childElementCount)
+        && !links.some(relative) && [...notebook.querySelectorAll('img')].every(i => i.complete); }"""
 LOOK = """() => {
     const notebook = document.querySelector('.jp-Notebook');
     const images = [...notebook.querySelectorAll('img')];
