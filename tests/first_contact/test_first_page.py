@@ -39,7 +39,8 @@ READY = """count => {
     const links = [...notebook.querySelectorAll('.jp-RenderedMarkdown a[href]')];
     const relative = link => /^[^#:]+$/.test(link.getAttribute('href'));
     return texts.length >= count && texts.every(text => text.childElementCount)
-        && !links.some(relative) && [...notebook.querySelectorAll('img')].every(i => i.complete); }"""
+        && !links.some(relative)
+        && [...notebook.querySelectorAll("img")].every(image => image.complete); }"""
 LOOK = """() => {
     const notebook = document.querySelector('.jp-Notebook');
     const images = [...notebook.querySelectorAll('img')];
