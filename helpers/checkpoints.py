@@ -123,14 +123,16 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
 
 
 def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
-    """A model alone, for use: its weights and `info` (label_set, view, mean, std, history, ...).
+    """A model alone, for use: weights and `info` (label_set, view, mean, std, history, ...).
 
-    `half` stores the weights in half precision.
+    With `half`, weights become float16, except tensors with a value that is too large for it:
+    batch norm's running variances may be.
     """
+    largest = torch.finfo(torch.float16).max
     weights = {}
     for name, value in model.state_dict().items():
         value = value.cpu()
-        if half and value.is_floating_point():
+        if half and value.is_floating_point() and value.abs().max() <= largest:
             value = value.to(torch.float16)
         weights[name] = value
     return save(path, {"format": FORMAT, **network_entry(model), "model": weights, "info": info})

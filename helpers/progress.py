@@ -25,8 +25,8 @@ def parallel_map(work, items: list, workers: int | None = None) -> Iterator:
     """`work(item)` for every item, in the order of `items`, on all cores.
 
     Threads do it: pillow gives Python's lock away while it decodes a picture, so they run side by
-    side, in scripts and notebooks, on every system. An error, or Ctrl-C, ends it after the items
-    that have begun. `workers=1`, or fewer than 8 items, works without threads.
+    side, in scripts and notebooks, on every system. An error, or Ctrl-C, ends it after the few
+    items that are waiting. `workers=1`, or fewer than 8 items, works without threads.
     """
     workers = workers or count_cores()
     if workers == 1 or len(items) < 8:
@@ -35,13 +35,10 @@ def parallel_map(work, items: list, workers: int | None = None) -> Iterator:
 
     with ThreadPoolExecutor(workers) as pool:
         waiting = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                # No further ahead than this: results that nobody has taken yet fill the memory.
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            # No further ahead than this: results that nobody has taken yet fill the memory.
+            if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()

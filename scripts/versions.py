@@ -24,20 +24,9 @@ from helpers.paths import ROOT
 RESULT = ROOT / "benchmarks" / "results" / "versions.json"
 SHOWN = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "nbval", "pytest")
 WHAT = [
-    *(
-        f"tests/test_{name}.py"
-        for name in (
-            "data",
-            "sample_city",
-            "metrics",
-            "unet",
-            "fcn",
-            "training",
-            "evaluate",
-            "inference",
-            "browser",
-        )
-    ),
+    "tests/core",
+    "tests/city",
+    "tests/rooms/test_browser.py",
     *(
         f"notebooks/{name}.ipynb"
         for name in (

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.checkpoints import file_hash, load_model
-from helpers.fcn import enlarge
+from helpers.checkpoints import file_hash, load_model, save_model
+from helpers.fcn import ThinFCN, enlarge
 from helpers.labels import TRAIN_19
+from helpers.metrics import ConfusionMatrix
 from scripts import compare_networks
 from scripts.pinned import CITY
 from scripts.score_checkpoints import (
@@ -18,6 +19,7 @@ from scripts.score_checkpoints import (
     SCORES,
     STREET,
     add,
+    mean_iou_of_present,
     near_edges,
     score_frames,
 )
@@ -47,8 +49,10 @@ def test_file_and_record_agree(name):
     assert stored["hours"] > 0 and stored["hardware"] and stored["seed"] == 0
 
     state = torch.load(path, weights_only=True)
-    kinds = {v.dtype for v in state["model"].values() if v.is_floating_point()}
-    assert kinds == {torch.float16}
+    for value in state["model"].values():
+        if value.is_floating_point():
+            assert value.isfinite().all()
+            assert value.dtype == torch.float16 or value.max() > 65504
     model, info = load_model(path)
     assert stored["parameters"] == sum(p.numel() for p in model.parameters())
     assert stored["config"] == json.loads(json.dumps(info["config"]))
@@ -136,6 +140,24 @@ def test_the_comparison_shows_what_scores_json_says_of_the_street():
 
 
 # The parts that the numbers rest on
+
+
+def test_a_speck_of_an_absent_class_does_not_weigh_as_much_as_a_class():
+    matrix = ConfusionMatrix(19)
+    truth = np.zeros((10, 10), np.uint8)
+    prediction = truth.copy()
+    prediction[0, 0] = 16  # one pixel of train
+    matrix.update(prediction, truth)
+    assert matrix.mean_iou() == pytest.approx(0.99 / 2)
+    assert mean_iou_of_present(matrix.counts) == pytest.approx(0.99)
+
+
+def test_what_is_too_large_for_half_precision_stays_as_it_is(tmp_path):
+    model = ThinFCN(width=2, hidden=3)
+    model.block1[1].running_var.fill_(1e6)
+    info = {"label_set": "train19", "view": {}, "mean": [0.5] * 3, "std": [0.25] * 3}
+    stored = load_model(save_model(tmp_path / "large.pt", model, info))[0]
+    assert torch.equal(stored.block1[1].running_var, model.block1[1].running_var)
 
 
 def test_pixels_near_an_edge():

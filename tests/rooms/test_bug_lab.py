@@ -97,4 +97,4 @@ def test_troubleshooting_page_is_current(capsys, monkeypatch, tmp_path):
     bugs.main(["--show", "flipped-alone"])
     bugs.main([])
     printed = capsys.readouterr().out
-    assert "- target = target[:, ::-1]" in printed and all(bug.name in printed for bug in BUGS)
+    assert "- label = label[:, ::-1]" in printed and all(bug.name in printed for bug in BUGS)

@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
-from extras.experiments import muon
 from extras.experiments.trials import Trial, make_trial
+from extras.training_tools import muon
 from helpers.unet import UNet
 from tests.roots import small_root
 

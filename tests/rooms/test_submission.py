@@ -80,11 +80,15 @@ def test_zip_is_accepted_and_always_the_same(city, folder, rows, tmp_path):
 
 def test_interrupted_it_goes_on(city, folder, net, rows):
     kept, lost = (folder / png_name(row) for row in rows)
-    kept.write_bytes(b"mine")
+    whole = lost.read_bytes()
+    before = kept.stat().st_mtime_ns
     lost.unlink()
     write_submission(net, INFO, rows, city, folder, progress=False)
-    assert kept.read_bytes() == b"mine" and lost.is_file()
+    assert kept.stat().st_mtime_ns == before and lost.read_bytes() == whole
+    lost.write_bytes(whole[: len(whole) // 2])
     assert any("cannot be read" in problem for problem in check_submission(folder, rows, city))
+    write_submission(net, INFO, rows, city, folder, progress=False)
+    assert kept.stat().st_mtime_ns == before and lost.read_bytes() == whole
 
 
 def spoil(folder, row, picture, name=None):
@@ -101,24 +105,24 @@ def test_what_the_server_refuses_is_refused(city, folder, rows):
     path = folder / png_name(rows[0])
     good = np.asarray(Image.open(path))
     spoil(folder, rows[0], good[::2, ::2])
-    assert "1024x512, expected the frame's 2048x1024" in only_problem(folder, rows)
+    assert "1024x512, expected the frame's 2048x1024" in only_problem(city, folder, rows)
     spoil(folder, rows[0], TRAIN_19.encode(good))
-    assert "train ids" in only_problem(folder, rows)
+    assert "train ids" in only_problem(city, folder, rows)
     spoil(folder, rows[0], np.full_like(good, 255))
-    assert "[255] are no label ids" in only_problem(folder, rows)
+    assert "[255] are no label ids" in only_problem(city, folder, rows)
     spoil(folder, rows[0], TRAIN_19.colorize(TRAIN_19.encode(good)))
-    assert "mode RGB" in only_problem(folder, rows)
+    assert "mode RGB" in only_problem(city, folder, rows)
     spoil(folder, rows[0], good.astype(np.uint16))
-    assert "mode I;16" in only_problem(folder, rows)
+    assert "mode I;16" in only_problem(city, folder, rows)
     spoil(folder, rows[0], good)
     spoil(folder, rows[0], good, png_name(rows[0]).replace(".png", "_again.png"))
-    assert "2 files" in only_problem(folder, rows)
+    assert "2 files" in only_problem(city, folder, rows)
     (folder / png_name(rows[0]).replace(".png", "_again.png")).unlink()
     spoil(folder, rows[0], good, "atlantis_000000_000019_labelIds.png")
-    assert "belongs to no frame" in only_problem(folder, rows)
+    assert "belongs to no frame" in only_problem(city, folder, rows)
     (folder / "atlantis_000000_000019_labelIds.png").unlink()
     path.unlink()
-    assert "no prediction" in only_problem(folder, rows)
+    assert "no prediction" in only_problem(city, folder, rows)
     (folder / "deeper").mkdir()
     spoil(folder, rows[0], good, f"deeper/{png_name(rows[0])}")
     assert check_submission(folder, rows, city) == []
@@ -131,7 +135,7 @@ def test_more_classes_than_the_19_must_be_said(city, folder, rows):
     ids = np.asarray(Image.open(path)).copy()
     ids[:4] = 9  # parking, which is never evaluated
     spoil(folder, rows[0], ids)
-    assert "ids [9] are never evaluated" in only_problem(folder, rows)
+    assert "ids [9] are never evaluated" in only_problem(city, folder, rows)
     assert check_submission(folder, rows, city, ignored_ids=True) == []
 
 
