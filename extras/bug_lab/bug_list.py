@@ -264,8 +264,8 @@ BUGS = (
     Bug(
         "void-counted",
         SCORE,
-        "Pixel accuracy is lower than it should be by about the share of void pixels, and so is "
-        "the IoU of class 0, the road. The other classes are as expected.",
+        "Pixel accuracy is lower than it should be, by up to the share of void pixels, and many "
+        "classes have false alarms that no picture shows.",
         "Add up the confusion matrix. Does it have as many entries as there are labeled pixels?",
         "Pixels whose truth is 255 were counted as road: the void had become a 0.",
         "Count only where the truth is a class; what is predicted on void does not matter.",
