@@ -1,5 +1,5 @@
-"""Draw the comparison that the course's title promises: one street, as FCN-32s, FCN-16s, FCN-8s and
-U-Net see it after equal training.
+"""Draw the comparison that the course's title promises: one street, as FCN-16s, FCN-8s and U-Net
+see it after equal training.
 
     python -m scripts.compare_networks         # writes images/fcn_unet_compared.png
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
 from helpers.images import open_image, open_label
@@ -23,7 +24,7 @@ from scripts.city_pictures import STREET
 from scripts.train_checkpoints import CHECKPOINTS
 
 PICTURE = ROOT / "images" / "fcn_unet_compared.png"
-NAMES = {"fcn32s": "FCN-32s", "fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
+NAMES = {"fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
 TOP, LEFT, HEIGHT, WIDTH = 70, 40, 96, 96  # of the enlarged part, in pixels at quarter scale
 
 
@@ -77,6 +78,10 @@ def draw():
     return figure
 
 
-if __name__ == "__main__":
+def main() -> None:
     torch.set_num_threads(1)
     draw().savefig(PICTURE, dpi=130, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -246,9 +246,9 @@ def _fcn_scores(figure, axis, model, named, places, base):
     """The right-hand part: scores of fc7, pool4 and pool3, added and up-sampled to the frame's
     size.
     """
-    pools = [(places[3], "pool4"), (places[2], "pool3")]
+    pools = [(places[3], "pool4", 5), (places[2], "pool3", 9)]  # crops as in helpers.fcn.FCN8s
     x = places[-1][1] + 0.8
-    classes, size = named["score.0"]
+    classes, size = named["score_fc7"]
 
     def score(x, y, size, text, color=GRAY):
         height = max(0.082 * size**0.5, 0.36)
@@ -277,9 +277,9 @@ def _fcn_scores(figure, axis, model, named, places, base):
 
     now = score(x, base, size, f"score\n{size}")
     arrow(axis, (places[-1][1] + 0.05, base), (now[0] - 0.05, base), INK)
-    for i, (place, name) in enumerate(pools):
+    for i, (place, name, offset) in enumerate(pools):
         x = now[1] + 0.95
-        _, up_size = named[f"up.{i}"]
+        _, up_size = named[f"up_to_{name}"]
         joined = score(x, base, up_size, f"sum\n{up_size}", GREEN)
         arrow(axis, (now[1] + 0.05, base), (joined[0] - 0.05, base), GREEN)
         y = 1.15 - 0.62 * i
@@ -289,12 +289,11 @@ def _fcn_scores(figure, axis, model, named, places, base):
         )
         axis.plot(start, base, "o", color=GRAY, markersize=6, zorder=4)
         arrow(axis, (joined[0] + 0.1, y), (joined[0] + 0.1, base - joined[3] / 2 - 0.5), GRAY)
-        _, score_size = named[f"score.{i + 1}"]
+        _, score_size = named[f"score_{name}"]
         axis.text(
             (start + joined[0]) / 2,
             y + 0.05,
-            f"{name}: class scores, {score_size} x {score_size}, cropped by "
-            f"{model.offsets[i]}, added",
+            f"{name}: class scores, {score_size} x {score_size}, cropped by {offset}, added",
             ha="center",
             va="bottom",
             fontsize=11,
@@ -316,7 +315,7 @@ def _fcn_scores(figure, axis, model, named, places, base):
         ha="right",
         color="#555555",
     )
-    strides = [m.stride[0] for m in model.up]
+    strides = [m.stride[0] for m in (model.up_to_pool4, model.up_to_pool3, model.up_to_image)]
     keys = [
         (RED, "2x2 max pooling, then convolutions (fc6: one of 7x7)"),
         (INK, "1x1 convolution"),

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from extras.experiments.trials import small_city
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for
 from helpers.files import write_json
@@ -246,4 +247,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 
 from extras.experiments.trials import small_city
 from extras.training_tools.muon import Muon
+from helpers import command
 from helpers.checkpoints import file_hash, load_model, save_model
 from helpers.config import TrainConfig
 from helpers.csv_index import Row
@@ -358,4 +359,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

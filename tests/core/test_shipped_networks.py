@@ -25,7 +25,8 @@ from scripts.score_checkpoints import (
 )
 from scripts.train_checkpoints import CHECKPOINTS, CONFIGS, PAIR, sample
 
-NEEDED = (*PAIR, "window", "unet_photo")
+NEEDED = ("unet", "fcn8s", "fcn16s", "window")
+COMPARED = [name for name in PAIR if (CHECKPOINTS / f"{name}.pt").is_file()]
 NAMES = [name for name in (*CONFIGS, "window") if (CHECKPOINTS / f"{name}.pt").is_file()]
 SHIPPED = json.loads(SCORES.read_text())
 
@@ -73,9 +74,9 @@ def test_rate_and_epoch_were_chosen_on_dev(name):
         assert stored["config"]["learning_rate"] == float(max(rates, key=rates.get))
 
 
-def test_the_pair_was_trained_alike():
+def test_networks_to_compare_were_trained_alike():
     configs = []
-    for name in PAIR:
+    for name in COMPARED:
         stored = record(name)
         config = stored["config"]
         for own in ("name", "model", "depth", "learning_rate"):
@@ -90,11 +91,13 @@ def test_a_file_that_is_not_the_recorded_one_is_refused(tmp_path):
         shutil.copy(CHECKPOINTS / f"window.{end}", tmp_path)
     load_model(tmp_path / "window.pt")
     shutil.copy(CHECKPOINTS / "unet.pt", tmp_path / "window.pt")
-    with pytest.raises(ValueError, match="window.pt is not the file that window.json describes"):
+    with pytest.raises(
+        ValueError, match=r"window\.pt is not the file that .*window\.json describes"
+    ):
         load_model(tmp_path / "window.pt")
 
 
-@pytest.mark.parametrize("name", [name for name in PAIR if name in NAMES])
+@pytest.mark.parametrize("name", COMPARED)
 def test_two_frames_score_as_recorded(name):
     frames, _ = score_frames(name, (0, 5), CITY)
     assert STREET in frames
@@ -109,8 +112,10 @@ def test_two_frames_score_as_recorded(name):
 def test_the_networks_are_good_and_the_order_is_as_told():
     scores = {name: entry["mean_iou"] for name, entry in SHIPPED["networks"].items()}
     assert scores["unet"] >= 0.80 and scores["fcn8s"] >= 0.74
-    assert min(scores[name] for name in PAIR) > 2 * max(SHIPPED["blind"].values())
-    for first, second in PAIRS:
+    assert min(scores[name] for name in COMPARED) > 2 * max(SHIPPED["blind"].values())
+    pairs = [pair for pair in PAIRS if set(pair) <= set(COMPARED)]
+    assert len(pairs) >= 1
+    for first, second in pairs:
         pair = SHIPPED["pairs"][f"{second} - {first}"]
         assert pair["difference"] == pytest.approx(scores[second] - scores[first], abs=2e-4)
         assert pair["low"] <= pair["difference"] <= pair["high"]
@@ -177,7 +182,7 @@ def test_scores_at_some_pixels_are_those_of_all():
 
 
 def test_matrices_add_up():
-    frames, edges = score_frames("fcn32s", (5,), CITY)
+    frames, edges = score_frames("fcn8s", (5,), CITY)
     total = add([*frames.values(), *frames.values()])
     assert total.mean_iou() == pytest.approx(frames[STREET].mean_iou())
     assert 0 < edges[STREET].counts.sum() < frames[STREET].counts.sum()

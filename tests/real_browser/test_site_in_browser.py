@@ -54,7 +54,7 @@ def test_folded_answers_search_and_themes(chromium, folder):
         folded = page.locator("details", has=page.get_by_text("Solution 05.1", exact=True))
         assert not folded.locator("pre").is_visible()
         folded.locator("summary").click()
-        assert "def augment" in folded.locator("pre").inner_text()
+        assert "def majority" in folded.locator("pre").inner_text()
         ground = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(ground)
         page.emulate_media(color_scheme="dark")

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from extras.training_tools.gpu_batches import GpuLoader, gpu_run
-from helpers.csv_index import read_csv
+from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.training import make_run, train
 from helpers.windows import View
@@ -52,7 +52,7 @@ def test_training_from_the_gpu_cache_is_the_same_training(root, runs):
     assert gpu_run(replace(config, name="gpu"), progress=False).fit() == plain
     with pytest.raises(ValueError, match="cache"):
         GpuLoader(
-            CityscapesDataset(read_csv(runs / "small" / "train.csv"), root),
+            CityscapesDataset(find_rows(root, "train"), root),
             [[0]],
             torch.device("cpu"),
         )
