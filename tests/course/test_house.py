@@ -1,4 +1,4 @@
-"""The house (DESIGN.md): helpers/ is small and stands alone, nothing imports in a circle, and code
+"""The house: helpers/ is small and stands alone, nothing imports in a circle, and code
 reads as ruff leaves it.
 """
 
@@ -31,7 +31,7 @@ NOTEBOOKS_TO_BE_REWRITTEN = {path.stem for path in NOTEBOOKS if path.name[:2] in
 WIDGET_ROOMS = ("extras.explorers", "extras.browser")
 
 MODULES_AT_MOST = 24
-CODE_LINES_AT_MOST = 2300
+CODE_LINES_AT_MOST = 2900
 CODE_LINES_OF_A_MODULE_AT_MOST = 300
 
 

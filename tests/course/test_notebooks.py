@@ -63,7 +63,8 @@ def test_outputs_are_compared(path):
         if {"nbval-skip", "raises-exception", "nbval-raises-exception"}
         & set(c.metadata.get("tags", []))
     ]
-    assert len(ignored) <= 3 and all(len(c.metadata.get("reason", "")) > 10 for c in ignored)
+    most = 5 if path.name.startswith("07") else 3
+    assert len(ignored) <= most and all(len(c.metadata.get("reason", "")) > 10 for c in ignored)
     assert sum(bool(c.outputs) for c in cells) >= 5
 
 

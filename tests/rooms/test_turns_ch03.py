@@ -170,8 +170,8 @@ def test_polygons_painted_by_the_chapter_give_the_label_file():
     assert (paint(objects, (2048, 1024)) == label).all()
     # what the chapter says about the order
     labels = [thing["label"] for thing in objects]
-    assert len(labels) == 183 and labels.index("car") == 60
-    assert labels[-4] == "ego vehicle" and labels[-5] == "traffic light"
+    assert len(labels) == 151 and labels.index("car") == 55
+    assert labels[-4] == "ego vehicle" and labels[-5] == "traffic sign"
 
 
 def test_what_the_chapter_says_of_the_sample_city():
