@@ -1,6 +1,6 @@
 """Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2).
 
-    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt
+    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/unet.pt
 
 Chapter 10 builds the tiles.
 """
