@@ -8,7 +8,7 @@ Chapter 04 derives them; training reads them from there.
 import argparse
 
 from helpers import command
-from helpers.csv_index import find_index, index_folder, read_csv
+from helpers.csv_index import find_index, read_csv
 from helpers.normalization import channel_statistics, write_statistics
 from helpers.paths import check_root, find_root, shown
 
