@@ -95,8 +95,8 @@ def main(arguments=None) -> None:
     address = args.address or origin()
     if not address.startswith("https://"):
         raise SystemExit(
-            f"no public https address was found ({address or 'no remote called origin'}); give one: "
-            "python -m scripts.address https://github.com/<owner>/<name>"
+            f"no public https address was found ({address or 'no remote called origin'}); give "
+            "one: python -m scripts.address https://github.com/<owner>/<name>"
         )
     apply(address)
     print(f"setup cells and badges now use {setup_cell.FOLDER} from {address}")
