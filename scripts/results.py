@@ -286,7 +286,7 @@ def commands() -> str:
         rows.append((f"`python -m benchmarks.{path.stem}`", question))
     return f"""## All benchmarks
 
-Each writes its numbers to [results/](results). `--help` says what it takes.
+Each writes its numbers to benchmarks/results/.
 
 {table(("command", "what it asks"), rows)}"""
 
@@ -296,8 +296,8 @@ def page() -> str:
     return f"""# What was measured
 
 Every number of the course comes from a command; here are the results with their commands. This
-page is written by `python -m scripts.results` from the files in [results/](results) and in
-[data/checkpoints/](../data/checkpoints).
+page is written by `python -m scripts.results` from the files in benchmarks/results/ and in
+data/checkpoints/.
 
 {networks()}
 
