@@ -37,6 +37,7 @@ from helpers.labels import TRAIN_19
 from helpers.paths import ROOT, check_root, runs_dir
 from helpers.windows import View
 from scripts import diagrams
+from scripts.city_pictures import STREET
 from scripts.pinned import CITY, build_city, pin
 
 IMAGES = ROOT / "images"
@@ -199,7 +200,7 @@ FIGURES = {
     "unet": diagrams.unet,
     "fcn": diagrams.fcn,
     "valid_convolution": diagrams.valid_convolution,
-    "overlap_tile": lambda: diagrams.overlap_tile(pictures(2)[0]),
+    "overlap_tile": lambda: diagrams.overlap_tile(open_image(STREET / "frame.webp")),
     "classes": diagrams.classes,
     "label_kinds": label_kinds,
     "crop": crop,
