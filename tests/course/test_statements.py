@@ -17,21 +17,9 @@ MARK = "**You will often"
 
 # statement: (chapter, words of the box, words of a cell or its output within three cells)
 STATEMENTS = {
-    1: ("02", "biomedical images are grayscale", "1 channel in:"),
-    2: ("02", "biomedical images are small", "logits equal True"),
-    3: ("02", "goal was to abstract the patterns", "every 16 pixels"),
-    4: ("02", "keeps the number of channels", "1024 channels"),
-    5: ("02", "a dropout of 0.5", "acts on maps of [512, 1024] channels"),
-    6: ("02", "transposed convolutional network", "2,097,664 parameters"),
-    7: ("02", "because U-Net is symmetric", "the same layers and weights: True"),
-    8: ("02", "padding blurs edges", "the inside is the same as without: True"),
-    10: ("02", "lost during expansion", "after pooling: True"),
     11: ("01", "*removes* the fully connected layers", "fc6, 7x7"),
     12: ("01", "classifies each pixel with a 1×1 convolution", "positions for"),
     13: ("01", "key ideas are images of any size", "gradient in 36 of 36 tensors"),
-    14: ("02", "U-Net classifies after up-sampling", "layers that score classes"),
-    23: ("02", "segment well with little data", "elastic"),
-    24: ("02", "Adam at 1e-4", "Adam, learning rate"),
 }
 
 
