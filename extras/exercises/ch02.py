@@ -10,13 +10,13 @@ from helpers.unet import UNet
 def go_up(model, maps, silent=()):
     """Scores [N, 19, H, W]; the skips of the levels in `silent` carry zeros."""
     x = maps[4]  # level 5, the bottom
-    for step, level in enumerate((4, 3, 2, 1)):
+    for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
         skip = maps[level - 1]
         if level in silent:
             skip = torch.zeros_like(skip)
-        x = model.up[step](x)
+        x = up(x)
         x = torch.cat([skip, x], dim=1)
-        x = model.merge[step](x)
+        x = merge(x)
     return model.head(x)
 
 
@@ -52,9 +52,8 @@ def same(found: torch.Tensor, expected: torch.Tensor) -> bool:
 def skips_behind(model, maps) -> torch.Tensor:
     """The way up with the skip behind what comes from below, a likely mistake."""
     x = maps[4]
-    for step in range(4):
-        x = model.up[step](x)
-        x = model.merge[step](torch.cat([x, maps[3 - step]], dim=1))
+    for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+        x = merge(torch.cat([up(x), maps[level - 1]], dim=1))
     return model.head(x)
 
 
@@ -165,11 +164,11 @@ def exercise_2(answer) -> None:
     model, maps = small_network()
     for silent in (1, 2, 3, 4):
         x = maps[4]
-        for step, level in enumerate((4, 3, 2, 1)):
-            x = model.up[step](x)
+        for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+            x = up(x)
             if level == silent:
                 x = torch.zeros_like(x)
-            x = model.merge[step](torch.cat([maps[level - 1], x], dim=1))
+            x = merge(torch.cat([maps[level - 1], x], dim=1))
         expected = model.head(x)
         found = answer(model, [level.clone() for level in maps], silent)
         if same(found, expected):

@@ -28,7 +28,7 @@ WRONG = [
     ("02.A", "if level in silent", "if level - 1 in silent", "levels count from 1"),
     ("02.A", "maps[level - 1]", "maps[level]", "two maps do not fit"),
     ("02.A", "(4, 3, 2, 1)", "(1, 2, 3, 4)", "two maps do not fit"),
-    ("02.A", "x = model.merge[step](x)", "pass", "two maps do not fit"),
+    ("02.A", "x = merge(x)", "pass", "two maps do not fit"),
     ("02.A", "model.head(x)", "model.head(2 * x)", "must be those of model itself"),
     ("02.B", "n = n - 4  # level 5, the bottom", "", "you are 64 too high"),
     ("02.B", "n // 2", "n / 2", "divide with //"),
@@ -112,10 +112,9 @@ def test_what_the_solution_says_of_the_other_path(trained):
     model, maps, truth = trained
     for silent in (1, 4):
         x = maps[4]
-        for step, level in enumerate((4, 3, 2, 1)):
-            x = model.up[step](x)
-            x = torch.zeros_like(x) if level == silent else x
-            x = model.merge[step](torch.cat([maps[level - 1], x], dim=1))
+        for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+            x = torch.zeros_like(up(x)) if level == silent else up(x)
+            x = merge(torch.cat([maps[level - 1], x], dim=1))
         answer = classes(model.head(x))
         if silent == 1:
             assert (answer == TRAIN_19.names.index("road")).mean() > 0.9
