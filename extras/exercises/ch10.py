@@ -58,7 +58,8 @@ def turn_a(answer) -> None:
 
 def enlarge(logits, factor):
     """Labels [H, W] at `factor` times the size of the logits [classes, h, w]."""
-    large = F.interpolate(logits[None], scale_factor=factor, mode="bilinear")
+    batch = logits[None]
+    large = torch.nn.functional.interpolate(batch, scale_factor=factor, mode="bilinear")
     return large[0].argmax(0)
 
 
