@@ -184,7 +184,7 @@ def turn_d(answer) -> None:
 
 
 def alarm(losses, targets, num_classes):
-    """What is wrong with a batch that should be learned by heart; None if nothing is."""
+    """What is wrong with a batch to be learned by heart, or None."""
     labeled = targets[targets != 255]
     shares = np.bincount(labeled) / len(labeled)
     present = shares[shares > 0]
