@@ -40,7 +40,11 @@ other = save(root / "other.pt", state)
 browser = PredictionBrowser(root / "data/checkpoints/demo.pt", compare=other, limit=4)
 browser"""
 EXPLORERS = """from extras.explorers.layers import SizeExplorer
-SizeExplorer()"""
+SizeExplorer(576)"""
+SKIPS = """import numpy as np
+from extras.explorers.layers import SkipExplorer
+truth = np.full((20, 30), 10, np.uint8)
+SkipExplorer(lambda silent: np.full((20, 30), 10 + sum(silent)), truth, silent=(2, 3))"""
 PROTOCOLS = """import numpy as np
 from extras.benchmark_server.protocols import REGION, count
 from extras.explorers.protocols import ProtocolExplorer
@@ -56,7 +60,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     notebooks = {
         "compared.ipynb": [SETUP, COMPARED],
-        "explorers.ipynb": [SETUP, EXPLORERS, PROTOCOLS],
+        "explorers.ipynb": [SETUP, EXPLORERS, PROTOCOLS, SKIPS],
     }
     with lab.serve(folder, notebooks) as (address, token):
         yield address, token, folder / "course"
@@ -310,6 +314,22 @@ def test_explorers_of_02_and_08(chromium, server):
                 assert twin.picture.value != before
                 follows(f"the protocol explorer follows {option}")
             shoot(page, "explorers", roots.nth(0))
+
+        # Checkboxes, and a line of text that says what they give
+        root = page.locator(".jp-OutputArea-output", has=page.locator(".widget-checkbox"))
+        exec(SKIPS.replace("SkipExplorer(lambda", "twin = SkipExplorer(lambda"), twins)
+        twin = twins["twin"]
+        root.scroll_into_view_if_needed()
+        for level in (1, 2):
+            root.get_by_role("checkbox").nth(level - 1).click()
+            switch = twin.switches[level - 1]
+            switch.value = not switch.value
+            expected = lab.decode(twin.picture.value)
+            lab.eventually(
+                lambda expected=expected: np.array_equal(lab.read(root)["image"], expected),
+                "the skip explorer follows its switches",
+            )
+            root.get_by_text(twin.said.value).wait_for()
 
 
 CANVAS = "e => e.toDataURL('image/png').split(',')[1]"

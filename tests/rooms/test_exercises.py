@@ -87,21 +87,21 @@ WRONG = [
         "n = 5, p = 100: 20 is not the offset; the paper's network has 19 there",
     ),
     ("01.2", "middle) // 2", "middle) / 2", "an offset must be an int, to slice with; found float"),
-    ("02.1", "depth + 1", "depth", "256124 pixels become 255940, so 184 are lost; you say 120"),
     (
-        "02.2",
-        "(kernel - 1) * jump",
+        "02.1",
+        "(kernel - 1) * step",
         "kernel - 1",
-        "a 7x7 with stride 2 and a 3x3: (field, jump) is (11, 2)",
+        "a 7x7 with stride 2 and a 3x3: (field, step) is (11, 2)",
     ),
+    ("02.1", "field = 1", "field = 0", "no layer: (field, step) is (1, 1), you say (0, 1)"),
+    ("02.2", "torch.cat([maps[here - 1], x]", "torch.cat([maps[here - 1] * 0, x]", "nothing else"),
+    ("02.2", "x = torch.zeros_like(x)", "pass", "nothing is silent"),
     (
         "02.2",
-        "field, jump = 1, 1",
-        "field, jump = 0, 1",
-        "no layer: (field, jump) is (1, 1), you say (0, 1)",
+        "x = torch.zeros_like(x)\n        x = torch.cat([maps[here - 1], x]",
+        "pass\n        x = torch.cat([maps[here - 1] * (here != level), x]",
+        "you silenced the skip",
     ),
-    ("02.3", "n > lost", "n >= lost", "40 is not legal at depth 2, you say the opposite"),
-    ("02.3", "n > lost", "n > lost + 16", "188 is legal at depth 4, you say the opposite"),
     ("04.1", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
     ("04.1", ".clamp(0, 255)", "", "yours wrap around"),
     ("04.1", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),
@@ -176,15 +176,15 @@ WRONG = [
     ("08.1", ", where=union > 0", "", "numpy warned (invalid value encountered in divide)"),
     (
         "08.2",
-        "np.tensordot(d, b, 1)) >",
-        "np.tensordot(d, b, 1)) >=",
+        "mean_iou(pooled_b) >",
+        "mean_iou(pooled_b) >=",
         "a B that is better in some frames wins 94.0% of "
         "these draws, you say 99.0%: A and B must be compared on the same draw",
     ),
     (
         "08.2",
-        "m.diagonal() / np",
-        "m.diagonal() * np",
+        "(hits[occurs] / union[occurs])",
+        "(hits[occurs] * union[occurs])",
         "a B that is the only one to find both classes wins 100.0%",
     ),
     (
@@ -282,9 +282,9 @@ def test_a_wrong_answer_is_refused_in_the_words_that_fit(number, right, wrong, p
 
 
 def test_check_prints_the_verdict(capsys):
-    check("02.3", answer(*SOLUTIONS["02.3"][::-1]))
-    check("02.3", lambda n, depth=4: True)
+    check("02.1", answer(*SOLUTIONS["02.1"][::-1]))
+    check("02.1", lambda layers: (2, 1))
     assert capsys.readouterr().out == (
-        "Exercise 02.3: right.\nExercise 02.3: not yet. "
-        "1 is not legal at depth 4, you say the opposite\n"
+        "Exercise 02.1: right.\nExercise 02.1: not yet. "
+        "no layer: (field, step) is (1, 1), you say (2, 1)\n"
     )
