@@ -147,8 +147,8 @@ def readable(notebook):
     """The notebook with the folded cells folded, and the alt texts where MyST-NB looks for them."""
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     for cell in notebook.cells[1:]:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            cell.source = f"#{cell.source}"  # a page has one title; the side bar lists no others
+        if cell.cell_type == "markdown":
+            cell.source = without_titles(cell.source)
     for cell in notebook.cells:
         options = {}
         if cell is first or cell.metadata.get("jupyter", {}).get("source_hidden"):
@@ -161,6 +161,16 @@ def readable(notebook):
         if options:
             cell.metadata["mystnb"] = options
     return notebook
+
+
+def without_titles(text: str) -> str:
+    """The text with its titles one level lower: a page has one title, in its first cell. What looks
+    like a title in a block of code is a comment.
+    """
+    parts = re.split(r"(^```.*?^```)", text, flags=re.DOTALL | re.MULTILINE)
+    for number in range(0, len(parts), 2):
+        parts[number] = re.sub(r"^# ", "## ", parts[number], flags=re.MULTILINE)
+    return "".join(parts)
 
 
 def street_first() -> list[Row]:
