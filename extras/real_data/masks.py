@@ -114,4 +114,5 @@ def unknown_values(path, classes: Classes, values, counts) -> str:
     why = ""
     if Path(path).suffix.lower() in (".jpg", ".jpeg"):
         why = "; JPEG blurs colors: take the PNG files or, if there are none, --nearest-color 30"
-    return f"{path}: {len(values)} values that are not in the class list: {', '.join(shown)}{why}"
+    what = "1 value that is" if len(values) == 1 else f"{len(values)} values that are"
+    return f"{path}: {what} not in the class list: {', '.join(shown)}{why}"
