@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.files import write_image, write_text
 
-CLASSES = {"soil": (0, 0, 0), "leaf": (0, 160, 60), "vein": (220, 220, 120)}
+CLASSES = {"soil": (110, 80, 60), "leaf": (0, 160, 60), "vein": (220, 220, 120)}
 SHAPE = (96, 128)
 
 
@@ -35,7 +35,7 @@ def draw_bed(random: np.random.Generator, light: float) -> tuple[np.ndarray, np.
     """
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
     picture = random.normal((96, 70, 52), 14, (*SHAPE, 3))
-    mask = np.zeros((*SHAPE, 3), np.uint8)
+    mask = np.full((*SHAPE, 3), CLASSES["soil"], np.uint8)
     for _ in range(4):
         row = random.uniform(12, SHAPE[0] - 12)
         column = random.uniform(12, SHAPE[1] - 12)

@@ -267,8 +267,8 @@ def report(data: OwnData) -> str:
     ]
     if len(data.sizes) > 1:
         lines.append(
-            f"{len(data.sizes)} sizes: the training below takes crops. For whole frames lay them "
-            "out in one size: --size WIDTH HEIGHT"
+            f"{len(data.sizes)} sizes: the training below takes crops, and its score is that of "
+            "the center crops. For whole frames lay them out in one size: --size WIDTH HEIGHT"
         )
     training = training_command(data)
     name = training.split("--name ")[1].split()[0]

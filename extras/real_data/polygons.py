@@ -5,6 +5,7 @@ LabelMe writes one file per picture, COCO one for all. Pixels that no polygon co
 """
 
 import json
+from collections import defaultdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,31 +16,43 @@ from extras.real_data.class_list import Classes
 from helpers.labels import IGNORE
 
 
-@lru_cache(4)
 def read_polygons(path) -> dict:
-    """The content of a LabelMe or COCO file. ValueError for JSON of another kind."""
+    """The content of a LabelMe file, or of a COCO file with its pictures by name and annotations by
+    picture. ValueError for JSON of another kind.
+    """
+    path = Path(path)
+    return read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(4)
+def read_once(path: Path, changed: int) -> dict:
+    """As `read_polygons`; a file that was changed since is read again."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
-    if isinstance(content, dict):
-        if isinstance(content.get("shapes"), list):
-            return content
-        if all(isinstance(content.get(k), list) for k in ("images", "annotations", "categories")):
-            return content
-    raise ValueError(
-        f"{path}: no polygons of LabelMe (with the key shapes) or COCO (images, annotations, "
-        "categories)"
-    )
+    if isinstance(content, dict) and isinstance(content.get("shapes"), list):
+        return content
+    keys = ("images", "annotations", "categories")
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in keys):
+        raise ValueError(
+            f"{path}: no polygons of LabelMe (with the key shapes) or COCO ({', '.join(keys)})"
+        )
+    by_picture = defaultdict(list)
+    for annotation in content["annotations"]:
+        by_picture[annotation["image_id"]].append(annotation)
+    pictures = {image["file_name"]: image for image in content["images"]}
+    classes = {category["id"]: category["name"] for category in content["categories"]}
+    return {"pictures": pictures, "by_picture": by_picture, "classes": classes}
 
 
 def is_coco(path) -> bool:
-    return "annotations" in read_polygons(path)
+    return "by_picture" in read_polygons(path)
 
 
 def coco_names(path) -> list[str]:
     """The file names of all pictures in a COCO file."""
-    return [image["file_name"] for image in read_polygons(path)["images"]]
+    return list(read_polygons(path)["pictures"])
 
 
 def paint(path, name: str, shape: tuple[int, int], classes: Classes) -> np.ndarray:
@@ -93,13 +106,12 @@ def coco_shapes(path, name: str) -> tuple[list, tuple[int, int]]:
     things stay visible; and the picture's size.
     """
     content = read_polygons(path)
-    names = {category["id"]: category["name"] for category in content["categories"]}
-    image = next(image for image in content["images"] if image["file_name"] == name)
+    image = content["pictures"][name]
     size = image["width"], image["height"]
-    found = [one for one in content["annotations"] if one["image_id"] == image["id"]]
+    found = content["by_picture"][image["id"]]
     shapes = []
     for one in sorted(found, key=lambda one: -one.get("area", 0)):
-        class_name = names[one["category_id"]]
+        class_name = content["classes"][one["category_id"]]
         segmentation = one["segmentation"]
         if isinstance(segmentation, dict):
             shapes.append((class_name, "pixels", run_lengths(path, segmentation)))

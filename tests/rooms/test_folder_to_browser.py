@@ -1,6 +1,7 @@
 """Own pictures, from the folder to the browser: some dozens of folders as people bring them."""
 
 import hashlib
+import os
 import shlex
 
 import numpy as np
@@ -115,6 +116,21 @@ def test_labelme_shapes_are_painted_in_their_order(tmp_path):
     for number, found in enumerate(labels(lay_out(tmp_path, own_folders.labelme))):
         assert (found[:59] == own_folders.truth(number)[:59] + 1).all()
         assert found[61, 63] == 0 and found[63, 0] == 1
+
+
+def test_a_changed_file_of_polygons_is_read_again(tmp_path):
+    lay_out(tmp_path, own_folders.labelme)
+    path = tmp_path / "masks" / "p0.json"
+    path.write_text(path.read_text().replace("leaf", "background"))
+    os.utime(path, (1, 1))
+    data = lay_out_again(tmp_path)
+    assert (labels(data)[0] == 2).sum() == 0
+
+
+def lay_out_again(folder):
+    names = ["background", "leaf", "ignore"]
+    images, masks = folder / "images", folder / "masks"
+    return prepare(images, masks, names, folder / "mine", progress=False)
 
 
 def test_nearest_colors_are_counted(tmp_path):
