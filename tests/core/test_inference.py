@@ -18,11 +18,13 @@ from helpers.images import read_photograph
 from helpers.inference import (
     BUDGET,
     assemble,
+    for_photograph,
     frame_logits,
     frame_pieces,
     label_photograph,
     main,
     predict_frame,
+    predict_photograph,
     tile_logits,
 )
 from helpers.labels import TRAIN_19
@@ -308,7 +310,7 @@ def test_a_photograph_is_labeled_at_its_own_size(same, tmp_path):
         "RGB",
         "L",
     )
-    expected = predict_frame(same, read_photograph(path), QUARTER)
+    expected = predict_photograph(same, read_photograph(path), QUARTER)
     assert (np.asarray(ids) == TRAIN_19.decode(expected)).all()
     assert (np.asarray(color) == TRAIN_19.colorize(expected)).all()
     parts = read_photograph(path).astype(int), np.asarray(color).astype(int)
@@ -316,6 +318,31 @@ def test_a_photograph_is_labeled_at_its_own_size(same, tmp_path):
         np.abs(np.asarray(overlay) - part).mean() for part in ((parts[0] + parts[1]) / 2, *parts)
     ]
     assert far[0] < min(far[1:]) / 1.5, "half photograph, half colors (as far as JPEG keeps noise)"
+
+
+def test_a_photograph_is_seen_with_its_own_statistics_at_the_height_the_network_knows(same):
+    photograph = noise(100, 60) // 2 + 90
+    info, scale = for_photograph(photograph, QUARTER)
+    pixels = photograph.reshape(-1, 3) / 255
+    assert info["mean"] == pytest.approx(pixels.mean(0))
+    assert info["std"] == pytest.approx(pixels.std(0))
+    view = QUARTER["view"]
+    assert round(-(-100 // view.factor(100)) * scale) == view.height
+    expected = predict_frame(same, photograph, info, scales=(scale,))
+    assert np.array_equal(predict_photograph(same, photograph, QUARTER), expected)
+    _, scale = for_photograph(photograph, {"view": View(), "mean": MEAN, "std": STD})
+    assert scale == 1, "a network of crops sees every picture at its own size"
+
+
+def test_a_photograph_like_the_training_frames_is_seen_as_they_were(same, tmp_path):
+    path = saved(tmp_path, "own.png", Image.fromarray(noise(90, 160)))
+    _, ids, _ = label_photograph(path, same, QUARTER, tmp_path / "out", like_training=True)
+    expected = predict_frame(same, read_photograph(path), QUARTER)
+    assert np.array_equal(np.asarray(Image.open(ids)), TRAIN_19.decode(expected))
+
+
+def test_a_photograph_of_one_color_can_be_labeled(same):
+    assert predict_photograph(same, np.full((40, 50, 3), 7, np.uint8), QUARTER).shape == (40, 50)
 
 
 def test_command_line(same, tmp_path, capsys):

@@ -215,9 +215,9 @@ def sizes(folder):
 # --- Whole frames ---------------------------------------------------------------------------------
 
 
-def demo_checkpoint(folder):
-    """data/checkpoints/demo.pt on two pieces of val frame 14, one of them reduced by 2."""
-    model, info = load_model(PROJECT / "data" / "checkpoints" / "demo.pt")
+def shipped_checkpoint(folder):
+    """data/checkpoints/unet.pt on two pieces of val frame 14, one of them reduced by 2."""
+    model, info = load_model(PROJECT / "data" / "checkpoints" / "unet.pt")
     _, _, seed, theme = frame_plan("val", 14, 1)
     frame, polygons = render(make_scene(seed, theme))
     label = np.asarray(paint_labels(polygons)["labelIds"])
@@ -624,7 +624,7 @@ ENTRIES = {
         fcn_logits,
         initial_weights,
         sizes,
-        demo_checkpoint,
+        shipped_checkpoint,
         whole_frames,
         tiles,
         statistics,

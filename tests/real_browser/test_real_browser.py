@@ -18,6 +18,7 @@ import pytest
 from extras.browser import views
 from extras.browser.predictions import ORDERS, Predictions
 from extras.browser.views import State
+from helpers import plots
 from tests.real_browser import lab_server as lab
 
 reason = lab.why_not()
@@ -26,9 +27,11 @@ if reason:
 
 CHECKPOINT = "data/checkpoints/demo.pt"
 SHOTS = os.environ.get("COURSE_SHOTS")
-SETUP = (
-    "import sys; from pathlib import Path; root = Path.cwd().parent; sys.path.insert(0, str(root))"
-)
+SETUP = f"""import sys
+from pathlib import Path
+root = Path.cwd().parent
+sys.path.insert(0, str(root))
+import {plots.__name__}  # sets the style of pictures, here as in the tests"""
 COMPARED = """from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load, save
 state = load(root / "data/checkpoints/demo.pt")
