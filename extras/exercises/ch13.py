@@ -5,7 +5,14 @@ import time
 import numpy as np
 
 from extras.exercises import Wrong
-from extras.real_data.photographs import adapt
+
+
+def adapt(photo, info):
+    """`info` with the mean and the deviation of one photograph, per channel."""
+    pixels = photo.reshape(-1, 3) / 255
+    mean = pixels.mean(axis=0)
+    std = pixels.std(axis=0)
+    return {**info, "mean": mean.tolist(), "std": std.tolist()}
 
 
 def turn_a(answer) -> None:
