@@ -20,7 +20,7 @@ def pytest_configure(config):
         from nbval.plugin import IPyNbCell, IPyNbFile
     except ImportError:
         return
-    from helpers.figure_text import same_figure
+    from scripts.figure_margin import same_figure
 
     start_kernel = IPyNbFile.setup
 

@@ -6,7 +6,7 @@ quarter scale.
 position   the most frequent class at each place of the training frames
 pixel      a small network that sees one pixel: its color and where it lies
 window     a small network that sees 5 x 5 pixels
-unet       the committed demo checkpoint
+unet       the U-Net that the course ships
 In a city in which every class had its own color, the second would do as well as the last.
 """
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=ROOT / "data" / "city320")
     parser.add_argument(
-        "--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "demo.pt"
+        "--checkpoint", type=Path, default=ROOT / "data" / "checkpoints" / "unet.pt"
     )
     for name, default in (("frames", 80), ("steps", 400), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)

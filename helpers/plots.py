@@ -12,6 +12,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Patch
+from matplotlib.patheffects import withStroke
 
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
 from helpers.paths import ROOT
@@ -93,10 +94,15 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
 
 
 def numbers(axis, values: np.ndarray, color: str = "white") -> None:
-    """Write each value of a small integer array [h, w] into its pixel of `axis`."""
+    """Write each value of a small integer array [h, w] into its pixel of `axis`.
+
+    White numbers get a dark outline, so that they can be read on bright pixels too.
+    """
+    outline = [withStroke(linewidth=2, foreground="black" if color == "white" else "white")]
+    place = {"ha": "center", "va": "center", "path_effects": outline}
     for row in range(values.shape[0]):
         for column in range(values.shape[1]):
-            axis.text(column, row, values[row, column], color=color, ha="center", va="center")
+            axis.text(column, row, values[row, column], color=color, **place)
 
 
 def picture_file(name: str, width: float = 12.0):

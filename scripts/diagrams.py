@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
-from matplotlib.patches import FancyArrowPatch, Patch, Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import nn
 
 from extras.explorers.layers import sees
@@ -615,23 +615,3 @@ def receptive_field(image: np.ndarray):
     for axis in (left, right):
         axis.axis("off")
     return figure
-
-
-def legend_below(figure, train_ids, columns: int = 10) -> None:
-    """Color and name of every class that occurs, in a size that stays legible when the picture is
-    900 pixels wide.
-    """
-    present = [i for i in np.unique(train_ids) if i != 255]
-    patches = [
-        Patch(facecolor=np.array(TRAIN_19.colors[i]) / 255, label=TRAIN_19.names[i])
-        for i in present
-    ]
-    patches.append(Patch(facecolor="black", label="ignored"))
-    figure.legend(
-        handles=patches,
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=13,
-        handlelength=1,
-        columnspacing=1.2,
-    )

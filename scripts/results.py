@@ -1,21 +1,28 @@
-"""Write the results block of README.md from the result files, so that no number is typed by hand.
+"""Write benchmarks/README.md from the stored results, so that no number in it is typed by hand.
 
 python -m scripts.results
 """
 
 import argparse
+import ast
 import json
 
 from extras.reproduction.certificate import REPORTED
 from helpers import command
+from helpers.files import write_text
 from helpers.paths import ROOT
 
-README = ROOT / "README.md"
-START, END = "<!-- results: python -m scripts.results -->", "<!-- end of results -->"
+PAGE = ROOT / "benchmarks" / "README.md"
+SHIPPED = {"unet": "U-Net", "fcn8s": "FCN-8s", "fcn16s": "FCN-16s", "fcn32s": "FCN-32s"}
+BLIND = {
+    "pixel": "a classifier of single pixels (color and position)",
+    "window": "a network that sees at most 5 pixels",
+    "position": "position alone",
+}
 
 
 def read(name: str, folder: str = "benchmarks/results") -> dict:
-    return json.loads((ROOT / folder / f"{name}.json").read_text())
+    return json.loads((ROOT / folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def table(head: tuple, rows: list) -> str:
@@ -23,127 +30,237 @@ def table(head: tuple, rows: list) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
-def block() -> str:
-    """The tables, in Markdown."""
-    demo, context, transfer = (
-        read("demo", "data/checkpoints"),
-        read("city_context"),
-        read("city_transfer"),
-    )
-    learnable, curve, long = read("city_learnable"), read("city_curve"), read("city_curve_long")
+def networks() -> str:
+    """The shipped networks on the 20 val frames, and what can be had without looking around."""
+    scores = read("scores", "data/checkpoints")
+    rows = []
+    for name, title in SHIPPED.items():
+        if name not in scores["networks"]:
+            continue
+        found = scores["networks"][name]
+        hours = read(name, "data/checkpoints")["hours"]
+        rows.append(
+            (
+                title,
+                f"{found['mean_iou']:.3f}",
+                f"{found['pixel_accuracy']:.3f}",
+                f"{found['edge_mean_iou']:.3f}",
+                f"{found['thin_mean_iou']:.3f}",
+                f"{found['large_mean_iou']:.3f}",
+                f"{found['parameters']:,}",
+                f"{found['multiplications'] / 1e9:.1f}",
+                f"{hours:.1f}",
+            )
+        )
+    head = ("network", "mIoU", "pixel accuracy", "near edges", "thin classes", "large classes")
+    head += ("parameters", "10⁹ multiplications", "hours of training")
+    pairs = []
+    for pair, found in scores["pairs"].items():
+        better, other = pair.split(" - ")
+        pairs.append(
+            f"- {SHIPPED[better]} over {SHIPPED[other]}: {found['difference']:+.3f} mIoU "
+            f"({found['low']:.3f} to {found['high']:.3f}), ahead on {found['better_frames']} of "
+            f"{found['of_frames']} frames"
+        )
+    blind = [(text, f"{scores['blind'][name]:.3f}") for name, text in BLIND.items()]
+    sentences = "\n".join(pairs)
+    return f"""## The shipped networks
+
+Networks of about a million parameters, trained alike on 320 generated frames, are scored on
+20 val frames of towns that none of the 320 comes from: whole frames at quarter scale
+(`{scores["command"]}`). Near edges means the pixels within 3 of an edge between two classes. One
+thread of a processor trained them (`python -m scripts.train_checkpoints NAME`).
+
+{table(head, rows)}
+
+Differences on the same frames, with the interval that 95 % of resampled sets of frames give:
+
+{sentences}
+
+What can be had without looking around (`python -m benchmarks.city_context`):
+
+{table(("what", "mIoU"), blind)}"""
+
+
+def photographs() -> str:
+    """The U-Net of the sample city on CamVid's photographs, if that was measured."""
+    if not (ROOT / "benchmarks" / "results" / "photographs.json").is_file():
+        return ""
+    found = read("photographs")
+    rows = []
+    for name, ways in found["networks"].items():
+        for way, scores in ways.items():
+            score = (f"{scores['mean_iou']:.3f}", f"{scores['pixel_accuracy']:.3f}")
+            rows.append((f"{name}.pt", way, *score))
+    return f"""## On real photographs
+
+Trained on generated streets alone, then tried on {found["photographs"]} photographs (CamVid val,
+{found["classes"]}), with the mean and deviation of the city or of the photograph, at the
+photograph's height or at the one that the network knows (`{found["command"]}`).
+
+{table(("network", "how the photograph is shown", "mIoU", "pixel accuracy"), rows)}
+
+"""
+
+
+def gpu() -> str:
+    """Recipe A on one card."""
+    found = read("recipe_a")["runs"]
+    rows = []
+    for run in found.values():
+        best = max(run["history"], key=lambda epoch: epoch["val_mean_iou"])
+        seconds = sorted(run["seconds"]["train"])[len(run["seconds"]["train"]) // 2]
+        rows.append(
+            (
+                run["card"],
+                f"{run['frames']['train']:,}",
+                f"{seconds:.1f} s",
+                f"{len(run['history'])} of {run['config']['epochs']}",
+                f"{best['val_mean_iou']:.3f} after {best['epoch']}",
+                run["data"],
+            )
+        )
+    head = ("card", "frames", "an epoch", "epochs that ran", "best val mIoU", "data")
+    steps = []
+    for row in read("gpu")["rows"]:
+        steps.append(
+            (
+                row["precision"],
+                row["batch"],
+                f"{row['ms']:.1f}",
+                f"{row['images_per_second']:.0f}",
+                f"{row['memory_gib']:.1f}",
+            )
+        )
+    card = next(iter(read("gpu")["sources"].values()))["card"]
+    parts = ("numbers", "batch", "ms per step", "frames per second", "GiB")
+    return f"""## Recipe A on a GPU
+
+572×572 crops, width 64, no padding, Adam 1e-4 (`python -m benchmarks.recipe_a`). The score is of
+center crops of generated frames: it cannot be compared with those of whole frames above.
+
+{table(head, rows)}
+
+One training step of the same network on one {card} (`python -m benchmarks.gpu`):
+
+{table(parts, steps)}"""
+
+
+def frames() -> str:
+    """mIoU by the number of training frames."""
+    curve, long = read("city_curve"), read("city_curve_long")
+    rows = []
+    for found in (curve, long):
+        for point in found["points"]:
+            scores = (f"{point['mean_iou']:.3f}", f"{point['pixel_accuracy']:.3f}")
+            rows.append((point["frames"], f"{found['settings']['steps']:,}", *scores))
+    settings = curve["settings"]
+    return f"""## How many frames
+
+A U-Net of width {settings["width"]}, {settings["batch"]} frames of \
+{2 * settings["height"]}×{settings["height"]} in a step, scored at that size
+(`{curve["command"]}`).
+
+{table(("training frames", "steps", "mIoU", "pixel accuracy"), rows)}"""
+
+
+def ratios() -> str:
+    """What was timed side by side."""
     data, metrics = read("data_path"), read("metrics")["ours_times_faster"]
     tiles = read("inference")["one_pass_times_faster_than"]
     step = next(row for row in read("training_step")["rows"] if row["width"] == 64)
-    memory = read("memory")["rows"]
-    most = max(memory, key=lambda row: row["kernel_mb"] + row["largest_child_mb"])
-
-    def row(what, score, script):
-        return (
-            f"{what}",
-            f"{score['mean_iou']:.3f}",
-            f"{score['pixel_accuracy']:.3f}",
-            f"`{script}`",
-        )
-
-    scores = [
-        row(
-            f"**the demo checkpoint**: U-Net, {demo['parameters']:,} parameters, 320 training "
-            "frames",
-            demo["val"],
-            "scripts/demo_checkpoint.py",
-        ),
-        row(
-            f"a U-Net of width {learnable['settings']['width']} after "
-            f"{learnable['settings']['steps']} steps of "
-            f"{learnable['settings']['batch']} frames with {learnable['settings']['optimizer']} "
-            "(chapter 12)",
-            learnable["points"][-1],
-            "benchmarks/city_curve.py",
-        ),
-        row(
-            "a classifier of single pixels (color and position)",
-            context["scores"]["pixel"],
-            "benchmarks/city_context.py",
-        ),
-        row(
-            "a network that sees at most 5 pixels",
-            context["scores"]["window"],
-            "benchmarks/city_context.py",
-        ),
-        row("position alone", context["scores"]["position"], "benchmarks/city_context.py"),
-        row(
-            f"the demo checkpoint on {transfer['frames']} photographs (CamVid val, 11 classes), "
-            "trained on none, as `python -m helpers.inference` labels them",
-            transfer["scores"]["city statistics"],
-            "benchmarks/city_transfer.py",
-        ),
-        row(
-            "the same, with the photographs' own mean and deviation: the better of two ways",
-            transfer["scores"]["photographs statistics"],
-            "benchmarks/city_transfer.py",
-        ),
-    ]
-    ratios = [
+    preparation = read("preparation")["tasks"]["statistics"]["ratio"]
+    rows = [
         (
             "exact statistics of all frames, against decoding them alone",
             f"{data['statistics_over_decoding']:.2f} of the time",
-            "`benchmarks/data_path.py`",
+            "`benchmarks.data_path`",
+        ),
+        (
+            "the same with two cores, against one",
+            f"{preparation:.2f} times as fast",
+            "`benchmarks.preparation`",
         ),
         (
             "a cached center crop, against decode + ToTensor + CenterCrop",
             f"{data['cached_item_speedup_over_naive']:.0f} times as fast",
-            "`benchmarks/data_path.py`",
+            "`benchmarks.data_path`",
         ),
         (
             "the confusion matrix, against the masked `np.bincount` that everyone copies",
             f"{metrics['masked np.bincount']:.1f} times as fast",
-            "`benchmarks/metrics.py`",
+            "`benchmarks.metrics`",
         ),
         (
             "the same, against torchmetrics without its checks",
             f"{metrics['torchmetrics, no checks']:.1f} times as fast",
-            "`benchmarks/metrics.py`",
+            "`benchmarks.metrics`",
         ),
         (
             "a whole frame in one mirrored pass, against tiles",
             f"{tiles['textbook tiles']:.1f} times as fast",
-            "`benchmarks/inference.py`",
+            "`benchmarks.inference`",
         ),
         (
-            "a training step of the recipe, against PyTorch's defaults",
+            "a training step of recipe A, against PyTorch's defaults",
             f"{step['plain_over_recipe_cpu']:.2f} times as fast",
-            "`benchmarks/training_step.py`",
+            "`benchmarks.training_step`",
         ),
         (
             "the same, against a padded network of its width with batch norm, per labeled pixel",
             f"{step['padded_over_recipe_cpu_per_labeled_pixel']:.2f} times as fast",
-            "`benchmarks/training_step.py`",
+            "`benchmarks.training_step`",
         ),
     ]
-    faults = {part: found["all"] for part, found in read("mutants").items()}
-    real = faults["tests"]["faults"] - faults["tests"]["equivalent"]
+    return f"""## Time
+
+Ratios, each measured side by side in one run on a CPU.
+
+{table(("what", "ratio", "from"), rows)}"""
+
+
+def machine() -> str:
+    """Memory, the first minutes, versions."""
+    memory = read("memory")["rows"]
+    most = max(memory, key=lambda row: row["kernel_mb"] + row["largest_child_mb"])
+    gigabytes = (most["kernel_mb"] + most["largest_child_mb"]) / 1000
     first, versions = read("first_minutes"), read("versions")
-    points, longer = (
-        ", ".join(
-            f"{point['frames']}: {point['mean_iou']:.3f} ({point['pixel_accuracy']:.3f})"
-            for point in result["points"]
-        )
-        for result in (curve, long)
-    )
     stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in first["seconds"].items())
-    tried = [
-        (
-            name,
-            found["outcome"],
-            ", ".join(
-                f"{p} {v}"
-                for p, v in found.get("packages", {}).items()
-                if p in ("torch", "numpy", "matplotlib", "ipywidgets")
-            ),
-        )
-        for name, found in sorted(versions["seen"].items())
-    ]
-    reported = [
+    rows = []
+    for name, found in sorted(versions["seen"].items()):
+        shown = ("torch", "numpy", "matplotlib", "ipywidgets")
+        packages = found.get("packages", {})
+        used = ", ".join(f"{package} {packages[package]}" for package in shown if packages)
+        rows.append((name, found["outcome"], used))
+    return f"""## Machines
+
+A core chapter's kernel and its largest child process take at most {gigabytes:.1f} GB (chapter
+{most["chapter"][:2]}; `python -m benchmarks.memory`).
+
+From nothing to the first picture: {stages}. The clone has
+{first["clone_mb"]} MB, the environment {first["environment_gb"]} GB ({first["hardware"]};
+`{first["command"]}`).
+
+Tests and core chapters on other versions, {versions["system"]} (`python -m scripts.versions`).
+macOS and Windows: not tried.
+
+{table(("Python and packages", "outcome", "with"), rows)}"""
+
+
+def faults() -> str:
+    """How many planted faults the tests and the chapters notice."""
+    found = {part: result["all"] for part, result in read("mutants").items()}
+    tests, chapters = found["tests"], found["notebooks"]
+    return f"""## Planted faults
+
+Of {tests["faults"] - tests["equivalent"]} small faults that change what `helpers/` does the tests
+notice {tests["caught"]}. Of {chapters["faults"]} in the modules that chapters teach, the chapter
+alone notices {chapters["caught"]} (`python -m scripts.mutants`)."""
+
+
+def cityscapes() -> str:
+    """What is reported of the real data set."""
+    rows = [
         (
             "the write-up that this course grew from",
             REPORTED["val_loss"],
@@ -151,63 +268,61 @@ def block() -> str:
             "as reported, protocol unknown",
         )
     ]
-    return f"""{START}
-On the sample city, whole frames at quarter scale, 20 val frames of cities that no training frame \
-comes from
-({demo["hardware"]["processors"]} CPU cores, no GPU):
+    return f"""## On the real Cityscapes
 
-{table(("what", "mIoU", "pixel accuracy", "from"), scores)}
+Recipe A, 30 epochs. Nobody has run this course's command there yet. The command
+`python -m extras.reproduction.reproduce --root data/cityscapes` writes a certificate that you can
+send in.
 
-mIoU (pixel accuracy) by number of training frames, {curve["settings"]["steps"]:,} steps of \
-{curve["settings"]["batch"]} at width {curve["settings"]["width"]} on frames of \
-{2 * curve["settings"]["height"]}×{curve["settings"]["height"]}, scored at that size:
-{points}; with {long["settings"]["steps"]:,} steps {longer} (`benchmarks/city_curve.py`).
-
-Ratios, each measured side by side in one run (medians of CPU time, one thread):
-
-{table(("what", "ratio", "from"), ratios)}
-
-Memory: a core chapter's kernel and its largest child process take at most
-{(most["kernel_mb"] + most["largest_child_mb"]) / 1000:.1f} GB (chapter {most["chapter"][:2]}; \
-`benchmarks/memory.py`).
-
-From nothing to the first prediction: {stages}. The clone has {first["clone_mb"]} MB, \
-the environment
-{first["environment_gb"]} GB ({first["hardware"]}; `{first["command"]}`).
-
-Tests and core chapters on other versions ({versions["system"]}, `scripts/versions.py`; \
-macOS and Windows: not tried):
-
-{table(("Python and packages", "outcome", "with"), tried)}
-
-Planted faults: of {real} that change something in `helpers/` the tests notice \
-{faults["tests"]["caught"]}; of
-{faults["notebooks"]["faults"]} in the taught modules, the chapter alone notices \
-{faults["notebooks"]["caught"]} \
-(`scripts/mutants.py`).
-
-On the real Cityscapes, with the recipe (572×572 center crops, width 64, Adam 1e-4, 30 epochs). \
-Nobody has run this
-course's command there yet; `python -m extras.reproduction.reproduce --root …` writes a \
-certificate that you can send
-in.
-
-{table(("who", "average loss", "mIoU", "protocol"), reported)}
-{END}"""
+{table(("who", "average loss", "mIoU", "protocol"), rows)}"""
 
 
-def write(text: str) -> str:
-    """`text` of the README with the block between the two marks made anew."""
-    before, rest = text.split(START)
-    return before + block() + rest.split(END)[1]
+def commands() -> str:
+    """Every benchmark with the question that its first paragraph asks."""
+    rows = []
+    for path in sorted((ROOT / "benchmarks").glob("[a-z]*.py")):
+        told = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        question = " ".join(told.split("\n\n")[0].split())
+        rows.append((f"`python -m benchmarks.{path.stem}`", question))
+    return f"""## All benchmarks
+
+Each writes its numbers to benchmarks/results/.
+
+{table(("command", "what it asks"), rows)}"""
+
+
+def page() -> str:
+    """benchmarks/README.md."""
+    return f"""# What was measured
+
+Every number of the course comes from a command; here are the results with their commands. This
+page is written by `python -m scripts.results` from the files in benchmarks/results/ and in
+data/checkpoints/.
+
+{networks()}
+
+{photographs()}{gpu()}
+
+{frames()}
+
+{ratios()}
+
+{machine()}
+
+{faults()}
+
+{cityscapes()}
+
+{commands()}
+"""
 
 
 def main(arguments=None) -> None:
     argparse.ArgumentParser(
         prog="python -m scripts.results", description=__doc__.splitlines()[0]
     ).parse_args(arguments)
-    README.write_text(write(README.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
-    print("README.md: results written")
+    write_text(PAGE, page())
+    print("benchmarks/README.md: results written")
 
 
 if __name__ == "__main__":

@@ -12,23 +12,32 @@ import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
-# The project is this folder, one above it, or a clone beside a notebook opened alone.
+# The project is this folder or one above it. A notebook opened alone gets it from its
+# address, or from course.zip beside it or in Google Drive.
 address = os.environ.get("COURSE_REPO", "{ADDRESS}")
-clone = Path.cwd() / "{FOLDER}"
+fetched = Path.cwd() / "{FOLDER}"
 root = None
-for place in [Path.cwd(), *Path.cwd().parents, clone]:
+for place in [Path.cwd(), *Path.cwd().parents, fetched]:
     if root is None and (place / "helpers" / "labels.py").is_file():
         root = place
 if root is None and address:
-    command = ["git", "clone", "--quiet", "--depth", "1", address, str(clone)]
+    command = ["git", "clone", "--quiet", "--depth", "1", address, str(fetched)]
     subprocess.run(command, check=True)
-    root = clone
+    root = fetched
+for archive in [Path("course.zip"), Path("/content/drive/MyDrive/course.zip")]:
+    if root is None and archive.is_file():
+        zipfile.ZipFile(archive).extractall(fetched)
+        root = fetched
 if root is None:
     raise SystemExit(
-        "This notebook needs the project around it: "
-        "download or clone the whole repository first."
+        "This notebook needs the project around it. Upload course.zip to the folder of "
+        "this notebook (in Colab: Files, on the left) or to your Google Drive (then "
+        "Files, Mount Drive), and run this cell again. In a clone of the project,\\n"
+        "    python -m scripts.address --zip\\n"
+        "makes course.zip."
     )
 if str(root) not in sys.path:
     sys.path.insert(0, str(root))

@@ -5,10 +5,11 @@ browser as a page.
 
 Sphinx, MyST-NB and the theme Furo do the work (pip install -r tests/requirements.txt). No notebook
 is run. Nothing on a page comes from another host: mathematics is MathML, fonts are the reader's
-own. The frames are the sample city's.
+own. The frames are the sample city's. The workflow .github/workflows/site.yml publishes it.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -17,8 +18,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
+from PIL import Image
 
 from helpers import command
+from helpers.csv_index import Row, find_rows
+from helpers.files import write_table
 from helpers.paths import ROOT
 from scripts.pinned import CITY, build_city, pin
 
@@ -29,83 +33,156 @@ PAGES = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "data/README.md",
+    "benchmarks/README.md",
 ]
-BESIDE = ["browser", "GLOSSARY", "TROUBLESHOOTING", "data/index", "CONTRIBUTING", "CHANGELOG"]
 FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
+
+# The side bar: captions, and the chapters or pages below each
+PARTS = {
+    "Begin": ("00",),
+    "Ideas": ("01", "02"),
+    "Data": ("03", "04", "05"),
+    "Model and training": ("06", "07"),
+    "Results": ("08", "09"),
+    "Further": ("10", "11", "12", "13", "14"),
+}
+BESIDE = {
+    "Help": ["Install and run <README>", "TROUBLESHOOTING", "GLOSSARY"],
+    "More": ["browser", "benchmarks/README", "data/README", "CONTRIBUTING", "CHANGELOG"],
+}
 BROWSER = "prediction_browser.html"
+STREET = "kastanienbad_000005"  # the frame on which the browser opens
+
+FRONT_PAGE = """# FCN and U-Net on Cityscapes, from scratch
+
+![A street: left as the camera sees it, right with each pixel in the color of the class that the
+U-Net predicts](images/hero.webp)
+
+In fifteen Jupyter notebooks you write a fully convolutional network and a U-Net, train them on
+street scenes, measure them as the Cityscapes benchmark does, and browse what they get wrong. A
+generated city stands in for Cityscapes, so everything runs on a laptop, without an account.
+
+<p class="doors">
+<a class="first" href="notebooks/{first}.html">Begin with 00</a>
+<a href="{browser}">Browse predictions</a>
+<a href="README.html">Install and run</a>
+</p>
+
+<div class="wide"><div class="map">
+
+![The course as a pipeline: CSV files, statistics, dataset, U-Net, training, mIoU, browser; above it
+the ideas](images/map.png)
+
+{links}
+</div></div>
+
+*Each box of the map opens its chapter.* Here you read the chapters with their stored pictures; to
+write your part of each, [run them in Jupyter](README.md#start).
+"""
 BROWSER_PAGE = f"""# The prediction browser
 
-Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo
-checkpoint makes of them, and how sure it is, worst frame first. Sliders, menus and arrow keys work
-without Python.
+Chapter 09's browser as one HTML file: validation frames, their truth, what the shipped U-Net makes
+of them, and how sure it is. Sliders, menus and arrow keys work without Python.
+[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it, and
+`python -m extras.browser CHECKPOINT` writes such a page for your own network.
 
-<p><a href="{BROWSER}"><strong>Open the prediction browser</strong></a></p>
+<p class="doors"><a class="first" href="{BROWSER}">Open it in a page of its own</a></p>
 
-![The prediction browser: frame, truth and prediction side by side, with slider, order and
-opacity](images/browser.png)
-
-[Chapter 09](notebooks/09_browse_predictions.ipynb) builds it; `to_html` writes such a page for your
-own checkpoint.
+<iframe class="browser" src="{BROWSER}" title="The prediction browser"></iframe>
 """
+
+
+def chapters() -> dict[str, str]:
+    """The names of the notebooks, without .ipynb, by their two digits."""
+    return {path.name[:2]: path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+
+
+def map_links() -> str:
+    """Links that lie over the boxes of images/map.png, in percent of its size."""
+    boxes = json.loads((ROOT / "images" / "map.json").read_text(encoding="utf-8"))
+    with Image.open(ROOT / "images" / "map.png") as picture:
+        width, height = picture.size
+    lines = []
+    for number, (left, top, right, bottom) in boxes.items():
+        place = (
+            f"left:{100 * left / width:.1f}%;top:{100 * top / height:.1f}%;"
+            f"width:{100 * (right - left) / width:.1f}%;"
+            f"height:{100 * (bottom - top) / height:.1f}%"
+        )
+        target = f"notebooks/{chapters()[number]}.html"
+        lines.append(f'<a href="{target}" style="{place}" aria-label="Chapter {number}"></a>')
+    return "\n".join(lines)
+
+
+def contents() -> str:
+    """The side bar, as toctrees of Sphinx."""
+    parts = {}
+    for caption, numbers in PARTS.items():
+        parts[caption] = [f"notebooks/{chapters()[number]}" for number in numbers]
+    blocks = []
+    for caption, names in {**parts, **BESIDE}.items():
+        listed = "\n".join(names)
+        blocks.append(f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{listed}\n```\n")
+    return "\n".join(blocks)
 
 
 def prepare(source: Path) -> None:
     """Lay out in `source` what Sphinx reads: the repository's texts and notebooks where they are in
-    the repository.
+    the repository, and a front page.
     """
     for name in [*PAGES, *FILES]:
-        target = source / name.replace("README", "index")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        text = linked((ROOT / name).read_text(encoding="utf-8"))
-        text = text.replace(
-            "browser.png)](notebooks/09_browse_predictions.ipynb)", "browser.png)](browser.md)"
-        )
-        target.write_text(text, encoding="utf-8")
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
     shutil.copytree(ROOT / "images", source / "images", ignore=shutil.ignore_patterns("*.json"))
     (source / "browser.md").write_text(BROWSER_PAGE, encoding="utf-8")
+    front = FRONT_PAGE.format(first=chapters()["00"], browser=BROWSER, links=map_links())
+    (source / "index.md").write_text(f"{front}\n{contents()}", encoding="utf-8")
     (source / "notebooks").mkdir()
-    chapters = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    for path in chapters:
-        nbformat.write(
-            readable(nbformat.read(path, as_version=4)), source / "notebooks" / path.name
-        )
-    contents = {"Chapters": [f"notebooks/{path.stem}" for path in chapters], "Beside them": BESIDE}
-    with open(source / "index.md", "a", encoding="utf-8") as index:
-        for caption, names in contents.items():
-            index.write(
-                "\n```{toctree}\n:hidden:\n:caption: "
-                + caption
-                + "\n\n"
-                + "\n".join(names)
-                + "\n```\n"
-            )
-
-
-def linked(text: str) -> str:
-    """The text with its links to the README, which is the site's first page."""
-    return text.replace("README.md)", "index.md)")
+    for name in chapters().values():
+        notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+        nbformat.write(readable(notebook), source / "notebooks" / f"{name}.ipynb")
 
 
 def readable(notebook):
-    """The notebook with the setup cell folded, and the alt texts where MyST-NB looks for them."""
-    next(c for c in notebook.cells if c.cell_type == "code").metadata["tags"] = ["hide-input"]
+    """The notebook with the folded cells folded, and the alt texts where MyST-NB looks for them."""
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown" and cell.source.startswith("# "):
+            cell.source = f"#{cell.source}"  # a page has one title; the side bar lists no others
     for cell in notebook.cells:
-        cell.source = linked(cell.source) if cell.cell_type == "markdown" else cell.source
+        options = {}
+        if cell is first or cell.metadata.get("jupyter", {}).get("source_hidden"):
+            cell.metadata["tags"] = ["hide-input"]
+            what = "Setup" if cell is first else "Code"
+            options["code_prompt_show"] = f"{what} (show)"
+            options["code_prompt_hide"] = f"{what} (hide)"
         if "alt" in cell.metadata:
-            cell.metadata["mystnb"] = {"image": {"alt": cell.metadata["alt"]}}
+            options["image"] = {"alt": cell.metadata["alt"]}
+        if options:
+            cell.metadata["mystnb"] = options
     return notebook
 
 
+def street_first() -> list[Row]:
+    """The val frames of the tests' city, the street before all others."""
+    rows = find_rows(CITY, "val")
+    return sorted(rows, key=lambda row: STREET not in row.image)
+
+
 def write_browser(path: Path, frames: int) -> Path:
-    """The prediction browser as one HTML file, with the demo checkpoint on frames of the tests'
+    """The prediction browser as one HTML file, with the shipped U-Net on frames of the tests'
     city.
     """
     from extras.browser.page import write_page
     from extras.browser.predictions import Predictions
     from extras.browser.views import State
 
-    predictions = Predictions(ROOT / "data" / "checkpoints" / "demo.pt", CITY, limit=frames)
-    return write_page(path, [predictions], State(order="worst first"), frames)
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "val.csv"
+        write_table(index, Row._fields, street_first())
+        checkpoint = ROOT / "data" / "checkpoints" / "unet.pt"
+        predictions = Predictions(checkpoint, CITY, csv=index, limit=frames)
+    return write_page(path, [predictions], State(), frames)
 
 
 def build(folder: Path, frames: int = 12) -> list[str]:

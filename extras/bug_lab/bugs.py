@@ -7,7 +7,6 @@ a while.
 
     python -m extras.bug_lab.bugs                         # the list
     python -m extras.bug_lab.bugs --show flipped-alone    # one of them, with its line of code
-    python -m extras.bug_lab.bugs --markdown              # writes TROUBLESHOOTING.md
 
 Chapter 11 shows the symptoms, tests/rooms/test_bug_lab.py plants every one of them and wants a
 test to notice.
@@ -22,13 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FunctionType
 
-from extras.bug_lab.bug_list import BUGS, ERROR, LOSS, MACHINE, PICTURE, RUN, SCORE, Bug
+from extras.bug_lab.bug_list import BUGS, Bug
 from helpers import command
-from helpers.files import write_text
-from helpers.paths import ROOT
-
-GROUPS = (ERROR, LOSS, SCORE, PICTURE, RUN)
-PAGE = ROOT / "TROUBLESHOOTING.md"
 
 
 def find_bug(name: str) -> Bug:
@@ -141,62 +135,13 @@ def difference(name: str) -> str:
     return "\n".join(lines)
 
 
-def markdown() -> str:
-    """TROUBLESHOOTING.md: every bug under its symptom."""
-    chapters = {
-        path.name[:2]: path.name for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
-    }
-    lines = [
-        "# Troubleshooting, by symptom",
-        "",
-        "Find what you see, look where the hint says, then compare with the cause. Every entry "
-        "of the first five sections is a bug that this project can plant into its own code: "
-        "chapter 11, the bug lab, shows them at work, and the tests make sure that each is "
-        "noticed. (Written by `python -m extras.bug_lab.bugs --markdown`.)",
-    ]
-    for group in GROUPS:
-        lines += ["", f"## {group}"]
-        for bug in (b for b in BUGS if b.group == group):
-            chapter = chapters.get(bug.chapter)
-            link = (
-                f"[Chapter {bug.chapter}](notebooks/{chapter})"
-                if chapter
-                else f"Chapter {bug.chapter}"
-            )
-            lines += [
-                "",
-                f"### {bug.name.replace('-', ' ').capitalize()}",
-                "",
-                bug.symptom,
-                "",
-                f"- **Look here:** {bug.hint}",
-                f"- **Cause:** {bug.cause}",
-                f"- **Fix:** {bug.fix}",
-                f"- {link}. The line that does it: `python -m extras.bug_lab.bugs --show "
-                f"{bug.name}`",
-            ]
-    lines += [
-        "",
-        "## Installation, data and machine",
-        "",
-        "| What you see | Why | What to do |",
-        "|---|---|---|",
-    ]
-    lines += [f"| {symptom} | {cause} | {fix} |" for symptom, cause, fix in MACHINE]
-    return "\n".join(lines) + "\n"
-
-
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m extras.bug_lab.bugs", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--show", metavar="NAME", help="one bug with its line of code")
-    parser.add_argument("--markdown", action="store_true", help="write TROUBLESHOOTING.md")
     args = parser.parse_args(arguments)
-    if args.markdown:
-        write_text(PAGE, markdown())
-        print(f"wrote {PAGE.name}: {len(BUGS)} bugs")
-    elif args.show:
+    if args.show:
         bug = find_bug(args.show)
         print(
             f"{bug.symptom}\n\nHint:  {bug.hint}\nCause: {bug.cause}\nFix:   "

@@ -13,22 +13,23 @@ from helpers.labels import IGNORE
 class LiveTraining(widgets.Image):
     """A picture that is drawn anew after every epoch; `fit(..., watch=live.update)`.
 
-    `dataset` gives the street, its first pair. `answers` keeps the network's answer after each
+    The street is pair number `index` of `dataset`. `answers` keeps the network's answer after each
     epoch, train ids uint8 [h, w].
     """
 
     # ipywidgets 7 has this method; it would keep the picture out of stored notebooks.
     _ipython_display_ = None
 
-    def __init__(self, dataset):
+    def __init__(self, dataset, index: int = 0):
         self.dataset = dataset
+        self.index = index
         self.answers: list[np.ndarray] = []
         super().__init__(value=b"", format="png")
         self.value = self.draw([])
 
     def update(self, model: torch.nn.Module, history: list[dict]) -> None:
         """Look at the street with `model`, and draw history and answer."""
-        image, target = self.dataset[0]
+        image, target = self.dataset[self.index]
         device = next(model.parameters()).device
         was_training = model.training
         model.eval()
@@ -56,7 +57,7 @@ class LiveTraining(widgets.Image):
         street.axis("off")
         if self.answers:
             street.imshow(self.dataset.label_set.colorize(self.answers[-1]))
-            street.set_title(f"a validation street after epoch {len(self.answers)}")
+            street.set_title(f"the street after epoch {len(self.answers)}")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         return buffer.getvalue()

@@ -12,10 +12,7 @@ from PIL import Image
 
 import helpers.plots as plots
 from helpers.figure_text import describe
-from helpers.training import train
 from scripts import figures
-from scripts.training_gif import LIMIT, chosen, gif
-from tests.small_runs import small_config
 
 ENTRIES = json.loads((figures.IMAGES / "figures.json").read_text(encoding="utf-8"))
 
@@ -46,10 +43,6 @@ def test_picture_is_the_one_that_was_drawn(name):
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_figure_is_current(name):
-    if name in figures.FROM_CHECKPOINT:
-        assert figures.sha256(figures.CHECKPOINT) == ENTRIES[name]["checkpoint"], (
-            "run python -m scripts.figures"
-        )
     now, stored = (
         figures.without_means(t)
         for t in (describe(figures.FIGURES[name]()), ENTRIES[name]["shows"])
@@ -77,17 +70,3 @@ def test_png_keeps_the_class_colors():
     pixels = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("RGB")).reshape(-1, 3)
     found = {tuple(c) for c in np.unique(pixels, axis=0).tolist()}
     assert set(figures.TRAIN_19.colors) | {(255, 255, 255)} <= found
-
-
-def test_gif_of_a_training(root, runs):
-    train(small_config(root, epochs=3), progress=False)
-    path = gif(runs / "small", 0, runs / "training.gif")
-    animation = Image.open(path)
-    assert (
-        animation.n_frames == 3 and path.stat().st_size <= LIMIT and animation.size == (1080, 386)
-    )
-    assert (
-        chosen(list(range(1, 31)), 16)[:3] == [1, 2, 3] and chosen(list(range(1, 31)), 16)[-1] == 30
-    )
-    with pytest.raises(SystemExit, match="number 7"):
-        gif(runs / "small", 7, runs / "training.gif")

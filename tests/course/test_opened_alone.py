@@ -13,6 +13,7 @@ import pytest
 from nbclient import NotebookClient
 
 from helpers.paths import ROOT
+from scripts import address
 from scripts.address import apply
 from scripts.setup_cell import FOLDER, SETUP, badge
 
@@ -95,8 +96,26 @@ def test_without_an_address_the_cell_says_what_to_do(tmp_path):
         text=True,
         env={**os.environ, "COURSE_REPO": ""},
     )
-    assert result.returncode == 1 and "download or clone the whole repository" in result.stderr
+    assert result.returncode == 1 and "Upload course.zip" in result.stderr
+    assert "python -m scripts.address --zip" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_archive_beside_the_notebook_is_unpacked_once(tmp_path, monkeypatch, capsys):
+    """In an empty folder, without an address: the notebook alone, and course.zip."""
+    monkeypatch.setattr(address, "ARCHIVE", tmp_path / "made" / "course.zip")
+    (tmp_path / "made").mkdir()
+    address.main(["--zip"])
+    assert "course.zip" in capsys.readouterr().out
+    content = tmp_path / "content"
+    content.mkdir()
+    shutil.copy(tmp_path / "made" / "course.zip", content)
+    environment = {**os.environ, "COURSE_REPO": "", "PYTHONPATH": ""}
+    check = "import helpers.labels; print(helpers.labels.__file__)"
+    cells = run([nbformat.v4.new_code_cell(s) for s in (SETUP, SETUP, check)], content, environment)
+    assert cells[2].outputs[0].text.strip() == str(content / FOLDER / "helpers" / "labels.py")
+    assert not cells[0].outputs and not cells[1].outputs
+    assert (content / FOLDER / "data" / "checkpoints" / "unet.pt").is_file()
 
 
 def test_missing_packages_are_named(tmp_path):
@@ -116,14 +135,17 @@ def test_missing_packages_are_named(tmp_path):
 def test_address_is_written_everywhere(tmp_path):
     for folder in ("scripts", "notebooks"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    address = "https://github.com/someone/course"
+    public = "https://github.com/someone/course"
+    shutil.copy(ROOT / "README.md", tmp_path)
     for _ in range(2):  # a second time changes nothing more
-        apply(address, tmp_path)
+        apply(public, tmp_path)
+        assert f"git clone {public} {FOLDER}" in (tmp_path / "README.md").read_text()
         for path in sorted((tmp_path / "notebooks").glob("*.ipynb")):
             cells = nbformat.read(path, as_version=4).cells
-            assert f'"{address}"' in next(c.source for c in cells if c.cell_type == "code")
-            assert cells[0].source.count(badge(path.name, address)) == 1
+            assert f'"{public}"' in next(c.source for c in cells if c.cell_type == "code")
+            assert cells[0].source.count(badge(path.name, public)) == 1
     apply("", tmp_path)
+    assert (tmp_path / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
     for path in NOTEBOOKS:
         assert (tmp_path / "notebooks" / path.name).read_bytes() == path.read_bytes()
     assert badge("00_start_here.ipynb", "") == ""

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from helpers.paths import ROOT
+from scripts import website
 from tests.course import small_site
 from tests.course.small_site import Page, broken
 
@@ -38,22 +39,37 @@ def test_built_without_a_warning():
 
 
 def test_every_text_of_the_course_is_a_page_and_in_the_contents(pages):
-    texts = {
-        "index.html",
-        "GLOSSARY.html",
-        "TROUBLESHOOTING.html",
-        "CONTRIBUTING.html",
-        "CHANGELOG.html",
-        "browser.html",
-        "prediction_browser.html",
-        "data/index.html",
-    }
+    texts = {name.replace(".md", ".html") for name in website.PAGES}
+    texts |= {"index.html", "browser.html", "prediction_browser.html"}
     chapters = {f"notebooks/{p.stem}.html" for p in CHAPTERS}
     assert len(chapters) == 15 and texts | chapters <= set(pages)
-    assert (texts | chapters) - {"index.html"} <= set(pages["index.html"].links) | {
-        "prediction_browser.html"
-    }
-    assert "prediction_browser.html" in pages["browser.html"].links
+    assert (texts | chapters) - {"index.html", "prediction_browser.html"} <= set(
+        pages["index.html"].links
+    )
+
+
+def test_front_page_leads_to_the_first_chapter_the_browser_and_by_the_map_to_all_core_ones(
+    folder, pages
+):
+    front = pages["index.html"]
+    assert front.links.count("notebooks/00_start_here.html") >= 3  # side bar, button, map
+    assert "prediction_browser.html" in front.links and len(front.images) == 2
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    boxes = re.findall(r'<a href="notebooks/(\d\d)_\w+\.html" style="left:([\d.-]+)%', text)
+    assert [number for number, _ in boxes] == [f"{n:02}" for n in range(10)]
+    assert all(-1 < float(left) < 100 for _, left in boxes)
+    for caption in website.PARTS:
+        assert f'<span class="caption-text">{caption}</span>' in text
+
+
+def test_every_chapter_is_in_one_part():
+    numbers = [number for part in website.PARTS.values() for number in part]
+    assert numbers == [path.name[:2] for path in CHAPTERS]
+
+
+def test_the_browser_opens_on_the_street():
+    rows = website.street_first()
+    assert website.STREET in rows[0].image and len(rows) == 20
 
 
 def test_nothing_broken_missing_wordless_or_foreign(folder, pages):
@@ -76,9 +92,11 @@ def test_a_chapter_is_shown_as_it_was_stored(path, folder, pages):
     name = f"notebooks/{path.stem}.html"
     notebook = nbformat.read(path, as_version=4)
     markdown = [c.source for c in notebook.cells if c.cell_type == "markdown"]
+    folded = sum(bool(c.metadata.get("jupyter", {}).get("source_hidden")) for c in notebook.cells)
     assert (
-        pages[name].tags.count("details") == sum(text.count("<details>") for text in markdown) + 1
-    )  # the setup cell
+        pages[name].tags.count("details")
+        == sum(text.count("<details>") for text in markdown) + folded
+    )
     text = (folder / name).read_text(encoding="utf-8")
     shown = (
         re.sub(r"\s+", "", re.sub(r"<[^>]+>", "", text)).replace("&lt;", "<").replace("&gt;", ">")

@@ -1,6 +1,5 @@
-"""What TROUBLESHOOTING, README and docstrings say of numbers is so."""
+"""What TROUBLESHOOTING and docstrings say of numbers is so."""
 
-import json
 import math
 
 import pytest
@@ -35,17 +34,6 @@ def test_up_convolutions_start_at_the_root_of_one_over_n():
         if isinstance(layer, torch.nn.ConvTranspose2d):
             expected = math.sqrt(1 / layer.in_channels)
             assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
-
-
-def test_readme_tells_both_scores_on_photographs_and_which_is_its_commands():
-    stored = json.loads((ROOT / "benchmarks" / "results" / "city_transfer.json").read_text())
-    ours = f"{stored['scores']['city statistics']['mean_iou']:.3f}"
-    better = f"{stored['scores']['photographs statistics']['mean_iou']:.3f}"
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    [command] = [line for line in lines if f"| {ours} |" in line]
-    assert "as `python -m helpers.inference` labels them" in command
-    [other] = [line for line in lines if f"| {better} |" in line]
-    assert "the better of two ways" in other
 
 
 def test_no_page_sends_anybody_to_the_downloader_itself():

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.figure_text import same_figure
+from scripts.figure_margin import same_figure
 
 STORED = "Figure 12x3; the street, 0.582, image 64x96x3 mean 12.3 0.124 -4e-05 quarters 1 2 3 4, "
 STORED += "line #1f77b4 9 mean 0.456; points 4x2 mean 1 2, bar #000000 0.2x31"
