@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from extras.browser.__main__ import main as browser_main
 from extras.browser.predictions import Predictions
 from extras.browser.views import State
 from extras.browser.views import picture as paint_browser
@@ -17,7 +18,9 @@ from helpers.checkpoints import load_model
 from helpers.config import parse
 from helpers.csv_index import check_csv, find_rows, index_folder
 from helpers.evaluate import dataset_for, evaluate
+from helpers.evaluate import main as evaluate_main
 from helpers.images import open_image, open_label
+from helpers.training import main as training_main
 from helpers.training import train
 from tests.rooms import own_folders
 from tests.rooms.own_folders import REFUSED, WORKS, fill
@@ -191,6 +194,24 @@ def test_the_notes_and_the_commands_are_printed(tmp_path, capsys):
         assert phrase in said
     for module in ("helpers.training", "helpers.evaluate", "extras.browser"):
         assert f"python -m {module} " in said
+
+
+@pytest.mark.parametrize("build", [own_folders.subfolders, own_folders.mixed_sizes])
+def test_the_printed_commands_work_as_printed(tmp_path, build, capsys):
+    said = report(lay_out(tmp_path, build))
+    commands = [shlex.split(line) for line in said.splitlines() if line.startswith("  python")]
+    more = {
+        "helpers.training": (training_main, SMALL),
+        "helpers.evaluate": (evaluate_main, []),
+        "extras.browser": (browser_main, ["--no-open"]),
+    }
+    assert [words[2] for words in commands] == list(more)
+    for words in commands:
+        run, options = more[words[2]]
+        place = str(tmp_path / "runs")
+        run([word.replace("runs/", f"{place}/") for word in words[3:]] + options)
+    assert "mean_iou" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "browser.html").is_file()
 
 
 def test_mixed_sizes_are_told(tmp_path):
