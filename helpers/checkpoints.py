@@ -122,6 +122,25 @@ def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
     model.load_state_dict(weights)
 
 
+def load_fitting(model: torch.nn.Module, path, progress: bool = True) -> None:
+    """Copy every tensor in `path` whose name and shape fit; a line names the others.
+
+    A network of other classes gets all but its last layer. ValueError if less than half fits.
+    """
+    state = load(path)
+    own = model.state_dict()
+    stored = state["model"]
+    fitting = {k: v for k, v in stored.items() if k in own and own[k].shape == v.shape}
+    how_many = f"{len(fitting)} of {len(own)} tensors"
+    if 2 * len(fitting) < len(own):
+        kind = f"{state.get('network')} with {state.get('arguments')}"
+        raise ValueError(f"{how_many} can begin as in {path}, a {kind}: train a network like it")
+    model.load_state_dict(fitting, strict=False)
+    if progress:
+        new = ", ".join(sorted(own.keys() - fitting.keys())) or "none"
+        print(f"{how_many} begin as in {path}; new: {new}")
+
+
 def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
     """A model alone, for use: weights and `info` (label_set, view, mean, std, history, ...).
 

@@ -12,15 +12,9 @@ from helpers.windows import View
 
 # What may differ between two parts of one run.
 MAY_CHANGE = {
-    "name",
-    "root",
-    "workers",
-    "pictures",
-    "cache",
-    "compile",
-    "checkpointing",
-    "deterministic",
-}
+    "name", "root", "init", "workers", "pictures", "cache",
+    "compile", "checkpointing", "deterministic",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,7 @@ class TrainConfig:
     height: int = 256  # of a whole frame after reduction
     augment: bool = False
 
+    init: str | None = None  # a checkpoint whose weights a new run begins with, where they fit
     epochs: int = 30
     batch_size: int = 4  # of all processes together
     accumulate: int = 1  # batches per step: a small GPU reaches the gradient of a large batch
@@ -161,7 +156,8 @@ def check_same(folder, here: dict, stored: dict) -> None:
         raise ValueError(
             f"{folder} holds a run with another config: {', '.join(sorted(differences))}. Give "
             "this run another name, or remove the folder (more epochs go on if the schedule is "
-            "none: any other ends with its last epoch)"
+            "none: any other ends with its last epoch, and a run of another name goes on from its "
+            f"weights with --init {folder}/last.pt)"
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from helpers.files import listed, stays_inside, visible_files, write_table
 from helpers.images import open_image, open_label
-from helpers.labels import KNOWN_IDS
+from helpers.labels import TRAIN_19, read_label_set
 from helpers.paths import check_root, runs_dir
 
 SPLITS = ("train", "val", "test")
@@ -154,6 +154,8 @@ def check_csv(paths, root) -> list[str]:
     unknown ids, train ids instead of label ids, a row twice, a frame in two files, no rows.
     """
     root = Path(root)
+    own = root / "classes.json"
+    highest_id = (read_label_set(own) if own.is_file() else TRAIN_19).highest_id
     problems = []
     seen = {}
     paths = [paths] if isinstance(paths, (str, Path)) else list(paths)
@@ -176,8 +178,8 @@ def check_csv(paths, root) -> list[str]:
                     "frames"
                 )
             seen[row.image] = path
-            problems += _check_row(row, root, pixels)
-        if not (root / "classes.json").exists() and _look_like_train_ids(pixels):
+            problems += _check_row(row, root, pixels, highest_id)
+        if not own.is_file() and _look_like_train_ids(pixels):
             problems.append(f"{path}: its labels hold train ids; take the files gtFine_labelIds")
     return problems
 
@@ -192,7 +194,7 @@ def _look_like_train_ids(pixels: np.ndarray) -> bool:
     return 3 < highest <= 18 and pixels[1:7].sum() > 0.2 * pixels[1:].sum()
 
 
-def _check_row(row: Row, root: Path, pixels: np.ndarray) -> list[str]:
+def _check_row(row: Row, root: Path, pixels: np.ndarray, highest_id: int) -> list[str]:
     """The problems of one row; the pixels of each label id are added to `pixels` [256]."""
     problems = []
     if not row.image:
@@ -213,10 +215,10 @@ def _check_row(row: Row, root: Path, pixels: np.ndarray) -> list[str]:
         if opener is open_label:
             counts = np.bincount(array.ravel(), minlength=256)
             pixels += counts
-            unknown = sorted(set(counts.nonzero()[0].tolist()) - set(KNOWN_IDS))
+            unknown = [i for i in counts.nonzero()[0].tolist() if i > highest_id]
             if unknown:
                 problems.append(
-                    f"{root / name}: unknown label ids {unknown}, expected 0 to {KNOWN_IDS[-1]}"
+                    f"{root / name}: unknown label ids {unknown}, expected 0 to {highest_id}"
                 )
     if len(set(sizes)) > 1:
         problems.append(f"{row.image} is {sizes[0]} but {row.label} is {sizes[1]}")

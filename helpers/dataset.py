@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from helpers.csv_index import Row
 from helpers.images import open_image, open_label
-from helpers.labels import KNOWN_IDS, TRAIN_19, LabelSet
+from helpers.labels import TRAIN_19, LabelSet
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
 from helpers.windows import View, reduce_image, reduce_label
 
@@ -32,8 +32,8 @@ def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_1
             f"{label.shape[1]}x{label.shape[0]}; they must show the same frame"
         )
 
-    # Only ids above the last known one can be unknown: looking at them alone saves a pass.
-    suspects = label[label > KNOWN_IDS[-1]]
+    # Only ids above the highest known one can be unknown: looking at them alone saves a pass.
+    suspects = label[label > label_set.highest_id]
     try:
         label_set.encode(suspects)
     except ValueError as error:

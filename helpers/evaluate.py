@@ -126,6 +126,8 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
         targets = targets.to(device, non_blocking=True)
         with torch.autocast(device.type, half, enabled=half is not None):
             logits = model(images)
+        if isinstance(logits, dict):
+            raise ValueError("the network returns a dictionary: extras.training_tools.pretrained")
         if logits.shape != (len(images), len(label_set), *targets.shape[1:]):
             raise ValueError(
                 f"logits {list(logits.shape)} do not fit labels {list(targets.shape)} of "

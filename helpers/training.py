@@ -37,6 +37,8 @@ def make_run(
         check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
+    if config.init is not None and not (folder / "last.pt").is_file():
+        checkpoints.load_fitting(model, config.init, progress)
     kind = run_class or Run
     options = {"make_loader": make_loader, "progress": progress, "folder": folder}
     return kind(config, model, train_set, val_set, **options)

@@ -1,33 +1,93 @@
-"""Checkers of chapter 13."""
+"""Checkers of chapter 13: a photograph's own statistics, reading a color mask; a fair split."""
+
+import time
+
+import numpy as np
 
 from extras.exercises import Wrong
 
-SAFE = ("a.png", "CamVid/train/a.png", "a..b/c", "..a/b", ".hidden/x", "deep/er/and/deeper.txt")
-UNSAFE = {
-    "../a": "the parent folder",
-    "..": "the parent folder",
-    "a/../../b": "the parent folder in the middle",
-    "a/..": "the parent folder at the end",
-    "/etc/passwd": "an absolute path",
-    "C:/a": "a drive letter",
-    "a/C:b": "a drive letter",
-    "..\\a": "a backslash, a separator on Windows",
-    "\\\\server\\a": "a Windows share",
-    "a\\..\\..\\b": "backslashes, separators on Windows",
-}
+
+def adapt(photo, info):
+    """`info` with the mean and the deviation of one photograph, per channel."""
+    pixels = photo.reshape(-1, 3) / 255
+    mean = pixels.mean(axis=0)
+    std = pixels.std(axis=0)
+    return {**info, "mean": mean.tolist(), "std": std.tolist()}
 
 
-def exercise_1(is_safe) -> None:
-    """is_safe(name): may a file of this name be written below a target folder?"""
-    for name, why in UNSAFE.items():
-        if is_safe(name):
-            raise Wrong(f"{name!r} is not safe: {why}.")
-    for name in SAFE:
-        if not is_safe(name):
-            raise Wrong(f"{name!r} is harmless, and was refused.")
+def turn_a(answer) -> None:
+    """adapt(photo, info) -> info with the photograph's mean and std per channel."""
+    random = np.random.default_rng(13)
+    photo = random.integers(0, 200, (30, 40, 3)).astype(np.uint8)
+    photo[..., 2] //= 3
+    info = {"mean": [0.3, 0.3, 0.3], "std": [0.2, 0.2, 0.2], "view": "a view"}
+    before = {name: list(value) for name, value in info.items()}
+    got = answer(photo.copy(), info)
+    if {name: list(value) for name, value in info.items()} != before:
+        raise Wrong(
+            "you changed `info` itself: the next photograph would inherit these numbers. Make a "
+            'new dictionary, {**info, "mean": ...}'
+        )
+    if not isinstance(got, dict) or "view" not in got:
+        raise Wrong("return a dictionary with everything that was in `info`")
+    pixels = photo.reshape(-1, 3) / 255
+    for name, expected in (("mean", pixels.mean(axis=0)), ("std", pixels.std(axis=0))):
+        value = np.asarray(got[name], np.float64)
+        if value.shape != (3,):
+            raise Wrong(f"{name} has the shape {value.shape}: one number per channel, so three")
+        if np.allclose(value, expected, atol=1e-3):
+            continue
+        if np.allclose(value, 255 * expected, atol=1):
+            raise Wrong(
+                f"{name} is {value.round(1).tolist()}: a network sees the scale 0 to 1, so divide "
+                "by 255 first"
+            )
+        raise Wrong(f"{name} is {value.round(3).tolist()}, expected {expected.round(3).tolist()}")
 
 
-def exercise_2(split_by_place) -> None:
+def read_colors(pixels, colors):
+    """Train ids uint8 [H, W] of a color mask [H, W, 3]; 255 where no color fits."""
+    train_ids = np.full(pixels.shape[:2], 255, np.uint8)
+    for number, color in enumerate(colors):
+        same = (pixels == color).all(axis=2)
+        train_ids[same] = number
+    return train_ids
+
+
+def turn_b(answer) -> None:
+    """read_colors(pixels, colors) -> uint8 [H, W]."""
+    colors = [(0, 0, 0), (0, 160, 60), (220, 220, 120), (0, 160, 0)]
+    random = np.random.default_rng(13)
+    truth = random.integers(0, 5, (40, 60)).astype(np.uint8)
+    table = np.array([*colors, (9, 9, 9)], np.uint8)
+    expected = np.where(truth == 4, 255, truth)
+    start = time.perf_counter()
+    got = np.asarray(answer(table[truth], list(colors)))
+    seconds = time.perf_counter() - start
+    if got.shape != truth.shape:
+        raise Wrong(f"expected one number per pixel, {truth.shape}, found {got.shape}")
+    if not np.array_equal(got[truth == 4], expected[truth == 4]):
+        found = np.unique(got[truth == 4]).tolist()
+        raise Wrong(
+            f"the color (9, 9, 9) is not in the list: its pixels are 255, ignored, and you have "
+            f"{found}"
+        )
+    if not np.array_equal(got, expected):
+        both = np.unique(got[truth == 1]).tolist(), np.unique(got[truth == 3]).tolist()
+        raise Wrong(
+            "(0, 160, 60) and (0, 160, 0) differ in one channel only, and you give "
+            f"{both[0]} and {both[1]} instead of [1] and [3]: all three channels must be equal"
+        )
+    if got.dtype != np.uint8:
+        raise Wrong(f"expected uint8, which a PNG can hold, found {got.dtype}")
+    if seconds > 0.2:
+        print("Right, but slow: a loop over pixels takes minutes for a folder of photographs.")
+
+
+TURNS = {"A": adapt, "B": read_colors}
+
+
+def exercise_1(split_by_place) -> None:
     """split_by_place(names, share): the names that go to val, whole places only."""
     for sizes, share in (
         ((5, 5, 5, 5, 5), 0.2),

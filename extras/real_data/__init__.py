@@ -1,1 +1,5 @@
-"""CamVid, Cityscapes on Colab, your own pictures, archives unpacked without trust (chapter 13)."""
+"""CamVid, Cityscapes, Colab, and your own pictures (chapter 13).
+
+`own_data` lays out pictures and masks; `class_list`, `pairs`, `pictures`, `masks` and `polygons`
+are its parts. `leaves` draws a data set to try with.
+"""

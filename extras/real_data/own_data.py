@@ -1,197 +1,59 @@
 """Your own pictures and masks, laid out so that the whole course runs on them (chapter 13).
 
-    python -m extras.real_data.own_data IMAGES MASKS --classes classes.txt --root data/mine
-    python -m helpers.training --root data/mine --classes data/mine/classes.json
+    python -m extras.real_data.own_data IMAGES MASKS --classes classes.txt --to data/mine
 
-classes.txt has one class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (the
-value in gray or palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left
-out of training and scores.
+`class_list` says what classes.txt holds, `pairs` which mask belongs to which picture and which
+pictures validate, `pictures`, `masks` and `polygons` what is read.
 """
 
 import argparse
-import colorsys
 import hashlib
+import os
 import re
+import shlex
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from extras.real_data.class_list import Classes, read_classes
+from extras.real_data.masks import Mask, read_mask
+from extras.real_data.pairs import choose_val, find_pairs
+from extras.real_data.pictures import name_of_size, read_picture, value_range
+from extras.real_data.polygons import paint
 from helpers import command
-from helpers.csv_index import IMAGE_END, LABEL_END
-from helpers.files import write_image, write_json
-from helpers.images import read_photograph
-from helpers.labels import IGNORE, KNOWN_IDS, LabelSet
+from helpers.csv_index import IMAGE_END, LABEL_END, find_rows, index_folder, write_csv
+from helpers.files import listed, write_image, write_json
+from helpers.labels import IGNORE, LabelSet
+from helpers.normalization import channel_statistics, write_statistics
 from helpers.progress import progress_bar
+from helpers.sizes import require
 
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-MASK_ENDINGS = re.compile(
-    r"[-_ .](masks?|labels?|labelids|seg|segmentation|gt|annot|annotation)$", re.I
-)
+OURS = {"classes.json", "sources.json", "gtFine", "leftImg8bit"}
 
 
 class OwnData(NamedTuple):
-    """What `prepare` made: the dataset root, the label set, and the number of frames per split."""
+    """What `prepare` made: the dataset root, the label set, the number of frames per split, their
+    sizes as (width, height), and what the user should know.
+    """
 
     root: Path
     label_set: LabelSet
     frames: dict[str, int]
+    sizes: tuple[tuple[int, int], ...]
+    notes: tuple[str, ...]
 
 
-class Classes(NamedTuple):
-    """The class list: names and colors of the classes, and what the masks hold: value or color ->
-    train id.
-    """
+class Options(NamedTuple):
+    """How pictures and masks are read."""
 
-    names: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]
-    codes: dict  # int or (r, g, b) -> train id, 255 for "ignore"
-    by_color: bool
-
-
-def read_classes(classes) -> Classes:
-    """A class list from a text file, or from its lines. Raises ValueError that names the line."""
-    is_file = isinstance(classes, (str, Path))
-    lines = Path(classes).read_text(encoding="utf-8").splitlines() if is_file else list(classes)
-    lines = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    names, colors, codes, kinds, ignored = [], [], {}, set(), set()
-    for number, line in enumerate(lines):
-        name, *rest = (part.strip() for part in line.split(","))
-        if len(rest) not in (0, 1, 3) or not name or not all(r.isdigit() for r in rest):
-            raise ValueError(
-                f'class list, "{line}": expected "name", "name, value" or "name, red, green, blue"'
-            )
-        values = tuple(map(int, rest))
-        (ignored if name == "ignore" else kinds).add(len(values))
-        code = values if len(values) == 3 else values[0] if values else number
-        if code in codes or name in names:
-            raise ValueError(f'class list, "{line}": this name or value stands there twice')
-        codes[code] = IGNORE if name == "ignore" else len(names)
-        if name != "ignore":
-            names.append(name)
-            colors.append(values if len(values) == 3 else None)
-    mixed = len(kinds) > 1
-    if ignored and 3 in kinds ^ ignored:  # names alone go with "ignore, 255", not with a color
-        mixed = True
-    if mixed:
-        raise ValueError(
-            "class list: give every class a value, or every class a color, or none of them anything"
-        )
-    if not 1 <= len(names) <= len(KNOWN_IDS) - 1:
-        raise ValueError(
-            f"{len(names)} classes; label files in Cityscapes' layout hold 1 to "
-            f"{len(KNOWN_IDS) - 1}"
-        )
-    colors = [color or _color(i) for i, color in enumerate(colors)]
-    return Classes(tuple(names), tuple(colors), codes, 3 in kinds)
-
-
-def _color(index: int) -> tuple[int, int, int]:
-    """Well-separated colors: the hue moves on by the golden ratio."""
-    rgb = colorsys.hsv_to_rgb(
-        index * 0.618034 % 1, 0.75 - 0.25 * (index % 2), 0.9 - 0.25 * (index // 2 % 2)
-    )
-    return tuple(round(255 * value) for value in rgb)
-
-
-def read_mask(path, classes: Classes) -> np.ndarray:
-    """Train ids uint8 [H, W] of a palette, gray (8 or 16 bits, black and white) or color mask.
-
-    Raises ValueError with the values or colors that the class list does not have, and how many
-    pixels they fill.
-    """
-    try:
-        with Image.open(path) as picture:
-            picture.load()
-            if classes.by_color or picture.mode in ("RGBA", "CMYK", "LA"):
-                picture = picture.convert("RGB")
-            pixels = np.asarray(picture)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from error
-    if classes.by_color:
-        pixels = pixels.astype(np.int64) @ (1 << 16, 1 << 8, 1)
-        codes = {
-            (r << 16) + (g << 8) + b: train_id for (r, g, b), train_id in classes.codes.items()
-        }
-    else:
-        if pixels.ndim == 3:  # gray saved as RGB
-            if (pixels != pixels[..., :1]).any():
-                raise ValueError(
-                    f"{path}: a color mask, but the class list has no colors (name, red, green, "
-                    "blue)"
-                )
-            pixels = pixels[..., 0]
-        codes = classes.codes
-    values, where, counts = np.unique(pixels, return_inverse=True, return_counts=True)
-    unknown = [(int(v), int(n)) for v, n in zip(values, counts) if int(v) not in codes]
-    if unknown:
-        shown = ", ".join(
-            f"{(v >> 16, v >> 8 & 255, v & 255) if classes.by_color else v} ({n} pixels)"
-            for v, n in sorted(unknown, key=lambda u: -u[1])[:5]
-        )
-        why = ""
-        if Path(path).suffix.lower() in (".jpg", ".jpeg"):
-            why = "; masks must be PNG: JPEG blurs colors"
-        raise ValueError(
-            f"{path}: {len(unknown)} values that are not in the class list: {shown}{why}"
-        )
-    return np.array([codes[int(v)] for v in values], np.uint8)[where.reshape(pixels.shape)]
-
-
-def find_pairs(images, masks) -> list[tuple[str, Path, Path]]:
-    """(name, image, mask) of every picture below `images`; the mask has the same path and name
-    below `masks`.
-
-    Endings such as "_mask" or "_labels" are taken off a mask's name. Raises ValueError with all
-    pictures that lack one.
-    """
-    images, masks = Path(images), Path(masks)
-    found = {}
-    for path in _pictures(masks):
-        name = path.relative_to(masks).with_suffix("").as_posix()
-        found[MASK_ENDINGS.sub("", name)] = path
-    pairs = []
-    for path in _pictures(images):
-        name = path.relative_to(images).with_suffix("").as_posix()
-        pairs.append((name, path, found.get(name)))
-    lost = [path.relative_to(images).as_posix() for _, path, mask in pairs if mask is None]
-    if lost or not pairs:
-        what = "no picture"
-        if lost:
-            what = f"{len(lost)} of {len(pairs)} pictures have no mask: {', '.join(lost[:8])}"
-        raise ValueError(f"{images}: {what} ({masks} has {len(found)} masks)")
-    return pairs
-
-
-def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder")
-    return sorted(
-        (p for p in folder.rglob("*") if p.suffix.lower() in PICTURES), key=lambda p: p.as_posix()
-    )
-
-
-def choose_val(names: list[str], share: float = 0.2) -> set[str]:
-    """The names that go to val, at least one, the same on every machine.
-
-    Pictures in two or more subfolders (places, days, patients) are split by subfolder, so that no
-    place is in both.
-    """
-    if len(names) < 2:
-        raise ValueError("two pictures at least: one to train on, one to validate on")
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(name.split("/")[0] if "/" in name else "", []).append(name)
-    if len(groups) == 1:
-        groups = {name: [name] for name in names}
-    chosen: set[str] = set()
-    order = sorted(groups, key=lambda k: hashlib.sha256(k.encode()).hexdigest())
-    for key in order[:-1]:  # one group is for train
-        if not chosen or len(chosen) + len(groups[key]) / 2 <= share * len(names):
-            chosen.update(groups[key])
-    return chosen
+    classes: Classes
+    size: tuple[int, int] | None
+    limits: tuple[float, float] | None
+    nearest: float | None
 
 
 def prepare(
@@ -201,83 +63,262 @@ def prepare(
     root,
     val: float = 0.2,
     size: tuple[int, int] | None = None,
+    group: str | None = None,
+    limits: tuple[float, float] | None = None,
+    nearest: float | None = None,
     progress: bool = True,
 ) -> OwnData:
     """Lay out pictures and masks at `root` in Cityscapes' layout; class i gets the label id i + 1,
     "ignore" gets 0.
 
-    `size` = (width, height) brings all to one size (pictures smoothly, masks by nearest pixel):
-    needed to train on whole frames if sizes differ. sources.json says which frame was which file,
-    classes.json is the label set. Raises ValueError with every file that is not as expected;
-    nothing but whole frames is ever written.
+    `size` = (width, height) brings all to one size (pictures smoothly, masks by nearest pixel).
+    `group` is a regular expression for what keeps pictures together (`pairs.find_groups`), `limits`
+    the values of deep pictures that become 0 and 255, `nearest` how far a color may be from the
+    class list's. sources.json says which frame was which file, classes.json is the label set; index
+    and statistics are written too. Raises ValueError with every file that is not as expected: then
+    nothing is changed.
     """
-    root, classes = Path(root), read_classes(classes)
-    pairs, problems, sources = find_pairs(images, masks), [], {}
-    val_names = choose_val([name for name, _, _ in pairs], val)
-    if (root / "sources.json").is_file():  # made here before: make it anew
-        for kind in ("gtFine", "leftImg8bit"):
-            shutil.rmtree(root / kind, ignore_errors=True)
-    elif (root / "leftImg8bit").exists() or (root / "gtFine").exists():
+    root = Path(root)
+    classes = read_classes(classes)
+    if size is not None:
+        require(1, 1e5, size=min(size))
+    check_target(root, images, masks)
+    pairs, notes = find_pairs(images, masks)
+    val_names = choose_val([name for name, _, _ in pairs], val, group)
+    found = value_range([picture for _, picture, _ in pairs])
+    if found is not None:
+        limits = limits or found
+        low, high = limits
+        notes.append(
+            f"pictures of more than 8 bits, values {found[0]:g} to {found[1]:g}: {low:g} to "
+            f"{high:g} become 0 to 255 (--range {low:g} {high:g})"
+        )
+
+    # All is written beside, and takes its place only when nothing was wrong.
+    part = root.with_name(f".{root.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        options = Options(classes, size, limits, nearest)
+        sources, counts, sizes, told = write_frames(part, pairs, val_names, options, progress)
+        ids = tuple(range(1, len(classes.names) + 1))
+        label_set = LabelSet(classes.names, classes.colors, ids)
+        write_json(part / "classes.json", label_set.as_dict())
+        write_json(part / "sources.json", sources)
+        replace_folder(part, root)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+    for split in ("train", "val"):
+        write_csv(root, split, index_folder(root) / f"{split}.csv")
+    rows = find_rows(root, "train")
+    statistics = channel_statistics([root / row.image for row in rows], progress=progress)
+    write_statistics(root, rows, statistics)
+
+    for split in ("train", "val"):
+        absent = [name for name, n in zip(classes.names, counts[split]) if n == 0]
+        if absent:
+            notes.append(f"in no {split} mask: {', '.join(absent)}")
+    splits = Counter(split for _, _, split in sources.values())
+    frames = {split: splits[split] for split in ("train", "val")}
+    return OwnData(root, label_set, frames, sizes, tuple(notes + told))
+
+
+def check_target(root: Path, images, masks) -> None:
+    """Raises ValueError if what is at `root` was not made here, or holds the pictures."""
+    for folder in (Path(images).resolve(), Path(masks).resolve()):
+        target = root.resolve()
+        if target == folder or target in folder.parents or folder in target.parents:
+            raise ValueError(f"{root} and {folder} lie in one another: write to another folder")
+    if not root.exists():
+        return
+    there = {path.name for path in root.iterdir() if path.name[0] != "."}
+    if "sources.json" not in there and there & OURS:
         raise ValueError(f"{root} holds another data set; choose a new folder")
-    write_json(root / "sources.json", {})
-    for number, (name, image, mask) in enumerate(progress_bar(pairs, "prepare", progress)):
+    if there - OURS:
+        raise ValueError(f"{root} holds other files ({', '.join(sorted(there - OURS)[:5])})")
+
+
+def replace_folder(part: Path, root: Path) -> None:
+    """Put the finished folder `part` in the place of `root`."""
+    old = root.with_name(f".{root.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if root.exists():
+        os.replace(root, old)
+    os.replace(part, root)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_frames(root: Path, pairs, val_names, options: Options, progress: bool):
+    """Check every pair and write it as a frame below `root`.
+
+    Returns where each frame came from, the pixels of each class per split, the sizes, and notes.
+    """
+    sources = {}
+    problems = []
+    seen = {}  # pixels of a picture -> (file, split)
+    sizes = Counter()
+    counts = {split: np.zeros(len(options.classes.names), np.int64) for split in ("train", "val")}
+    pixels = Counter()  # all, and those that --nearest-color moved or ignored
+    for number, pair in enumerate(progress_bar(pairs, "prepare", progress)):
+        name, image, mask_path = pair
         split = "val" if name in val_names else "train"
-        place = name.split("/")[0].lower() if "/" in name else "own"
-        city = re.sub("[^0-9a-z]+", "-", place).strip("-") or "own"
-        stem = f"{city}_000000_{number:06d}"
         try:
-            frame, train_ids = read_photograph(image), read_mask(mask, classes)
+            frame, mask = read_pair(pair, options)
         except ValueError as error:
             problems.append(str(error))
             continue
-        if frame.shape[:2] != train_ids.shape:
+        digest = hashlib.sha256(frame.tobytes()).hexdigest()
+        twin = seen.setdefault(digest, (image, split))
+        if twin[1] != split:
             problems.append(
-                f"{image} is {frame.shape[1]}x{frame.shape[0]}, turned as its EXIF data say, but "
-                f"its mask {mask} is {train_ids.shape[1]}x{train_ids.shape[0]}"
+                f"{image} ({split}) and {twin[0]} ({twin[1]}) are one picture: remove one, or keep "
+                "them together (--group, or a subfolder)"
             )
             continue
-        label = Image.fromarray(train_ids + np.uint8(1))  # 255, ignored, becomes 0
+        pixels.update(all=mask.train_ids.size, moved=mask.moved, far=mask.far)
+        counts[split] += np.bincount(mask.train_ids.ravel(), minlength=256)[: len(counts[split])]
+
         picture = Image.fromarray(frame)
-        if size is not None:
-            label = label.resize(size, Image.Resampling.NEAREST)
-            picture = picture.resize(size, Image.Resampling.LANCZOS)
-        write_image(root / "gtFine" / split / city / (stem + LABEL_END), label)
+        label = Image.fromarray(label_ids(mask.train_ids))
+        if options.size is not None:
+            picture = picture.resize(options.size, Image.Resampling.LANCZOS)
+            label = label.resize(options.size, Image.Resampling.NEAREST)
+        sizes[picture.size] += 1
+        city = city_of(name)
+        stem = f"{city}_000000_{number:06d}"
         write_image(root / "leftImg8bit" / split / city / (stem + IMAGE_END), picture)
-        sources[stem] = [image.name, mask.name, split]
+        write_image(root / "gtFine" / split / city / (stem + LABEL_END), label)
+        sources[stem] = [image.name, mask_path.name, split]
+    for split, count in counts.items():
+        if not problems and count.sum() == 0:
+            problems.append(f"every pixel of every {split} mask is ignored")
     if problems:
-        listed = "\n  ".join(problems[:10])
-        if len(problems) > 10:
-            listed += f"\n  ... {len(problems)} in all"
-        raise ValueError(f"not everything could be laid out:\n  {listed}")
-    label_set = LabelSet(classes.names, classes.colors, tuple(range(1, len(classes.names) + 1)))
-    write_json(root / "classes.json", label_set.as_dict())
-    write_json(root / "sources.json", sources)
-    splits = [split for _, _, split in sources.values()]
-    frames = {split: splits.count(split) for split in ("train", "val")}
-    return OwnData(root, label_set, frames)
+        raise ValueError(f"nothing was laid out:{listed(problems)}")
+    return sources, counts, tuple(sizes), colors_moved(pixels, options.nearest)
+
+
+def read_pair(pair, options: Options) -> tuple[np.ndarray, Mask]:
+    """Picture uint8 [H, W, 3] and mask of one size. Raises ValueError that names the files."""
+    _, image, mask_path = pair
+    frame = read_picture(image, options.limits)
+    if mask_path.suffix.lower() == ".json":
+        mask = Mask(paint(mask_path, name_in(pair), frame.shape[:2], options.classes))
+    else:
+        mask = read_mask(mask_path, options.classes, options.nearest)
+    if frame.shape[:2] != mask.train_ids.shape:
+        raise ValueError(
+            f"{image} is {name_of_size(frame.shape)}, turned as its EXIF data say, but its mask "
+            f"{mask_path} is {name_of_size(mask.train_ids.shape)}"
+        )
+    return frame, mask
+
+
+def name_in(pair) -> str:
+    """What a COCO file calls the picture: its path below the folder of pictures."""
+    name, image, _ = pair
+    return name + image.suffix
+
+
+def label_ids(train_ids: np.ndarray) -> np.ndarray:
+    """Label ids uint8 of train ids: one more, and 0 for what is ignored."""
+    return np.where(train_ids == IGNORE, 0, train_ids + np.uint8(1)).astype(np.uint8)
+
+
+def city_of(name: str) -> str:
+    """The first subfolder of a picture, as a city's name."""
+    place = name.split("/")[0].lower() if "/" in name else "own"
+    return re.sub("[^0-9a-z]+", "-", place).strip("-") or "own"
+
+
+def colors_moved(pixels: Counter, nearest: float | None) -> list[str]:
+    """What --nearest-color did, if it was given."""
+    if nearest is None:
+        return []
+    moved = pixels["moved"] / pixels["all"]
+    far = pixels["far"] / pixels["all"]
+    return [
+        f"--nearest-color {nearest:g}: {moved:.1%} of the pixels got the nearest color of the "
+        f"list; {far:.1%} had none so near and are ignored"
+    ]
+
+
+def training_command(data: OwnData) -> str:
+    """The command that trains on the data; on crops if the frames have several sizes."""
+    root = shlex.quote(data.root.as_posix())
+    classes = shlex.quote((data.root / "classes.json").as_posix())
+    name = re.sub("[^0-9A-Za-z_.-]+", "-", data.root.resolve().name)
+    text = f"python -m helpers.training --preset demo --name {name} --root {root}"
+    text += f" --classes {classes}"
+    if len(data.sizes) > 1:
+        # The largest crop that fits into the smallest frame, at depth 4 a multiple of 16
+        side = min(min(size) for size in data.sizes)
+        crop = max(16, min(384, side // 16 * 16))
+        text += f" --view crop --size {crop} --cache none"
+    return text
+
+
+def report(data: OwnData) -> str:
+    """What was laid out, and the commands that go on with it."""
+    root = shlex.quote(data.root.as_posix())
+    lines = [
+        f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
+        f"{len(data.label_set)} classes: {', '.join(data.label_set.names[:12])}",
+        *data.notes,
+    ]
+    if len(data.sizes) > 1:
+        lines.append(
+            f"{len(data.sizes)} sizes: the training below takes crops, and its score is that of "
+            "the center crops. For whole frames lay them out in one size: --size WIDTH HEIGHT"
+        )
+    training = training_command(data)
+    name = training.split("--name ")[1].split()[0]
+    lines += [
+        "Train, score and look:",
+        f"  {training}",
+        f"  python -m helpers.evaluate --checkpoint runs/{name}/best.pt --root {root}",
+        f"  python -m extras.browser runs/{name}/best.pt --root {root}",
+    ]
+    return "\n".join(lines)
 
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m extras.real_data.own_data", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("images")
-    parser.add_argument("masks")
+    parser.add_argument("images", help="the folder of pictures")
+    parser.add_argument("masks", help="the folder of masks or LabelMe files, or a COCO file")
     parser.add_argument(
         "--classes", required=True, help="text file, one class a line: name[, value | , r, g, b]"
     )
-    parser.add_argument("--root", required=True, help="the dataset root to write")
+    parser.add_argument(
+        "--to", "--root", dest="root", required=True, help="the dataset root to write"
+    )
     parser.add_argument(
         "--val", type=float, default=0.2, help="share of the pictures to validate on"
     )
     parser.add_argument("--size", type=int, nargs=2, metavar=("WIDTH", "HEIGHT"))
-    args = parser.parse_args(arguments)
-    data = prepare(args.images, args.masks, args.classes, args.root, args.val, args.size)
-    print(
-        f"{data.frames['train']} frames to train on, {data.frames['val']} to validate on, "
-        f"{len(data.label_set)} classes.\n"
-        f"Now: python -m helpers.training --root {args.root} --classes {args.root}/classes.json"
+    parser.add_argument(
+        "--group", help="regular expression: pictures with the same match stay in one split"
     )
+    parser.add_argument(
+        "--range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of deep pictures"
+    )
+    parser.add_argument(
+        "--nearest-color", type=float, metavar="DISTANCE", help="take the nearest listed color"
+    )
+    args = parser.parse_args(arguments)
+    data = prepare(
+        args.images,
+        args.masks,
+        args.classes,
+        args.root,
+        val=args.val,
+        size=args.size,
+        group=args.group,
+        limits=args.range,
+        nearest=args.nearest_color,
+    )
+    print(report(data))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from helpers.paths import ROOT
 TO_BE_REWRITTEN = {
     "09",
     "12",
-    "13",
     "14",
 }  # fmt: skip
 WORDS = {"00": 1500, "01": 3500, "02": 3500, "08": 3500}

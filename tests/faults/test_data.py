@@ -1,5 +1,6 @@
 """Missing, damaged and foreign files of a data set: each is used or named, never passed over."""
 
+import json
 import os
 import shutil
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
 from helpers.images import open_image, open_label, read_photograph
+from helpers.labels import TRAIN_19
 from tests.faults.conftest import flip_byte, paths
 
 
@@ -109,7 +111,8 @@ def test_train_ids_are_no_label_ids(root):
         Image.fromarray(label).save(path)
     assert "train ids" in "\n".join(check_csv(index(root), root))
     # Classes of one's own rightly hold 1 to n.
-    (root / "classes.json").write_text("{}")
+    own = TRAIN_19.as_dict() | {"ids": list(range(1, 20))}
+    (root / "classes.json").write_text(json.dumps(own))
     assert check_csv(index(root), root) == []
 
 
