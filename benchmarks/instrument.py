@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from extras.experiments.instrument import QUESTIONS, ask
-from helpers.checkpoints import load_model
+from helpers.checkpoints import file_hash, load_model
 from helpers.files import write_text
 from helpers.paths import ROOT
 
@@ -47,6 +47,7 @@ def main() -> None:
         result = {
             "command": "python -m benchmarks.instrument",
             "checkpoint": arguments.checkpoint.name,
+            "sha256": file_hash(arguments.checkpoint),
             "hardware": f"{platform.machine()}, CPU, one thread",
             "seeds": list(SEEDS),
             "questions": questions,

@@ -1,6 +1,6 @@
 """The ladder of chapter 12: one change a rung, three paired seeds, enough steps to learn.
 
-    python -m benchmarks.ladder                 # four to five hours of one core
+    python -m benchmarks.ladder                 # about two hours of one core
     python -m benchmarks.ladder --only muon     # one rung
 
 Takes up where it stopped: every training is written to benchmarks/results/ladder.json when it ends.

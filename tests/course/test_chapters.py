@@ -18,9 +18,7 @@ TO_BE_REWRITTEN = {
     "09",
     "10",
     "11",
-    "12",
     "13",
-    "14",
 }  # fmt: skip
 WORDS = {"00": 1500, "01": 3500, "02": 3500, "08": 3500}
 ENDING = ["What you learned", "Questions", "Exercises", "Further reading"]

@@ -272,6 +272,8 @@ WRONG = [
     ),
     ("10.2", "net(x.flip(-1)).flip(-1)", "net(x.flip(-2)).flip(-2)", "that mirrors top and bottom"),
     ("10.2", ") / 2", ")", "the result is not the mean of both predictions"),
+    ("12.1", "1 - (1 - single) ** changes", "changes * single", "the expected number of accidents"),
+    ("12.1", "1 / 2**seeds", "1 / 2", "each pair is a coin"),
     ("13.1", '"", ".", ".."', '"", "."', "'../a' is not safe: the parent folder"),
     ("13.1", '{"", ".", ".."}', '{"", ".", "..", "a.png"}', "'a.png' is harmless, and was refused"),
     ("13.2", "return val", "return set(sorted(val)[1:])", "place0 is in train and in val"),
