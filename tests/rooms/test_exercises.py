@@ -228,6 +228,8 @@ WRONG = [
         "2 ** math.ceil(math.log2(reach))",
         "112 is enough, you take 128",
     ),
+    ("12.1", "1 - (1 - single) ** changes", "changes * single", "the expected number of accidents"),
+    ("12.1", "1 / 2**seeds", "1 / 2", "each pair is a coin"),
     ("13.1", "return val", "return set(sorted(val)[1:])", "place0 is in train and in val"),
     (
         "13.1",
