@@ -4,7 +4,7 @@ from extras.exercises import Wrong
 
 
 def divide(loss_sums, labeled):
-    """What each process calls backward() on, if the gradients are averaged afterwards."""
+    """What each process calls backward() on, if gradients are averaged."""
     world_size = len(loss_sums)
     total = sum(labeled)
     return [loss_sum * world_size / total for loss_sum in loss_sums]

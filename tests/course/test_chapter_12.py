@@ -29,7 +29,8 @@ def trials():
 def gains(trials, name):
     """The gain of each seed over what the trial is compared with."""
     base = trials[trials[name]["against"]]["runs"]
-    return np.array([run["miou"] - base[seed]["miou"] for seed, run in trials[name]["runs"].items()])
+    runs = trials[name]["runs"]
+    return np.array([run["miou"] - base[seed]["miou"] for seed, run in runs.items()])
 
 
 def test_the_questions_were_put_to_the_shipped_unet():
