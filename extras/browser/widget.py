@@ -268,5 +268,5 @@ class PredictionBrowser(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         """The live widget, and its picture for pages without a kernel."""
-        still = views.encode(self.picture(), quality=80)
+        still = views.encode(self.picture(), quality=70)
         return still_bundle(self, still, "jpeg")

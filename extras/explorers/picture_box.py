@@ -56,9 +56,12 @@ class WithStill(widgets.VBox):
         super().__init__(parts)
 
     def __repr__(self) -> str:
-        """The controls and where they stand."""
-        controls = [part for part in self.children if part is not self.picture]
-        return ", ".join(f"{control.description}: {control.value}" for control in controls)
+        """The controls and where they stand, and what is written beside them."""
+        words = []
+        for part in self.children:
+            if part is not self.picture:
+                words.append(f"{part.description} {part.value}".strip())
+        return ", ".join(words)
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
         return still_bundle(self, self.picture.value, self.picture.format)
