@@ -35,9 +35,9 @@ FILES = ["LICENSE", "CITATION.cff"]  # linked, not pages
 BROWSER = "prediction_browser.html"
 BROWSER_PAGE = f"""# The prediction browser
 
-Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the demo
-checkpoint makes of them, and how sure it is, worst frame first. Sliders, menus and arrow keys work
-without Python.
+Chapter 09's browser as one HTML file: twelve validation frames, their truth, what the U-Net and
+the FCN-8s make of them, and how sure they are, worst frame first. Sliders, menus and keys work
+without Python, and the address always leads back to what is shown.
 
 <p><a href="{BROWSER}"><strong>Open the prediction browser</strong></a></p>
 
@@ -97,15 +97,15 @@ def readable(notebook):
 
 
 def write_browser(path: Path, frames: int) -> Path:
-    """The prediction browser as one HTML file, with the demo checkpoint on frames of the tests'
-    city.
-    """
+    """The prediction browser as one HTML file: U-Net and FCN-8s on frames of the tests' city."""
     from extras.browser.page import write_page
     from extras.browser.predictions import Predictions
     from extras.browser.views import State
 
-    predictions = Predictions(ROOT / "data" / "checkpoints" / "demo.pt", CITY, limit=frames)
-    return write_page(path, [predictions], State(order="worst first"), frames)
+    checkpoints = ROOT / "data" / "checkpoints"
+    unet = Predictions(checkpoints / "unet.pt", CITY, limit=frames)
+    fcn = Predictions(checkpoints / "fcn8s.pt", CITY, limit=frames, beside=unet)
+    return write_page(path, [unet, fcn], State(order="worst first"), frames)
 
 
 def build(folder: Path, frames: int = 12) -> list[str]:

@@ -15,7 +15,6 @@ from helpers.paths import ROOT
 TO_BE_REWRITTEN = {
     "01",
     "02",
-    "09",
     "10",
     "11",
     "12",
