@@ -24,7 +24,7 @@ def frames_with(matrices, number, called):
 
 
 def who_is_right(truth, first, second):
-    """0 both, 1 only the first, 2 only the second, 3 neither, 255 void: uint8 [H, W]."""
+    """0 both, 1 only first, 2 only second, 3 neither, 255 void: uint8 [H, W]."""
     answer = np.full(truth.shape, 3, np.uint8)
     answer[second == truth] = 2
     answer[first == truth] = 1
