@@ -5,6 +5,7 @@ the sliders.
 import base64
 import io
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from PIL import Image
 
 from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, sees, support
 from helpers.labels import TRAIN_19
+from extras.explorers.picture_box import as_jpeg, with_still
 from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 
@@ -139,3 +141,18 @@ def test_size_explorer_says_what_comes_out():
     explorer = SizeExplorer()
     explorer.size.value, explorer.depth.value, explorer.padding.value = 572, 4, "valid"
     assert explorer.summary() == "572 -> 388 at depth 4, valid padding: legal"
+
+
+def test_with_still_leaves_its_picture_where_no_kernel_runs():
+    slider = widgets.IntSlider(3, max=9, description="frame")
+    label = widgets.Label("a street")
+    picture = widgets.Image(value=as_jpeg(np.zeros((4, 6, 3), np.uint8)), format="jpeg")
+    box = with_still([slider, label, picture], picture)
+    assert box.children == (slider, label, picture) and repr(box) == "frame 3, a street"
+    bundle = box._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/jpeg"]) == bytes(picture.value)
+    assert bundle["text/plain"] == repr(box) and box.model_id in str(bundle)
+    picture.value = as_jpeg(np.full((4, 6, 3), 200, np.uint8))
+    slider.value = 4
+    later = box._repr_mimebundle_()
+    assert later["image/jpeg"] != bundle["image/jpeg"] and later["text/plain"].startswith("frame 4")
