@@ -60,8 +60,8 @@ class Predictions:
 
     `beside` are the predictions of another checkpoint for the same frames: where the two networks
     see frames of different sizes, these are shown and scored at the size of the other's.
-    `photo_statistics="own"` normalizes photographs with their own mean and deviation instead of
-    those that the checkpoint brings.
+    Photographs are normalized with their own mean and deviation, which serves those from elsewhere
+    best (benchmarks/photographs.py); `photo_statistics="checkpoint"` takes the checkpoint's.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Predictions:
         limit=None,
         progress=True,
         beside=None,
-        photo_statistics="checkpoint",
+        photo_statistics="own",
     ):
         if photo_statistics not in ("checkpoint", "own"):
             raise ValueError(

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, sees, support
-from helpers.labels import TRAIN_19
 from extras.explorers.picture_box import as_jpeg, with_still
+from helpers.labels import TRAIN_19
 from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 
