@@ -69,7 +69,8 @@ def serve(folder: Path, notebooks: dict):
     """
     work = folder / "course"
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in ("helpers", "sample_city", "extras", "scripts", "data/checkpoints", "data/frame"):
+    copied = ("helpers", "sample_city", "extras", "scripts", "images")
+    for name in (*copied, "data/checkpoints", "data/frame"):
         shutil.copytree(ROOT / name, work / name, ignore=ignore)
     (work / "notebooks").mkdir()
     cleared(
