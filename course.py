@@ -2,6 +2,7 @@
 
     python course.py               open the series in JupyterLab
     python course.py test          run pytest --nbval over tests/ and notebooks/
+    python course.py test --quick  what a change breaks most often, in less than two minutes
 
 The first time both make .venv here and install requirements.txt into it, in the versions of
 constraints.txt, which were tested together. On Linux without an NVIDIA GPU they take PyTorch's CPU
@@ -30,6 +31,18 @@ PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/pytho
 CONSTRAINTS = ROOT / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OWN_OPTIONS = ("--cpu", "--cuda", "--newest")
+
+# What a change breaks most often: helpers/, the texts, the form of notebooks, the first chapter.
+QUICK = [
+    "tests/core",
+    "tests/course/test_house.py",
+    "tests/course/test_chapters.py",
+    "tests/course/test_notebooks.py",
+    "tests/course/test_statements.py",
+    "tests/course/test_documents.py",
+    "tests/rooms/test_exercises.py",
+    "notebooks/00_start_here.ipynb",
+]
 
 # torch and torchvision from different builds install well and fail here.
 CHECK = """
@@ -166,7 +179,11 @@ def main() -> int:
     try:
         install(files, options)
         if testing:
-            command = ["-m", "pytest", "--nbval", *arguments[1:]]
+            chosen = arguments[1:]
+            if "--quick" in chosen:
+                chosen.remove("--quick")
+                chosen += ["-q", *QUICK]
+            command = ["-m", "pytest", "--nbval", *chosen]
         else:
             # The project is the root: links to other folders and their pictures work.
             command = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from extras.experiments.instrument import QUESTIONS, series
-from helpers.checkpoints import load_model
+from extras.experiments.instrument import QUESTIONS, ask
+from helpers.checkpoints import file_hash, load_model
 from helpers.files import write_text
 from helpers.paths import ROOT
 
@@ -23,7 +23,7 @@ SEEDS = (0, 1, 2, 3, 4)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--checkpoint", default=ROOT / "data" / "checkpoints" / "demo.pt", type=Path
+        "--checkpoint", default=ROOT / "data" / "checkpoints" / "unet.pt", type=Path
     )
     parser.add_argument(
         "--output", default=ROOT / "benchmarks" / "results" / "instrument.json", type=Path
@@ -33,7 +33,10 @@ def main() -> None:
     model, info = load_model(arguments.checkpoint)
     questions = {}
     for name, question in QUESTIONS.items():
-        scores = [[answer[0] for answer in series(model, info, question, seed)] for seed in SEEDS]
+        scores = []
+        for seed in SEEDS:
+            answers = [ask(model, info, question, seed, value) for value in question.values]
+            scores.append([answer[0] for answer in answers])
         questions[name] = {
             "text": question.text,
             "axis": question.axis,
@@ -44,6 +47,7 @@ def main() -> None:
         result = {
             "command": "python -m benchmarks.instrument",
             "checkpoint": arguments.checkpoint.name,
+            "sha256": file_hash(arguments.checkpoint),
             "hardware": f"{platform.machine()}, CPU, one thread",
             "seeds": list(SEEDS),
             "questions": questions,

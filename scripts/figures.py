@@ -28,6 +28,7 @@ from helpers.images import open_image, open_label
 from helpers.labels import TRAIN_19
 from helpers.paths import ROOT
 from scripts import diagrams
+from scripts.city_pictures import STREET
 from scripts.pinned import CITY, build_city, pin
 
 IMAGES = ROOT / "images"
@@ -79,7 +80,7 @@ FIGURES = {
     "unet": diagrams.unet,
     "fcn": diagrams.fcn,
     "valid_convolution": diagrams.valid_convolution,
-    "overlap_tile": lambda: diagrams.overlap_tile(pictures(2)[0]),
+    "overlap_tile": lambda: diagrams.overlap_tile(open_image(STREET / "frame.webp")),
     "classes": diagrams.classes,
     "receptive_field": lambda: diagrams.receptive_field(pictures(1)[0]),
 }

@@ -81,8 +81,9 @@ write your part of each, [run them in Jupyter](README.md#start).
 """
 BROWSER_PAGE = f"""# The prediction browser
 
-Chapter 09's browser as one HTML file: validation frames, their truth, what the shipped U-Net makes
-of them, and how sure it is. Sliders, menus and arrow keys work without Python.
+Chapter 09's browser as one HTML file: validation frames, their truth, what the U-Net and the FCN-8s
+make of them, and how sure they are. Sliders, menus and keys work without Python, and the address
+always leads back to what is shown.
 [Chapter 09](notebooks/09_browse_predictions.ipynb) builds it, and
 `python -m extras.browser CHECKPOINT` writes such a page for your own network.
 
@@ -147,8 +148,8 @@ def readable(notebook):
     """The notebook with the folded cells folded, and the alt texts where MyST-NB looks for them."""
     first = next(cell for cell in notebook.cells if cell.cell_type == "code")
     for cell in notebook.cells[1:]:
-        if cell.cell_type == "markdown" and cell.source.startswith("# "):
-            cell.source = f"#{cell.source}"  # a page has one title; the side bar lists no others
+        if cell.cell_type == "markdown":
+            cell.source = without_titles(cell.source)
     for cell in notebook.cells:
         options = {}
         if cell is first or cell.metadata.get("jupyter", {}).get("source_hidden"):
@@ -163,6 +164,16 @@ def readable(notebook):
     return notebook
 
 
+def without_titles(text: str) -> str:
+    """The text with its titles one level lower: a page has one title, in its first cell. What looks
+    like a title in a block of code is a comment.
+    """
+    parts = re.split(r"(^```.*?^```)", text, flags=re.DOTALL | re.MULTILINE)
+    for number in range(0, len(parts), 2):
+        parts[number] = re.sub(r"^# ", "## ", parts[number], flags=re.MULTILINE)
+    return "".join(parts)
+
+
 def street_first() -> list[Row]:
     """The val frames of the tests' city, the street before all others."""
     rows = find_rows(CITY, "val")
@@ -170,19 +181,20 @@ def street_first() -> list[Row]:
 
 
 def write_browser(path: Path, frames: int) -> Path:
-    """The prediction browser as one HTML file, with the shipped U-Net on frames of the tests'
-    city.
+    """The prediction browser as one HTML file: U-Net and FCN-8s on frames of the tests' city, the
+    street first.
     """
     from extras.browser.page import write_page
     from extras.browser.predictions import Predictions
     from extras.browser.views import State
 
+    checkpoints = ROOT / "data" / "checkpoints"
     with tempfile.TemporaryDirectory() as folder:
         index = Path(folder) / "val.csv"
         write_table(index, Row._fields, street_first())
-        checkpoint = ROOT / "data" / "checkpoints" / "unet.pt"
-        predictions = Predictions(checkpoint, CITY, csv=index, limit=frames)
-    return write_page(path, [predictions], State(), frames)
+        unet = Predictions(checkpoints / "unet.pt", CITY, csv=index, limit=frames)
+        fcn = Predictions(checkpoints / "fcn8s.pt", CITY, csv=index, limit=frames, beside=unet)
+    return write_page(path, [unet, fcn], State(), frames)
 
 
 def build(folder: Path, frames: int = 12) -> list[str]:

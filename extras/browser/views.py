@@ -1,11 +1,13 @@
 """What the prediction browser shows, as arrays and words: no front end, no state of its own. Used
 by the widget.
 
-Every function takes the `Predictions` of one or two checkpoints and a `State`.
+Every function takes the `Predictions` of one or two checkpoints and a `State`. Where the chosen
+order holds no frame, there is no picture but a sentence that says so.
 """
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -14,60 +16,117 @@ from PIL import Image, ImageDraw, ImageFont
 from helpers.labels import IGNORE
 from helpers.windows import reduce_image, reduce_label
 
+OTHER = " of the other"  # ends the name of a panel that shows the second checkpoint
 VIEWS = {
     "side by side": ("frame", "truth", "prediction", "difference"),
     "frame": ("frame",),
     "truth": ("truth",),
     "prediction": ("prediction",),
     "difference": ("difference",),
+    "one class": ("one class",),
+    "one mistake": ("one mistake",),
     "confidence": ("confidence",),
-    "compare": ("prediction", "prediction of the other", "difference", "difference of the other"),
-    "row": ("frame", "truth", "prediction"),
+    "compare": ("prediction", "prediction" + OTHER, "difference", "difference" + OTHER),
+    "who is right": ("who is right",),
 }
-# Vermilion of the Okabe-Ito palette: color-blind readers too tell it from gray.
-WRONG = (213, 94, 0)
+NEED_TWO = ("compare", "who is right")
+NEED_TRUTH = ("truth", "difference", "one class", "one mistake", "who is right")
+
+# Three colors of the Okabe-Ito palette, which color-blind readers too tell apart and from gray.
+WRONG = FALSE_ALARM = (213, 94, 0)
+FOUND = (0, 158, 115)
+MISSED = (0, 114, 178)
+BOTH_WRONG = (20, 20, 20)
+RIGHT = (176, 176, 176)  # what stands for the gray frame in a key
+VOID = (62, 62, 62)
 CONFIDENCE = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 TITLE = 22  # pixels of the strip with a panel's name
+GROUND = 34  # the gray of that strip
 
 
 @dataclass(frozen=True)
 class State:
-    """All that decides what is shown. `hidden` holds the train ids that are switched off;
-    `checkpoint` is 0 or 1.
+    """All that decides what is shown.
+
+    `focus` is the class in question and `called` what it is mistaken for, as train ids. `hidden`
+    holds the train ids that are switched off; `checkpoint` is 0 or 1; `flick` shows the truth in
+    place of a prediction.
     """
 
     position: int = 0
     order: str = "as listed"
     focus: int = 0
+    called: int = 1
     view: str = "side by side"
     checkpoint: int = 0
     opacity: float = 0.6
     hidden: frozenset = frozenset()
     outlines: bool = False
+    flick: bool = False
     zoom: int = 1
     row: int = 0
     column: int = 0
     mark: bool = False
 
 
-def panels(predictions, state) -> tuple[str, ...]:
-    """The names of the panels of the chosen view; what needs a missing label is left out."""
-    index = index_of(predictions, state)
-    if np.any(predictions[0].load(index).truth != IGNORE):
-        return VIEWS[state.view]
-    kept = tuple(p for p in VIEWS[state.view] if not p.startswith(("truth", "difference")))
-    return kept or ("frame",)
+class ClassRow(NamedTuple):
+    """A class in the legend: its IoUs are nan where it neither is nor is called."""
+
+    name: str
+    color: tuple[int, int, int]
+    iou_here: float
+    iou_all: float
+    pixels_here: int  # of the truth
+    called_here: int  # of the prediction
+
+
+class FrameRow(NamedTuple):
+    """A frame in the chosen order; `pixels` are those that the order is about."""
+
+    title: str
+    mean_iou: float
+    accuracy: float
+    pixels: int
 
 
 def sequence(predictions, state) -> list[int]:
     """The rows in the chosen order, without those that cannot be shown."""
-    order = predictions[0].sequence(state.order, state.focus)
+    # How much two networks disagree is known to the second of them.
+    first = predictions[-1] if state.order == "most disagreement" else predictions[0]
+    order = first.sequence(state.order, state.focus, state.called)
     return [i for i in order if all(i not in p.problems for p in predictions)]
 
 
-def index_of(predictions, state) -> int:
-    """The row that stands at the chosen position."""
-    return sequence(predictions, state)[state.position]
+def index_of(predictions, state) -> int | None:
+    """The row that stands at the chosen position; None where the order holds no frame."""
+    order = sequence(predictions, state)
+    return order[state.position] if order else None
+
+
+def panels(predictions, state) -> tuple[str, ...]:
+    """The names of the panels of the chosen view; what needs a missing label is left out."""
+    index = index_of(predictions, state)
+    if index is None:
+        return ()
+    if np.any(predictions[0].load(index).truth != IGNORE):
+        return VIEWS[state.view]
+    kept = tuple(p for p in VIEWS[state.view] if p.removesuffix(OTHER) not in NEED_TRUTH)
+    return kept or ("frame",)
+
+
+def key(panel: str, state, label_set) -> list[tuple[str, tuple]]:
+    """(name, color) of what the colors of a panel mean, where they are not those of classes."""
+    if panel == "difference":
+        return [("wrong", WRONG), ("right", RIGHT), ("void", VOID)]
+    if panel == "one class":
+        return [("found", FOUND), ("false alarm", FALSE_ALARM), ("missed", MISSED)]
+    if panel == "one mistake":
+        called = f"called {label_set.names[state.called]}"
+        return [("found", FOUND), (called, FALSE_ALARM), ("other", MISSED)]
+    if panel == "who is right":
+        names = ("only this one", "only the other", "neither")
+        return list(zip(names, (FOUND, FALSE_ALARM, BOTH_WRONG)))
+    return []
 
 
 def window(shape, state) -> tuple[int, int, int, int]:
@@ -83,8 +142,10 @@ def window(shape, state) -> tuple[int, int, int, int]:
     )
 
 
-def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
-    """One panel, about `size` pixels wide, uint8 RGB."""
+def paint(frame, panel: str, state, label_set, size: int, other=None) -> np.ndarray:
+    """One panel, about `size` pixels wide, uint8 RGB. `other` is the frame of the second network,
+    which "who is right" needs.
+    """
     top, left, height, width = window(frame.truth.shape, state)
     shrink, grow = max(1, -(-width // size)), max(1, size // width)
 
@@ -94,36 +155,77 @@ def paint(frame, panel: str, state, label_set, size: int) -> np.ndarray:
 
     image = part(frame.image, reduce_image)
     truth, ids = part(frame.truth), part(frame.classes[0])
+    if has_truth(frame):
+        ids = np.where(truth == IGNORE, IGNORE, ids)  # nobody is asked there
     on = np.ones(256, bool)
     on[[IGNORE, *state.hidden]] = False
-    edges = ids
+    edges = truth if panel == "truth" else ids
+
     if panel == "frame":
-        return _marked(image.copy(), state, top, left, grow / shrink)
-    if panel == "confidence":
-        colors = CONFIDENCE[part(frame.chances[0])]
-        lit = on[ids]
+        edges = np.zeros_like(ids)
+    elif panel == "confidence":
+        # Mixed with the frame, a red car would read as a number: these colors always cover it.
+        image = np.where(on[ids][..., None], CONFIDENCE[part(frame.chances[0])], image)
     elif panel == "difference":
-        gray = image.mean(-1, keepdims=True).astype(np.uint8) // 2 + 64
-        image = np.where((truth == IGNORE)[..., None], gray // 3, gray).repeat(3, -1)
-        colors = np.array(WRONG, np.uint8)
-        lit = (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids])
+        wrong = (truth != ids) & (truth != IGNORE) & (on[truth] | on[ids])
+        image = mixed(on_gray(image, truth), WRONG, wrong, state.opacity)
+    elif panel in ("one class", "one mistake", "who is right"):
+        image = on_gray(image, truth)
+        called = None if other is None else part(other.classes[0])
+        for color, where in marked_pixels(panel, truth, ids, state, called):
+            image[where] = color
     else:
-        edges = truth if panel == "truth" else ids
-        colors = label_set.colorize(edges)
-        lit = on[edges]
-    strength = round(state.opacity * 256)
-    mixed = (image * np.uint16(256 - strength) + colors * np.uint16(strength)) >> 8
-    image = np.where(lit[..., None], mixed, image).astype(np.uint8)
+        image = mixed(image, label_set.colorize(edges), on[edges], state.opacity)
+
     if state.outlines:
         lined = on[edges]  # classes that are switched off are not outlined either
         across = (edges[:, 1:] != edges[:, :-1]) & (lined[:, 1:] | lined[:, :-1])
         down = (edges[1:] != edges[:-1]) & (lined[1:] | lined[:-1])
         image[:, :-1][across] = image[:-1][down] = 0
         image[:, 1:][across] = image[1:][down] = 255
-    return _marked(image, state, top, left, grow / shrink)
+    return _ringed(image.copy(), state, top, left, grow / shrink)
 
 
-def _marked(image: np.ndarray, state, top: int, left: int, scale: float) -> np.ndarray:
+def on_gray(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The frame in light gray, for colors to stand on; dark where nobody is asked."""
+    gray = image.mean(-1, keepdims=True) * 0.45 + 130
+    gray[truth == IGNORE] *= 0.35
+    return gray.repeat(3, -1).astype(np.uint8)
+
+
+def mixed(image: np.ndarray, colors, lit: np.ndarray, opacity: float) -> np.ndarray:
+    """The image, with the colors over it where it is lit."""
+    strength = round(opacity * 256)
+    both = image * np.uint16(256 - strength) + np.asarray(colors, np.uint8) * np.uint16(strength)
+    return np.where(lit[..., None], both >> 8, image).astype(np.uint8)
+
+
+def marked_pixels(panel: str, truth, ids, state, other) -> list[tuple[tuple, np.ndarray]]:
+    """(color, mask) pairs: what the panel paints on the gray frame."""
+    asked = truth != IGNORE
+    is_class = truth == state.focus
+    if panel == "one class":
+        called = (ids == state.focus) & asked
+        return [
+            (FOUND, is_class & called),
+            (FALSE_ALARM, ~is_class & called),
+            (MISSED, is_class & ~called),
+        ]
+    if panel == "one mistake":
+        return [
+            (MISSED, is_class),
+            (FALSE_ALARM, is_class & (ids == state.called)),
+            (FOUND, is_class & (ids == state.focus)),
+        ]
+    mine, theirs = ids == truth, other == truth
+    return [
+        (FOUND, mine & ~theirs & asked),
+        (FALSE_ALARM, ~mine & theirs & asked),
+        (BOTH_WRONG, ~mine & ~theirs & asked),
+    ]
+
+
+def _ringed(image: np.ndarray, state, top: int, left: int, scale: float) -> np.ndarray:
     """A white ring with a black rim around the chosen point, drawn into `image`."""
     if state.mark:
         y, x = ((n + 0.5) * scale for n in (state.row - top, state.column - left))
@@ -138,25 +240,26 @@ def picture(predictions, state, size: int | None = None) -> np.ndarray:
     frames are wide.
     """
     index, names = index_of(predictions, state), panels(predictions, state)
-    frames = [
-        p.load(index) for p in (predictions[state.checkpoint], predictions[state.checkpoint - 1])
-    ]
-    who = [p.name for p in predictions]
+    if index is None:
+        return _strip(nothing(predictions, state), 2 * (size or 512))
+    label_set = predictions[0].label_set
+    this = predictions[state.checkpoint].load(index)
+    other = predictions[state.checkpoint - 1].load(index)
     size = size or (1024 if len(names) == 1 else 512)
     done = []
     for name in names:
-        other = name.endswith(" of the other")
-        frame, kind = frames[other], name.removesuffix(" of the other")
-        panel = paint(frame, kind, state, predictions[0].label_set, size)
-        number = state.checkpoint ^ other if len(who) > 1 else 0
-        text = f"{kind}, {who[number]}" if len(who) > 1 and kind not in ("frame", "truth") else kind
-        done.append(np.concatenate([_strip(text, panel.shape[1]), panel]))
+        kind = name.removesuffix(OTHER)
+        shown = "truth" if state.flick and kind == "prediction" and has_truth(this) else kind
+        frame = other if name.endswith(OTHER) else this
+        panel = paint(frame, shown, state, label_set, size, other)
+        title = panel_title(name, shown, predictions, state)
+        strip = _strip(title, panel.shape[1], key(shown, state, label_set), shown == "confidence")
+        done.append(np.concatenate([strip, panel]))
     wide = done[0].shape[1] > 1.4 * done[0].shape[0]
-    columns = min(2, len(done))
-    if state.view == "row" or (not wide and len(done) < 4):
-        columns = len(done)
+    columns = 2 if wide or len(done) == 4 else len(done)
+    columns = min(columns, len(done))
 
-    blank = np.full_like(done[0], 34)
+    blank = np.full_like(done[0], GROUND)
     rows = []
     for first in range(0, len(done), columns):
         row = done[first : first + columns]
@@ -165,15 +268,46 @@ def picture(predictions, state, size: int | None = None) -> np.ndarray:
     return np.concatenate(rows)
 
 
+def has_truth(frame) -> bool:
+    return bool(np.any(frame.truth != IGNORE))
+
+
+def panel_title(name: str, shown: str, predictions, state) -> str:
+    """What stands above a panel: what it is, of which class, by which network."""
+    title = shown
+    if shown in ("one class", "one mistake"):
+        title = predictions[0].label_set.names[state.focus]
+    if len(predictions) > 1 and shown not in ("frame", "truth"):
+        number = 1 - state.checkpoint if name.endswith(OTHER) else state.checkpoint
+        title += f", {predictions[number].name}"
+    return title
+
+
 def _spaced(row: list[np.ndarray]) -> list[np.ndarray]:
-    gap = np.full((len(row[0]), 4, 3), 34, np.uint8)
+    gap = np.full((len(row[0]), 4, 3), GROUND, np.uint8)
     return [part for panel in row for part in (gap, panel)][1:]
 
 
-def _strip(text: str, width: int) -> np.ndarray:
-    """A dark strip with white writing."""
-    strip = Image.new("RGB", (width, TITLE), (34, 34, 34))
-    ImageDraw.Draw(strip).text((6, 3), text, fill="white", font=ImageFont.load_default(14))
+def _strip(text: str, width: int, colors=(), scale: bool = False) -> np.ndarray:
+    """A dark strip with white writing and, at its right end, what the colors mean: squares with
+    their names, or the scale from 0 to 1.
+    """
+    strip = Image.new("RGB", (width, TITLE), (GROUND,) * 3)
+    draw = ImageDraw.Draw(strip)
+    font = ImageFont.load_default(14)
+    draw.text((6, 3), text, fill="white", font=font)
+    right = width - 8
+    for name, color in reversed(colors):
+        right -= round(draw.textlength(name, font))
+        draw.text((right, 3), name, fill="white", font=font)
+        right -= 18
+        draw.rectangle((right, 5, right + 12, 17), fill=tuple(color), outline=(160,) * 3)
+        right -= 14
+    if scale:
+        draw.text((right - 8, 3), "1", fill="white", font=font)
+        draw.text((right - 134, 3), "0", fill="white", font=font)
+        ramp = CONFIDENCE[np.linspace(0, 255, 110).astype(int)][None].repeat(12, 0)
+        strip.paste(Image.fromarray(ramp), (right - 122, 5))
     return np.asarray(strip)
 
 
@@ -185,23 +319,43 @@ def encode(image: np.ndarray, kind: str = "jpeg", quality: int = 92) -> bytes:
     return file.getvalue()
 
 
+def nothing(predictions, state) -> str:
+    """The sentence for an order that holds no frame."""
+    names = predictions[0].label_set.names
+    if state.order == "most of a mistake":
+        return f"none: in no frame is {names[state.focus]} called {names[state.called]}"
+    return f"none: no frame has {names[state.focus]}"
+
+
+def order_in_words(predictions, state) -> str:
+    names = predictions[0].label_set.names
+    if state.order == "most of a class":
+        return f"most {names[state.focus]} first"
+    if state.order == "most of a mistake":
+        return f"most {names[state.focus]} called {names[state.called]} first"
+    return state.order
+
+
 def caption(predictions, state) -> str:
     """What is shown, in words."""
     one, order = predictions[state.checkpoint], sequence(predictions, state)
+    if not order:
+        return nothing(predictions, state)
     index = order[state.position]
-    score, total = one.scores[index], one.total()
-    how = state.order
-    if state.order == "most of a class":
-        how = f"most {one.label_set.names[state.focus]} first"
+    score = one.scores[index]
     if score.counts.any():
+        there = int((score.counts.sum(axis=1) > 0).sum())
         quality = (
-            f"mIoU {score.mean_iou():.3f}, accuracy {score.pixel_accuracy():.3f} "
-            f"(mIoU of all: {total.mean_iou():.3f})"
+            f"{score.pixel_accuracy():.1%} of the pixels right, mIoU {one.frame_iou(index):.3f} "
+            f"over its {there} classes (all frames: {one.total().mean_iou():.3f})"
         )
     else:
         quality = "no truth for this frame"
-    shown = ", ".join(panels(predictions, state))
-    if set(panels(predictions, state)) != {"frame"}:
+    names = panels(predictions, state)
+    shown = ", ".join(names)
+    if state.flick and "prediction" in names:
+        shown += ", truth in place of the prediction"
+    if not {"truth", "prediction", "difference"}.isdisjoint(names):
         shown += f" with opacity {state.opacity:.0%}"
     if state.hidden:
         classes = len(one.label_set) - len(state.hidden)
@@ -211,8 +365,9 @@ def caption(predictions, state) -> str:
     if state.zoom > 1:
         shown += f", zoom {state.zoom}"
     return (
-        f"{state.position + 1} of {len(order)}, {how}: {one.title(index)}, {quality}. {one.name} "
-        f"is {1 - one.doubt[index]:.0%} sure on average. Shown: {shown}."
+        f"{state.position + 1} of {len(order)}, {order_in_words(predictions, state)}: "
+        f"{one.title(index)}, {quality}. {one.name} is {1 - one.doubt[index]:.0%} sure on "
+        f"average. Shown: {shown}."
     )
 
 
@@ -220,7 +375,10 @@ def readout(predictions, state) -> str:
     """Truth, prediction and the three most probable classes at the chosen point."""
     one = predictions[state.checkpoint]
     names = one.label_set.names
-    frame = one.load(index_of(predictions, state))
+    index = index_of(predictions, state)
+    if index is None:
+        return ""
+    frame = one.load(index)
     height, width = frame.truth.shape
     row = min(state.row, height - 1)
     column = min(state.column, width - 1)
@@ -232,36 +390,46 @@ def readout(predictions, state) -> str:
     return f"row {row}, column {column}: truth {truth}; predicted {', '.join(best)}"
 
 
-def legend(predictions, state) -> list[tuple[str, str, str]]:
-    """For each class: name, color as #rrggbb, "IoU of this frame / IoU of all frames"."""
+def legend(predictions, state) -> list[ClassRow]:
+    """A row for each class: name, color, IoU in this frame and in all, pixels in this frame."""
     one = predictions[state.checkpoint]
-    here = one.scores[index_of(predictions, state)].iou()
+    index = index_of(predictions, state)
+    count = len(one.label_set)
+    here = np.full(count, np.nan)
+    pixels = called = np.zeros(count, np.int64)
+    if index is not None:
+        score = one.scores[index]
+        here = score.iou()
+        pixels = score.counts.sum(axis=1)
+        called = score.matrix.sum(axis=0)
     everywhere = one.total().iou()
-    lines = []
-    for train_id, name in enumerate(one.label_set.names):
-        color = "#{:02x}{:02x}{:02x}".format(*one.label_set.colors[train_id])
-        numbers = []
-        for iou in (here[train_id], everywhere[train_id]):
-            numbers.append("–" if np.isnan(iou) else f"{iou:.2f}")
-        lines.append((name, color, " / ".join(numbers)))
-    return lines
+    rows = []
+    for i, name in enumerate(one.label_set.names):
+        color = tuple(one.label_set.colors[i])
+        numbers = float(here[i]), float(everywhere[i]), int(pixels[i]), int(called[i])
+        rows.append(ClassRow(name, color, *numbers))
+    return rows
 
 
-def contact_sheet(predictions, state, frames: int = 3, size: int = 256) -> bytes:
-    """PNG bytes: the first frames of the chosen order as frame, truth and prediction, for pages
-    without a kernel.
-    """
-    one, rows = predictions[0], []
-    for position in range(min(frames, len(sequence(predictions, state)))):
-        each = replace(state, position=position, view="row", zoom=1, mark=False, outlines=False)
-        index, view = index_of(predictions, each), picture(predictions, each, size)[TITLE:]
-        score = one.scores[index].mean_iou()
-        text = one.title(index) + ("" if np.isnan(score) else f"   mIoU {score:.3f}")
-        if position == 0:
-            text += f"   (from left to right: {', '.join(panels(predictions, each))})"
-        rows += [_strip(text, view.shape[1]), view]
-    file = io.BytesIO()
-    sheet = Image.fromarray(np.concatenate([row[:, : rows[0].shape[1]] for row in rows]))
-    sheet = sheet.quantize(128, dither=Image.Dither.NONE)  # a third of the size
-    sheet.save(file, "png", optimize=True)
-    return file.getvalue()
+def in_words(row: ClassRow) -> str:
+    """The two IoUs of a class, "here / in all frames"; a class that is not there has none here."""
+    here = f"{row.iou_here:.2f}" if row.pixels_here else "not here"
+    everywhere = "–" if np.isnan(row.iou_all) else f"{row.iou_all:.2f}"
+    return f"{here} / {everywhere}"
+
+
+def frame_rows(predictions, state) -> list[FrameRow]:
+    """The frames in the chosen order, each with the pixels that the order is about."""
+    first = predictions[0]
+    rows = []
+    for index in sequence(predictions, state):
+        if state.order == "most of a class":
+            pixels = int(first.pixels[index][state.focus])
+        elif state.order == "most of a mistake":
+            pixels = first.mistakes(index, state.focus, state.called)
+        else:
+            pixels = first.wrong_pixels(index)
+        score = first.scores[index]
+        mean_iou = first.frame_iou(index)
+        rows.append(FrameRow(first.title(index), mean_iou, score.pixel_accuracy(), pixels))
+    return rows

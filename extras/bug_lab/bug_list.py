@@ -89,8 +89,8 @@ BUGS = (
     Bug(
         "softmax-twice",
         LOSS,
-        "The loss falls a little and then stays near 2, however long the training; the "
-        "predictions look reasonable.",
+        "The loss falls slowly and flattens above 2, however long the training; in the "
+        "predictions the large classes are right, and small and thin things are missing.",
         "What is the smallest loss that the network could reach if it were always right and "
         "certain?",
         "The network's output went through softmax before `cross_entropy`, which has a softmax "
@@ -106,8 +106,8 @@ BUGS = (
     Bug(
         "gradients-pile-up",
         LOSS,
-        "The loss falls more slowly than it should and jumps up now and then, although each step "
-        "alone looks right.",
+        "The loss falls like a healthy one for some steps, then stays high and wanders up and "
+        "down; the prediction is a few large blobs. Each step alone looks right.",
         "What is in `.grad` when a step begins?",
         "`zero_grad` is missing: every step also uses the gradients of all steps before.",
         "`optimizer.zero_grad(set_to_none=True)` before each step (once for several batches only "
@@ -122,12 +122,12 @@ BUGS = (
     Bug(
         "learning-rate-too-high",
         LOSS,
-        "The loss jumps up in the first steps, then lies on a plateau; the prediction is the "
-        "same for every picture.",
+        "The loss falls quickly to about that of the class frequencies, then hardly any further; "
+        "the prediction consists of a few classes in coarse shapes.",
         "Which loss has a network that knows how frequent each class is, and nothing else? Is "
         "this one better?",
-        "The learning rate is a hundred times too high: the first steps threw the weights far "
-        "away, and dead ReLUs do not come back.",
+        "The learning rate is a hundred times too high: the first steps throw the weights far "
+        "away, and every later step is too long to find the way back.",
         "Find the range with a short sweep (chapter 07), then start at a third of where the loss "
         "explodes.",
         "07",
@@ -140,10 +140,11 @@ BUGS = (
     Bug(
         "labels-scaled",
         LOSS,
-        "The loss is almost 0 after a few steps, and the prediction is road everywhere.",
+        "The loss is almost 0 after a few steps, and the prediction is road everywhere, with "
+        "sidewalk where the label is void.",
         "Print the unique values of a target. A loss that is too good is a symptom like any other.",
-        "`ToTensor` was used on the label: it divides by 255, and rounded to integers every "
-        "class is 0.",
+        "`ToTensor` was used on the label: it divides by 255. Rounded to integers every class is "
+        "0, and void, 255, becomes 1.",
         "Turn labels into tensors without scaling: `torch.from_numpy(label.astype(np.int64))`.",
         "05",
         "dataset",

@@ -257,8 +257,9 @@ TROUBLES = (
     Trouble(
         PICTURE,
         "Seams at the borders of tiles",
-        "The tiles' distance is no multiple of 16, so the poolings of neighbors fall differently.",
-        "Steps of 384 for tiles of 388 pixels.",
+        "Tiles of a padded network touch, so zeros stand in the middle of the street; or tiles "
+        "begin off the multiples of 16, where the poolings fall differently.",
+        "112 real pixels around each tile, and starts on multiples of 16.",
         "10",
     ),
     Trouble(

@@ -1,34 +1,136 @@
-"""Checkers of chapter 02: pixels lost, receptive field of a chain of layers, legal sizes."""
+"""Checkers of chapter 02: the way up with silent skips, the size that comes out; two exercises."""
+
+import torch
 
 from extras.exercises import Wrong
-from helpers.sizes import valid_size
+from helpers.sizes import output_size as true_output_size
+from helpers.unet import UNet
 
 
-def exercise_1(answer) -> None:
-    """lost_pixels(depth, kernel=3) -> input size minus output size."""
-    for depth, kernel in ((4, 3), (3, 3), (1, 3), (0, 3), (5, 3), (4, 5), (2, 7), (3, 1)):
-        lost = 2 * (kernel - 1)  # by the two convolutions of a level
-        bottom = 16_000  # pixels after the deepest level
+def go_up(model, maps, silent=()):
+    """Scores [N, 19, H, W]; the skips of the levels in `silent` carry zeros."""
+    x = maps[4]  # level 5, the bottom
+    for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+        skip = maps[level - 1]
+        if level in silent:
+            skip = torch.zeros_like(skip)
+        x = up(x)
+        x = torch.cat([skip, x], dim=1)
+        x = merge(x)
+    return model.head(x)
 
-        # From there back to the input, and on to the output
-        pixels_in = bottom + lost
-        for _ in range(depth):
-            pixels_in = 2 * pixels_in + lost
-        pixels_out = bottom
-        for _ in range(depth):
-            pixels_out = 2 * pixels_out - lost
 
-        expected = pixels_in - pixels_out
-        got = answer(depth) if kernel == 3 and depth == 3 else answer(depth, kernel)
-        if got != expected:
+def output_size(n):
+    """How many pixels an unpadded U-Net answers for, of n that go in."""
+    for _ in range(4):
+        n = n - 4  # two convolutions
+        n = n // 2  # a pooling
+    n = n - 4  # level 5, the bottom
+    for _ in range(4):
+        n = n * 2  # an up-convolution
+        n = n - 4  # two convolutions
+    return n
+
+
+def small_network() -> tuple[UNet, list[torch.Tensor]]:
+    """A padded U-Net of width 4 and what its five levels make of a picture of noise."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = UNet(num_classes=3, width=4, padding="same", norm="batch").eval()
+        x = torch.randn(1, 3, 32, 48)
+    maps = []
+    for level, block in enumerate(model.down):
+        x = block(x if level == 0 else model.pool(x))
+        maps.append(x)
+    return model, maps
+
+
+def same(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    return found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def skips_behind(model, maps) -> torch.Tensor:
+    """The way up with the skip behind what comes from below, a likely mistake."""
+    x = maps[4]
+    for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+        x = merge(torch.cat([up(x), maps[level - 1]], dim=1))
+    return model.head(x)
+
+
+@torch.no_grad()
+def turn_a(answer) -> None:
+    """go_up(model, maps, silent=()) -> scores, the skips of the silent levels 1 to 4 are zeros."""
+    model, maps = small_network()
+    try:
+        found = answer(model, [level.clone() for level in maps])
+    except RuntimeError as error:
+        if "size" in str(error) or "channels" in str(error):
             raise Wrong(
-                f"at depth {depth} with {kernel}x{kernel} convolutions {pixels_in} pixels become "
-                f"{pixels_out}, so {expected} are lost; you say {got}"
+                "two maps do not fit. Take the levels from 4 to 1; the skip of level L is "
+                "maps[L - 1], and it is joined after the up-convolution of the same step "
+                f"(PyTorch says: {str(error).splitlines()[0]})"
+            ) from error
+        raise
+    expected = go_up(model, maps)
+    if not isinstance(found, torch.Tensor):
+        raise Wrong(f"return the scores, a tensor; found {type(found).__name__}")
+    if found.shape[1] == 4 and found.shape[2:] == expected.shape[2:]:
+        raise Wrong("these are features, not scores: model.head comes last")
+    if found.shape != expected.shape:
+        raise Wrong(f"the scores must be {tuple(expected.shape)}, yours are {tuple(found.shape)}")
+    if not same(found, expected):
+        if same(found, skips_behind(model, maps)):
+            raise Wrong("the skip comes first in the concatenation, then what comes from below")
+        raise Wrong("with all skips the scores must be those of model itself, and they are not")
+
+    for silent in ((1,), (4,), (2, 3), (1, 2, 3, 4)):
+        copies = [level.clone() for level in maps]
+        found = answer(model, copies, silent)
+        if not all(torch.equal(one, two) for one, two in zip(maps, copies)):
+            raise Wrong("the maps that were passed in have changed: use torch.zeros_like(skip)")
+        if same(found, go_up(model, maps, silent)):
+            continue
+        if same(found, expected) and silent == (1,):
+            raise Wrong(f"silent={silent} changes nothing: replace those skips with zeros")
+        shifted = tuple(level + 1 for level in silent)
+        if same(found, go_up(model, maps, shifted)):
+            raise Wrong(
+                f"silent={silent} silences the levels {shifted}: levels count from 1, lists from 0"
+            )
+        raise Wrong(
+            f"with silent={silent} the scores differ: only the skips of these levels are zeros, "
+            "what comes from below stays as it is"
+        )
+
+
+def turn_b(answer) -> None:
+    """output_size(n) -> pixels out, of an unpadded U-Net of five levels."""
+    for n in (572, 188, 204, 1212):
+        expected = true_output_size(n)
+        got = answer(n)
+        if got == n - 36:
+            raise Wrong(
+                f"18 convolutions take 2 each, but each on its own level: {n} gives {expected}, "
+                f"you say {got}. What is lost below grows with every up-convolution"
+            )
+        if got == expected + 64:
+            raise Wrong(
+                f"{n} gives {expected}, you are 64 too high: there are two convolutions at the "
+                "bottom as well, and 4 pixels there are 64 at the top"
+            )
+        if got != expected:
+            raise Wrong(f"{n} pixels in give {expected} out, you say {got}")
+        if not isinstance(got, int):
+            raise Wrong(
+                f"a size is a whole number, yours is the {type(got).__name__} {got}: divide with //"
             )
 
 
-def exercise_2(answer) -> None:
-    """receptive_field([(kernel, stride), ...]) -> (field, jump)."""
+TURNS = {"A": go_up, "B": output_size}
+
+
+def exercise_1(answer) -> None:
+    """receptive_field([(kernel, stride), ...]) -> (field, step)."""
     unet = [(3, 1), (3, 1)] + [(2, 2), (3, 1), (3, 1)] * 4
     vgg = []
     for convolutions in (2, 2, 3, 3, 3):
@@ -44,22 +146,38 @@ def exercise_2(answer) -> None:
         ("FCN's chain up to fc6", vgg),
     ):
         field = 1
-        jump = 1
+        step = 1
         for kernel, stride in reversed(layers):  # walk one value back to the input
             field = (field - 1) * stride + kernel
-            jump = jump * stride
-        expected = (field, jump)
+            step = step * stride
+        expected = (field, step)
         got = tuple(answer(list(layers)))
         if got != expected:
-            raise Wrong(f"{name}: (field, jump) is {expected}, you say {got}")
+            raise Wrong(f"{name}: (field, step) is {expected}, you say {got}")
 
 
-def exercise_3(answer) -> None:
-    """is_legal(n, depth=4) -> bool."""
-    for depth in (4, 3, 2, 1):
-        for n in range(1, 700):
-            expected = valid_size(n, depth)
-            got = answer(n) if depth == 4 else answer(n, depth)
-            if bool(got) != expected:
-                really = "legal" if expected else "not legal"
-                raise Wrong(f"{n} is {really} at depth {depth}, you say the opposite")
+@torch.no_grad()
+def exercise_2(answer) -> None:
+    """go_up_alone(model, maps, level): what comes from below is silent where it joins that level's
+    skip.
+    """
+    model, maps = small_network()
+    for silent in (1, 2, 3, 4):
+        x = maps[4]
+        for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+            x = up(x)
+            if level == silent:
+                x = torch.zeros_like(x)
+            x = merge(torch.cat([maps[level - 1], x], dim=1))
+        expected = model.head(x)
+        found = answer(model, [level.clone() for level in maps], silent)
+        if same(found, expected):
+            continue
+        if same(found, go_up(model, maps, (silent,))):
+            raise Wrong(f"level {silent}: you silenced the skip; silence what comes from below")
+        if same(found, go_up(model, maps)):
+            raise Wrong(f"level {silent}: nothing is silent, the scores are those with everything")
+        raise Wrong(
+            f"level {silent}: replace the output of that level's up-convolution with zeros, and "
+            "nothing else"
+        )

@@ -1,4 +1,6 @@
-"""Checkers of chapter 09: the order of frames, the difference map, the three best classes."""
+"""Checkers of chapter 09: an order of frames, one mistake, two networks; the three best classes,
+and the error of calibration.
+"""
 
 import numpy as np
 import torch
@@ -6,58 +8,113 @@ import torch
 from extras.exercises import Wrong
 
 
-def exercise_1(worst_first) -> None:
-    nan = float("nan")
-    cases = {
-        (0.5, 0.2, 0.9): [1, 0, 2],
-        (0.5, nan, 0.2, 0.9): [2, 0, 3, 1],
-        (0.4, 0.2, 0.4, 0.2): [1, 3, 0, 2],
-        (nan, nan, 0.1): [2, 0, 1],
-        (1.0, nan, 0.0): [2, 0, 1],
-        (0.3,): [0],
-    }
-    for scores, expected in cases.items():
-        found = [int(i) for i in worst_first(list(scores))]
-        if sorted(found) != sorted(expected):
-            raise Wrong(
-                f"for the scores {list(scores)} you return {found}; each row number belongs in "
-                "it once"
-            )
-        if found == expected[::-1] and len(found) > 1:
-            raise Wrong(f"for the scores {list(scores)} you return {found}: that is best first")
-        if found != expected:
-            why = "equal scores keep their order"
-            if np.isnan(scores).any():
-                why = "a frame without a score belongs at the end"
-            raise Wrong(
-                f"for the scores {list(scores)} you return {found}, expected {expected}: {why}"
-            )
+def worst_first(iou, there):
+    """Frame numbers, the lowest mean IoU over the classes that are there first."""
+    means = []
+    for values, present in zip(iou, there):
+        means.append(values[present].mean())
+    return np.argsort(means)
 
 
-def exercise_2(wrong_pixels) -> None:
-    truth = np.array([[0, 1, 2], [255, 11, 11]], np.uint8)
-    prediction = np.array([[0, 2, 1], [11, 12, 11]], np.uint8)
-    for classes, expected in (
-        ([0, 1, 2, 11, 12], [[0, 1, 1], [0, 1, 0]]),
-        ([1], [[0, 1, 1], [0, 0, 0]]),
-        ([12], [[0, 0, 0], [0, 1, 0]]),
-        ([11], [[0, 0, 0], [0, 1, 0]]),
-        ([], [[0, 0, 0], [0, 0, 0]]),
-        ([0], [[0, 0, 0], [0, 0, 0]]),
-    ):
-        found = np.asarray(wrong_pixels(truth.copy(), prediction.copy(), list(classes)))
-        if found.dtype != bool or found.shape != truth.shape:
-            raise Wrong(f"expected a boolean map {truth.shape}, found {found.dtype} {found.shape}")
-        if found[1, 0]:
-            raise Wrong("a pixel whose truth is 255 is marked as wrong: nobody knows what it shows")
-        if (found != np.array(expected, bool)).any():
-            raise Wrong(
-                f"truth {truth.tolist()}, prediction {prediction.tolist()}, classes {classes}: "
-                f"you mark {found.astype(int).tolist()}, expected {expected}"
-            )
+def frames_with(matrices, number, called):
+    """Frame numbers, those with most pixels of `number` called `called` first."""
+    pixels = matrices[:, number, called]
+    order = np.argsort(-pixels, kind="stable")
+    return order[pixels[order] > 0]
 
 
-def exercise_3(best_three) -> None:
+def who_is_right(truth, first, second):
+    """0 both, 1 only first, 2 only second, 3 neither, 255 void: uint8 [H, W]."""
+    answer = np.full(truth.shape, 3, np.uint8)
+    answer[second == truth] = 2
+    answer[first == truth] = 1
+    answer[(first == truth) & (second == truth)] = 0
+    answer[truth == 255] = 255
+    return answer
+
+
+TURNS = {"A": worst_first, "B": frames_with, "C": who_is_right}
+
+
+def turn_a(answer) -> None:
+    """worst_first(iou [frames, classes], there [frames, classes]) -> frame numbers."""
+    nan = np.nan
+    iou = np.array(
+        [[0.9, 0.5, 0.9, nan], [0.9, 0.8, 0.0, 0.0], [0.6, nan, 0.6, 0.0], [0.7, 0.7, 0.7, 0.7]]
+    )
+    there = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], bool)
+    expected = [2, 3, 0, 1]
+    got = _numbers(answer(iou.copy(), there.copy()), 4)
+    if got == expected:
+        return
+    if got == expected[::-1]:
+        raise Wrong("that is best first")
+    if got == [int(i) for i in np.argsort(np.nanmean(iou, axis=1))]:
+        raise Wrong(
+            "you average over all classes that have an IoU; a class that is only called, with IoU "
+            "0, is not there: take iou[n][there[n]]"
+        )
+    raise Wrong(
+        "the means over the classes that are there are 0.77, 0.85, 0.60 and 0.70, so the order "
+        f"is {expected}; you return {got}"
+    )
+
+
+def turn_b(answer) -> None:
+    """frames_with(matrices [frames, K, K], number, called) -> frame numbers."""
+    matrices = np.zeros((5, 3, 3), np.int64)
+    matrices[:, 1, 2] = [4, 0, 90, 0, 11]
+    matrices[:, 2, 1] = [0, 7, 0, 5, 0]
+    matrices[:, 1, 1] = [0, 2, 3, 4, 5]
+    got = _numbers(answer(matrices.copy(), 1, 2), None)
+    if got == [2, 4, 0]:
+        return
+    if 1 in got[:2] and 3 in got[:2]:
+        raise Wrong(
+            "you looked for class 2 that is called class 1: the row is what it is, the column "
+            "what it is called"
+        )
+    if set(got) == set(range(5)):
+        raise Wrong("frames that hold none of this mistake belong out of the list")
+    if got == [0, 4, 2]:
+        raise Wrong("the frame with the most pixels of the mistake comes first")
+    raise Wrong(f"the pixels of the mistake are [4, 0, 90, 0, 11]: [2, 4, 0]; you return {got}")
+
+
+def turn_c(answer) -> None:
+    """who_is_right(truth, first, second) -> uint8 [H, W]."""
+    truth = np.array([[5, 5, 5, 5, 5, 255, 255]], np.uint8)
+    first = np.array([[5, 5, 1, 2, 1, 255, 0]], np.uint8)
+    second = np.array([[5, 3, 5, 2, 4, 255, 0]], np.uint8)
+    expected = np.array([[0, 1, 2, 3, 3, 255, 255]])
+    got = np.asarray(answer(truth.copy(), first.copy(), second.copy()))
+    if got.shape != truth.shape:
+        raise Wrong(f"expected a map {list(truth.shape)}, found {list(got.shape)}")
+    if (got == expected).all():
+        return
+    if (got[:, :5] == expected[:, :5]).all():
+        raise Wrong("where the truth is 255 nobody is asked: the map is 255 there")
+    if got[0, 1] == 2 and got[0, 2] == 1:
+        raise Wrong("1 means that only the first is right, 2 that only the second is")
+    if got[0, 0] in (1, 2):
+        raise Wrong("where both are right the map is 0: the later line has painted over it")
+    if got[0, 3] == 0:
+        raise Wrong("two networks can agree and both be wrong: compare each with the truth")
+    raise Wrong(
+        f"for the truth {truth.tolist()}, first {first.tolist()} and second {second.tolist()} "
+        f"the map is {expected.tolist()}, yours {got.tolist()}"
+    )
+
+
+def _numbers(answer, count) -> list[int]:
+    got = [int(n) for n in np.asarray(answer).ravel()]
+    if count is not None and sorted(got) != list(range(count)):
+        raise Wrong(f"each of the {count} frame numbers belongs in it once, you return {got}")
+    return got
+
+
+def exercise_1(best_three) -> None:
+    """best_three(logits [classes, h, w]) -> classes and probabilities, uint8 [3, h, w] each."""
     generator = torch.Generator().manual_seed(9)
     for scale in (1.0, 4.0, 200.0):
         logits = torch.randn(7, 3, 5, generator=generator) * scale
@@ -83,3 +140,34 @@ def exercise_3(best_three) -> None:
                 f"a probability is off by {off} in 255 for logits of size {scale:.0f} (scaled, "
                 "rounded, and by a softmax over all classes?)"
             )
+
+
+def exercise_2(calibration_error) -> None:
+    """calibration_error(confidence float [pixels], right bool [pixels]) -> float."""
+    random = np.random.default_rng(9)
+    spread = random.random(4000)
+    sure = np.append(0.9 + 0.1 * random.random(900), [1.0] * 100)
+    low = np.full(100, 0.15)
+    cases = (
+        ("two bins of 1,000 and 100 pixels", np.concatenate([sure, low]), 0.6),
+        ("probabilities from 0 to 1", spread, 0.5),
+        ("a network that is now too sure, now not sure enough", np.concatenate([low, sure]), 0.5),
+    )
+    for name, confidence, share in cases:
+        right = random.random(len(confidence)) < share
+        bins = np.minimum((confidence * 10).astype(int), 9)
+        inside = [bins == number for number in range(10) if (bins == number).any()]
+        gaps = np.array([confidence[i].mean() - right[i].mean() for i in inside])
+        weights = np.array([i.mean() for i in inside])
+        expected = float((abs(gaps) * weights).sum())
+        got = float(calibration_error(confidence.copy(), right.copy()))
+        if abs(got - expected) < 1e-6:
+            continue
+        if np.isnan(got):
+            raise Wrong(f"{name}: a bin without pixels has no mean; leave it out")
+        if np.isclose(got, abs(gaps).mean()):
+            raise Wrong(f"{name}: weight each bin with the number of its pixels")
+        if np.isclose(abs(got), abs((gaps * weights).sum())):
+            raise Wrong(f"{name}: distances have no sign, or two of them cancel out")
+        hint = " (does a probability of exactly 1 fall into the last bin?)"
+        raise Wrong(f"{name}: the error is {expected:.3f}, you return {got:.3f}{hint}")

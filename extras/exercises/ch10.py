@@ -1,13 +1,27 @@
-"""Checkers of chapter 10: where tiles begin, and averaging with the mirror image."""
+"""Checkers of chapter 10: where tiles begin, logits at full size, the file for the server; how wide
+a margin must be.
+"""
 
 import math
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 
 from extras.exercises import Wrong
+from helpers.labels import TRAIN_19
 
 
-def exercise_1(answer) -> None:
+def starts(length, tile, grid):
+    """Where the fewest tiles begin that cover `length` pixels, all on the grid."""
+    step = tile // grid * grid
+    positions = [0]
+    while positions[-1] + tile < length:
+        positions.append(positions[-1] + step)
+    return positions
+
+
+def turn_a(answer) -> None:
     """starts(length, tile, grid) -> first pixels of the fewest tiles that cover length, all
     multiples of grid.
     """
@@ -42,24 +56,89 @@ def exercise_1(answer) -> None:
             raise Wrong(f"{question}: {fewest} tiles are enough")
 
 
-def exercise_2(answer) -> None:
-    """with_flip(net, x) -> mean of net(x) and of the mirrored prediction, turned back."""
-    torch.manual_seed(0)
-    net = torch.nn.Conv2d(3, 5, 3, padding=1)
-    x = torch.rand(2, 3, 7, 11)
-    with torch.no_grad():
-        plain, mirrored = net(x), net(x.flip(-1))
-        got = answer(net, x.clone())
-        if not isinstance(got, torch.Tensor) or got.shape != plain.shape:
-            raise Wrong(f"expected logits of shape {tuple(plain.shape)}")
-        if torch.allclose(got, plain):
-            raise Wrong("that is the plain prediction")
-        if torch.allclose(got, (plain + mirrored) / 2):
-            raise Wrong("the mirrored prediction was not turned back: left and right are mixed up")
-        upside = (plain + net(x.flip(-2)).flip(-2)) / 2
-        if torch.allclose(got, upside):
-            raise Wrong(
-                "that mirrors top and bottom; streets are mirrored left to right, the last axis"
-            )
-        if not torch.allclose(got, (plain + mirrored.flip(-1)) / 2, atol=1e-6):
-            raise Wrong("the result is not the mean of both predictions")
+def enlarge(logits, factor):
+    """Labels [H, W] at `factor` times the size of the logits [classes, h, w]."""
+    batch = logits[None]
+    large = torch.nn.functional.interpolate(batch, scale_factor=factor, mode="bilinear")
+    return large[0].argmax(0)
+
+
+def turn_b(answer) -> None:
+    """enlarge(logits, factor) -> labels [H, W]."""
+    random = torch.Generator().manual_seed(10)
+    logits = torch.randn(5, 6, 9, generator=random)
+    factor = 4
+    got = answer(logits.clone(), factor)
+    if isinstance(got, np.ndarray):
+        got = torch.from_numpy(got)
+    if not isinstance(got, torch.Tensor) or tuple(got.shape) != (24, 36):
+        shape = tuple(got.shape) if hasattr(got, "shape") else type(got).__name__
+        raise Wrong(f"logits of 6 x 9 and a factor of 4 give labels of 24 x 36, found {shape}")
+    if torch.equal(got, enlarge(logits, factor)):
+        return
+    blocks = logits.argmax(0).repeat_interleave(factor, 0).repeat_interleave(factor, 1)
+    if torch.equal(got, blocks):
+        raise Wrong(
+            "each label became a block: interpolate the logits bilinearly, and decide afterwards"
+        )
+    if got.is_floating_point() or int(got.max()) >= len(logits):
+        raise Wrong("expected one of 5 classes per pixel: labels cannot be interpolated")
+    corners = F.interpolate(logits[None], scale_factor=factor, mode="bilinear", align_corners=True)
+    if torch.equal(got, corners[0].argmax(0)):
+        raise Wrong(
+            "align_corners=True lays the outermost pixels' centers on the corners, which moves "
+            "everything by up to half a block; leave it out"
+        )
+    labels = logits.argmax(0)[None, None].float()
+    labels = F.interpolate(labels, scale_factor=factor, mode="bilinear")
+    if torch.equal(got, labels[0, 0].round().to(got.dtype)) or torch.equal(
+        got, labels[0, 0].to(got.dtype)
+    ):
+        raise Wrong("halfway between class 0 and class 2 is not class 1: argmax comes last")
+    raise Wrong("the labels are not those of bilinearly enlarged logits")
+
+
+def to_submission(train_ids):
+    """Label ids uint8 [H, W]; ignored pixels become 0, unlabeled."""
+    table = np.zeros(256, np.uint8)
+    table[:19] = TRAIN_19.ids
+    return table[train_ids]
+
+
+def turn_c(answer) -> None:
+    """to_submission(train_ids) -> uint8 label ids."""
+    train_ids = np.array([[0, 1, 13], [18, 255, 7]], np.uint8)
+    expected = to_submission(train_ids)
+    got = answer(train_ids.copy())
+    if not isinstance(got, np.ndarray) or got.shape != train_ids.shape:
+        raise Wrong("expected an array of the shape of train_ids")
+    if np.array_equal(got, train_ids):
+        raise Wrong(
+            "these are still train ids; as label ids, 0 to 18 mean unlabeled, ego vehicle, ..."
+        )
+    if (got[train_ids == 255] != 0).any():
+        found = int(got[train_ids == 255][0])
+        raise Wrong(f"an ignored pixel became {found}; the server knows 0 for unlabeled")
+    if not np.array_equal(got, expected):
+        raise Wrong(f"train ids {train_ids.tolist()} are label ids {expected.tolist()}")
+    if got.dtype != np.uint8:
+        raise Wrong(f"the file has one channel of 8 bits, and this is {got.dtype}: use np.uint8")
+
+
+TURNS = {"A": starts, "B": enlarge, "C": to_submission}
+
+
+def exercise_1(answer) -> None:
+    """margin(reach, depth) -> smallest multiple of 2**depth that is at least reach."""
+    for reach, depth in ((107, 4), (112, 4), (51, 3), (219, 5), (1, 2)):
+        got = answer(reach, depth)
+        grid = 2**depth
+        right = math.ceil(reach / grid) * grid
+        question = f"a reach of {reach} at depth {depth}"
+        if got == right:
+            continue
+        if got < reach:
+            raise Wrong(f"{question}: {got} is too little, some pixels would see the tile's edge")
+        if got % grid:
+            raise Wrong(f"{question}: {got} is no multiple of {grid}, so the poolings would shift")
+        raise Wrong(f"{question}: {right} is enough, you take {got}")

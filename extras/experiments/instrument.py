@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
@@ -67,12 +66,6 @@ def car(seed: int, paint=None) -> Scene:
     return scene.changed(len(scene.objects) - 1, color=paint) if paint else scene
 
 
-def near(seed: int) -> Scene:
-    """The same car in its own paint, 7 m ahead: a small window sees nothing but car."""
-    scene = car(seed)
-    return scene.changed(len(scene.objects) - 1, z=7.0)
-
-
 def hidden(seed: int, share: float) -> Scene:
     """The same car, a `share` of its width (0 to 0.9) behind a box that stands 3 m in front of it;
     from the left.
@@ -113,57 +106,10 @@ def exposure(seed: int, factor: float) -> Scene:
     return replace(scene, weather=replace(scene.weather, exposure=scene.weather.exposure * factor))
 
 
-def look(model, image: np.ndarray, info: dict, value, truth: np.ndarray) -> np.ndarray:
-    """The prediction, train ids uint8 [H, W]; `value` is already in the scene."""
-    return predict_frame(model, image, info)
-
-
-def without_skip(model, image, info, value, truth) -> np.ndarray:
-    """The prediction with one skip connection set to zero; level 0 is the finest, "none" silences
-    no skip.
-    """
-    if value == "none":
-        return predict_frame(model, image, info)
-
-    def silence(module, inputs):
-        half = inputs[0].shape[1] // 2  # the skip comes first: torch.cat([skip, x])
-        return torch.cat([torch.zeros_like(inputs[0][:, :half]), inputs[0][:, half:]], dim=1)
-
-    hook = model.merge[len(model.merge) - 1 - value].register_forward_pre_hook(silence)
-    try:
-        return predict_frame(model, image, info)
-    finally:
-        hook.remove()
-
-
-def through_window(model, image, info, value, truth) -> np.ndarray:
-    """The prediction where the network sees only a square of `value` of its own pixels, on the
-    middle of the car.
-
-    Elsewhere 255. The square is cut out before the network runs: nothing outside it can be known.
-    """
-    factor = info["view"].factor(len(image))
-    rows, columns = np.nonzero(truth == TRAIN_19.names.index("car"))
-    size = value * factor
-    box = []
-    for places, length in ((rows, len(image)), (columns, image.shape[1])):
-        middle = (int(places.min()) + int(places.max()) + 1) // 2
-        first = min(max(0, middle - size // 2), length - size) // factor * factor
-        box.append(slice(first, first + size))
-    seen = np.full(truth.shape, IGNORE, np.uint8)
-    # The piece is reduced by the same factor as the frame.
-    info = {**info, "view": replace(info["view"], height=value)}
-    seen[tuple(box)] = predict_frame(model, np.ascontiguousarray(image[tuple(box)]), info)
-    return seen
-
-
 @dataclass(frozen=True)
 class Question:
     """What is changed (`values`), how (`make(seed, value)`), and what is scored: a class, or all of
     them (None).
-
-    Where the scene stays and the network is changed, or what it may see, `make` ignores the value
-    and `look` uses it.
     """
 
     text: str
@@ -171,7 +117,6 @@ class Question:
     values: tuple
     make: Callable[[int, object], Scene]
     label: str | None
-    look: Callable = look
 
     def scene(self, seed: int, value) -> Scene:
         return self.make(seed, PAINTS[value] if self.make is car else value)
@@ -196,22 +141,6 @@ QUESTIONS = {
     "sun": Question("the sun sinks", "elevation in degrees", (60, 40, 20, 10, 5, 2), sun, None),
     "light": Question("it gets dark", "share of the light", (1.0, 0.5, 0.25, 0.1), exposure, None),
     "rain": Question("it rains", "amount of rain", (0.0, 0.25, 0.5, 1.0), rain, None),
-    "skip": Question(
-        "a skip connection is silenced",
-        "its level (0 is the finest)",
-        ("none", 0, 1, 2, 3),
-        lambda seed, value: street(seed),
-        None,
-        without_skip,
-    ),
-    "window": Question(
-        "a large car is seen through a window",
-        "side of the window in the network's pixels",
-        (16, 32, 48, 64, 96, 128, 192, 256),
-        lambda seed, value: near(seed),
-        "car",
-        through_window,
-    ),
 }
 
 
@@ -244,8 +173,6 @@ def window(truth: np.ndarray, train_id: int) -> tuple[slice, slice]:
 def score(prediction: np.ndarray, truth: np.ndarray, label: str | None) -> float:
     """IoU of a class within its `window` (false alarms elsewhere do not count), or without one the
     frame's mIoU.
-
-    Where a class is asked for, pixels predicted as 255 were not looked at and do not count.
     """
     if label is None:
         matrix = ConfusionMatrix(len(TRAIN_19))
@@ -253,26 +180,16 @@ def score(prediction: np.ndarray, truth: np.ndarray, label: str | None) -> float
         return matrix.mean_iou()
     train_id = TRAIN_19.names.index(label)
     box = window(truth, train_id)
-    valid = (truth[box] != IGNORE) & (prediction[box] != IGNORE)
+    valid = truth[box] != IGNORE
     guess = (prediction[box] == train_id) & valid
-    real = (truth[box] == train_id) & valid
+    real = truth[box] == train_id
     return float((guess & real).sum() / (guess | real).sum())
-
-
-def series(model, info: dict, question: Question, seed: int, values=None):
-    """(score, frame, truth, prediction) for every value in turn; a scene that stays the same is
-    drawn once.
-    """
-    drawn = None
-    for value in values or question.values:
-        if drawn is None or question.look is look:
-            drawn = picture(question.scene(seed, value))
-        prediction = question.look(model, drawn[0], info, value, drawn[1])
-        yield score(prediction, drawn[1], question.label), *drawn, prediction
 
 
 def ask(
     model, info: dict, question: Question, seed: int, value
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Score, frame, truth and prediction of `model` for one scene."""
-    return next(series(model, info, question, seed, [value]))
+    image, truth = picture(question.scene(seed, value))
+    prediction = predict_frame(model, image, info)
+    return score(prediction, truth, question.label), image, truth, prediction

@@ -1,3 +1,3 @@
-"""Small interactive pictures: sizes and receptive fields (chapter 02), scoring protocols (chapter
-08).
+"""Small interactive pictures: a street to wipe and to dim (chapter 00), sizes and skips (02), a
+training to watch (07), scoring protocols (08).
 """

@@ -1,12 +1,8 @@
-"""Two explorers for chapter 02: every layer's size for an input size, and what one output pixel
-sees.
-
-Sliders and an Image from ipywidgets; a callback only changes `picture.value`, and a page without a
-kernel shows the picture. The arithmetic stands in two plain functions, `layer_sizes` and `sees`,
-which the chapter builds by hand.
+"""Explorers of networks by their layers: the size after each layer for any input size, and a
+street whose skips can be switched off (chapter 02). Of the chapter's arithmetic, `layer_sizes` and
+`sees` stand here as plain functions.
 """
 
-import base64
 import io
 from typing import NamedTuple
 
@@ -15,15 +11,13 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
-from helpers.dataset import normalize
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD
-from helpers.sizes import nearest_sizes, output_size, valid_size
+from extras.explorers.picture_box import PictureBox
+from helpers.labels import IGNORE, TRAIN_19
+from helpers.sizes import nearest_sizes, valid_size
 
 DOWN, UP, BAD, INK = "#3b6fb6", "#d9822b", "#c62828", "#333333"
-BOX = "#ffb000"  # on photographs
 
 
 class Layer(NamedTuple):
@@ -94,40 +88,16 @@ def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
     return first, last + 4
 
 
-class Explorer(widgets.VBox):
-    """Sliders above a picture; a subclass says how to draw it (`draw`) and how to say it
-    (`summary`).
-    """
+class Explorer(PictureBox):
+    """Controls above a figure of matplotlib; a subclass draws it (`draw`)."""
 
-    # ipywidgets 7 has this method; it would keep the picture out of notebooks.
-    _ipython_display_ = None
-
-    def __init__(self, sliders):
-        self.sliders = sliders
-        for slider in sliders:
-            slider.observe(self._show, names="value")
-        self.picture = widgets.Image(value=_png(self.draw()), format="png", width=900)
-        super().__init__([*sliders, self.picture])
+    image_format = "png"
 
     def draw(self) -> Figure:
         raise NotImplementedError
 
-    def summary(self) -> str:
-        raise NotImplementedError
-
-    def _show(self, change) -> None:
-        self.picture.value = _png(self.draw())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.summary()})"
-
-    def _repr_mimebundle_(self, **kwargs) -> dict:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {
-            "text/plain": repr(self),
-            "image/png": base64.b64encode(self.picture.value).decode(),
-            "application/vnd.jupyter.widget-view+json": view,
-        }
+    def encoded(self) -> bytes:
+        return as_png(self.draw())
 
 
 class SizeExplorer(Explorer):
@@ -183,78 +153,61 @@ class SizeExplorer(Explorer):
         return figure
 
 
-class ReceptiveFieldExplorer(Explorer):
-    """Choose an output pixel: the box of input pixels that it depends on, and with a `model` how
-    strongly on each.
+class SkipExplorer(PictureBox):
+    """Switch the four skips of a U-Net on and off, and see what it makes of the street.
 
-    `image` uint8 [H, W, 3] has a legal size. `model` is an unpadded UNet of the same depth; the
-    right-hand picture is the absolute gradient of its output pixel (summed over classes and
-    channels) inside the box.
+    `segment(silent)` gives the classes, an array [H, W], with the skips of the levels in `silent`
+    carrying zeros. `truth` holds train ids, uint8 [H, W].
     """
 
-    def __init__(self, image: np.ndarray, model=None, depth: int = 4):
-        self.image, self.model, self.net_depth = image, model, depth
-        self.shape = tuple(output_size(n, depth) for n in image.shape[:2])
-        rows, columns = self.shape
-        self.row = widgets.IntSlider(rows // 2, 0, rows - 1, description="row")
-        self.column = widgets.IntSlider(columns // 2, 0, columns - 1, description="column")
-        super().__init__([self.row, self.column])
+    image_format = "png"
+
+    def __init__(self, segment, truth: np.ndarray, silent: tuple[int, ...] = ()):
+        self.segment = segment
+        self.truth = truth
+        self.switches = []
+        for level in (1, 2, 3, 4):
+            switch = widgets.Checkbox(
+                value=level not in silent, description=f"skip of level {level}"
+            )
+            switch.indent = False
+            self.switches.append(switch)
+        self.said = widgets.Label()
+        super().__init__(self.switches)
+        self.children = (widgets.HBox(self.switches), self.said, self.picture)
 
     @property
-    def box(self) -> tuple[int, int, int, int]:
-        """What the chosen pixel sees of the input: first and last row, first and last column."""
-        return *sees(self.row.value, self.net_depth), *sees(self.column.value, self.net_depth)
+    def silent(self) -> tuple[int, ...]:
+        """The levels whose skips are switched off."""
+        return tuple(level for level, switch in enumerate(self.switches, 1) if not switch.value)
+
+    def look(self) -> np.ndarray:
+        """The classes of the street, uint8, ignored pixels 255."""
+        classes = np.asarray(self.segment(self.silent)).astype(np.uint8)
+        classes[self.truth == IGNORE] = IGNORE
+        return classes
+
+    def describe(self, classes: np.ndarray) -> str:
+        asked = self.truth != IGNORE
+        right = (classes == self.truth)[asked].mean()
+        levels = ", ".join(str(level) for level in self.silent) or "none"
+        return f"silent: {levels}; {right:.2f} of the pixels right"
 
     def summary(self) -> str:
-        top, bottom, left, right = self.box
-        return (
-            f"output pixel ({self.row.value}, {self.column.value}) sees rows {top} to {bottom} "
-            f"and columns {left} to {right}: {bottom - top + 1} x {right - left + 1}"
-        )
+        return self.describe(self.look())
 
-    def gradient(self) -> np.ndarray:
-        """|d output / d input| at the chosen pixel, summed over classes and channels, float32 [H,
-        W].
-        """
-        x = normalize(self.image, CITYSCAPES_MEAN, CITYSCAPES_STD)[None].requires_grad_()
-        self.model.eval()(x)[0, :, self.row.value, self.column.value].sum().backward()
-        return x.grad[0].abs().sum(0).numpy()
-
-    def draw(self) -> Figure:
-        top, bottom, left, right = self.box
-        height, width = self.image.shape[:2]
-        above = (height - self.shape[0]) / 2
-        beside = (width - self.shape[1]) / 2
-        figure = Figure(figsize=(9, 4.4), dpi=75, facecolor="white", layout="constrained")
-        whole, near = figure.subplots(1, 2)
-        whole.imshow(self.image)
-        # What comes out, what the pixel sees, and the pixel itself
-        corner = (beside - 0.5, above - 0.5)
-        dashed = {"fill": False, "color": "white", "linestyle": "--", "linewidth": 1.5}
-        whole.add_patch(Rectangle(corner, self.shape[1], self.shape[0], **dashed))
-        corner = (left - 0.5, top - 0.5)
-        thick = {"fill": False, "color": BOX, "linewidth": 3}
-        whole.add_patch(Rectangle(corner, right - left + 1, bottom - top + 1, **thick))
-        x = self.column.value + beside
-        y = self.row.value + above
-        whole.plot(x, y, "o", color=BOX, markersize=7, markeredgecolor="white")
-        whole.set_title("input; dashed: output; orange: what the pixel sees", fontsize=10)
-        part = self.image[top : bottom + 1, left : right + 1]
-        size = f"{bottom - top + 1} x {right - left + 1}"
-        if self.model is None:
-            near.imshow(part)
-            near.set_title(f"the {size} pixels it sees", fontsize=10)
-        else:
-            strength = self.gradient()[top : bottom + 1, left : right + 1]
-            largest = max(strength.max(), np.finfo(np.float32).tiny)
-            near.imshow(np.sqrt(strength / largest), cmap="magma")
-            near.set_title(f"how strongly, in its {size} pixels", fontsize=10)
-        for axis in (whole, near):
-            axis.axis("off")
-        return figure
+    def encoded(self) -> bytes:
+        classes = self.look()
+        self.said.value = self.describe(classes)
+        buffer = io.BytesIO()
+        picture = Image.fromarray(TRAIN_19.colorize(classes))
+        # Each pixel twice: browsers blur what they enlarge.
+        larger = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+        larger.quantize(32).save(buffer, "png", optimize=True)
+        return buffer.getvalue()
 
 
-def _png(figure: Figure, colors: int = 96) -> bytes:
+def as_png(figure: Figure, colors: int = 96) -> bytes:
     """The figure as a PNG with a palette, a quarter of the bytes of full color."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -38,3 +38,41 @@ def test_the_formula_agrees_with_the_layers(depth, padding):
         if expected is not None:
             assert output_size(n, depth, padding) == expected == n - 2 * margin(depth, padding)
     assert nearest_sizes(571) == [556, 572]
+
+
+def beside(n, depth=4):
+    """(pixels out, how many pixels of the input each skip lies beside what it is joined with), the
+    deepest skip first, in a network that takes any size: poolings and central crops round down.
+    """
+    center = 0.0  # where the first value of a map lies in the input
+    step = 1
+    skips = []
+    for level in range(depth + 1):
+        if level > 0:
+            n //= 2
+            center += step / 2
+            step *= 2
+        n -= 4
+        center += 2 * step
+        skips.append((n, center))
+    skips.pop()
+    misses = []
+    while skips:
+        step //= 2
+        n *= 2
+        center -= step / 2
+        size, start = skips.pop()
+        misses.append(start + (size - n) // 2 * step - center)
+        n -= 4
+        center += 2 * step
+    return n, misses
+
+
+def test_other_sizes_put_the_skips_beside_their_partners():
+    """What chapter 02 says of 576."""
+    assert beside(572) == (388, [0, 0, 0, 0])
+    assert beside(576) == (388, [0, 0, 2, 2])
+    for n in range(188, 700):
+        size, misses = beside(n)
+        if valid_size(n):
+            assert size == output_size(n) and not any(misses)

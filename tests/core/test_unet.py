@@ -136,6 +136,30 @@ def test_valid_convolutions_make_tiles_agree_with_the_whole():
     assert torch.allclose(whole[..., 16:, 16:], tile, atol=1e-5)
 
 
+def test_adding_is_a_special_case_of_concatenating():
+    torch.manual_seed(0)
+    skip, deep, weight = torch.randn(2, 8, 9, 9), torch.randn(2, 8, 9, 9), torch.randn(4, 8, 3, 3)
+    added = F.conv2d(skip + deep, weight)
+    joined = F.conv2d(torch.cat([skip, deep], 1), torch.cat([weight, weight], 1))
+    assert torch.allclose(added, joined, atol=1e-4)
+
+
+def test_trained_weights_say_the_same_with_and_without_padding():
+    """Far enough from the border: chapter 02 takes the padding out of a trained network."""
+    torch.manual_seed(0)
+    padded = UNet(width=4, depth=2, padding="same", norm="batch").eval()
+    bare = UNet(width=4, depth=2, norm="batch").eval()
+    bare.load_state_dict(padded.state_dict())
+    x = torch.randn(1, 3, 96, 96)
+    with torch.no_grad():
+        # 60 pixels from 2 on, so that the poolings of both meet the same groups
+        inner = bare(x[..., 2:62, 2:62])
+        whole = padded(x)
+    margin = (60 - inner.shape[-1]) // 2
+    assert margin == 20
+    assert torch.allclose(inner[..., 10:-2, 10:-2], whole[..., 32:40, 32:40], atol=1e-4)
+
+
 def test_running_statistics_remember():
     norm = next(
         m

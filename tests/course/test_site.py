@@ -67,6 +67,13 @@ def test_every_chapter_is_in_one_part():
     assert numbers == [path.name[:2] for path in CHAPTERS]
 
 
+def test_a_page_has_one_title(folder):
+    for path in sorted((folder / "notebooks").glob("*.html")):
+        assert path.read_text(encoding="utf-8").count("<h1>") == 1, path.name
+    text = "# A half\n\n```python\n# why\nx = 1\n```\n# Another"
+    assert website.without_titles(text) == f"#{text[:-9]}## Another"
+
+
 def test_the_browser_opens_on_the_street():
     rows = website.street_first()
     assert website.STREET in rows[0].image and len(rows) == 20

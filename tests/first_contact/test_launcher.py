@@ -8,6 +8,8 @@ import pytest
 
 import course
 
+HERE = course.ROOT
+
 
 @pytest.fixture
 def launcher(tmp_path, monkeypatch):
@@ -124,6 +126,15 @@ def test_the_test_command_adds_the_reference_tools(launcher, monkeypatch):
     start(monkeypatch, "test")
     start(monkeypatch)
     assert steps(launcher) == ["pytest", "jupyterlab"]
+
+
+def test_the_quick_tests_are_some_of_all(launcher, monkeypatch):
+    assert start(monkeypatch, "test", "--quick", "-x") == 0
+    words = launcher["commands"][-1]
+    assert words[2:6] == ["pytest", "--nbval", "-x", "-q"] and "--quick" not in words
+    assert words[6:] == course.QUICK
+    for name in course.QUICK:
+        assert (HERE / name).exists(), name
 
 
 @pytest.mark.parametrize(

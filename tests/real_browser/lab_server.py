@@ -197,6 +197,8 @@ READ = """async root => {
     }
     for (const box of root.querySelectorAll('.widget-checkbox'))
         state[text(box)] = box.querySelector('input').checked;
+    for (const box of root.querySelectorAll('.widget-toggle-button'))
+        state[text(box)] = box.classList.contains('mod-active');
     let image = '';
     const answer = await fetch(root.querySelector('img').src);
     for (const b of new Uint8Array(await answer.arrayBuffer()))

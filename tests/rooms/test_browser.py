@@ -18,14 +18,15 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from extras.browser import page, views
-from extras.browser.predictions import ORDERS, Predictions
+from extras.browser import browse, page, views
+from extras.browser.controls import uploads
+from extras.browser.predictions import Predictions
 from extras.browser.views import State
 from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for, evaluate
-from helpers.labels import ALL_30, IGNORE, LABEL_SETS
+from helpers.labels import ALL_30, IGNORE, LABEL_SETS, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.unet import UNet
 from helpers.windows import View
@@ -217,14 +218,45 @@ def test_memory_holds_eight_frames(one):
 
 
 def test_orders(one):
-    miou = [one.scores[i].mean_iou() for i in range(6)]
+    miou = []
+    for i in range(6):
+        iou = one.scores[i].iou()
+        miou.append(np.mean([iou[c] for c in np.unique(one.load(i).truth) if c != IGNORE]))
     assert one.sequence("as listed") == list(range(6))
     assert one.sequence("worst first") == sorted(range(6), key=miou.__getitem__)
     assert one.sequence("most uncertain first") == sorted(range(6), key=lambda i: -one.doubt[i])
     car = one.label_set.names.index("car")
     pixels = [int((one.load(i).truth == car).sum()) for i in range(6)]
     assert one.sequence("most of a class", car) == sorted(range(6), key=lambda i: -pixels[i])
-    assert len({tuple(one.sequence(order, car)) for order in ORDERS}) >= 3
+    wrong = []
+    for i in range(6):
+        frame = one.load(i)
+        asked = frame.truth != IGNORE
+        wrong.append((frame.truth != frame.classes[0])[asked].mean())
+        assert one.wrong_pixels(i) == (frame.truth != frame.classes[0])[asked].sum()
+    assert one.sequence("most wrong pixels first") == sorted(range(6), key=lambda i: -wrong[i])
+
+
+def test_an_order_about_pixels_leaves_out_the_frames_that_have_none(one):
+    for focus in range(19):
+        there = [i for i in range(6) if (one.load(i).truth == focus).any()]
+        assert sorted(one.sequence("most of a class", focus)) == there
+    for called in range(19):
+        many = {}
+        for i in range(6):
+            frame = one.load(i)
+            many[i] = int(((frame.truth == 0) & (frame.classes[0] == called)).sum())
+        expected = sorted((i for i in many if many[i]), key=lambda i: -many[i])
+        assert one.sequence("most of a mistake", 0, called) == expected
+
+
+def test_a_stray_pixel_of_a_class_that_is_not_there_costs_little(one, monkeypatch):
+    """The plain mean falls to a half, the mean over the classes that are there stays near 1."""
+    stray = ConfusionMatrix(19)
+    stray.counts[0, 0], stray.counts[0, 5] = 999, 1
+    monkeypatch.setitem(one.scores, 0, stray)
+    assert stray.mean_iou() == pytest.approx(0.4995)
+    assert one.frame_iou(0) == pytest.approx(0.999)
 
 
 def test_frames_without_truth_go_last(one, monkeypatch):
@@ -246,7 +278,7 @@ def test_opacity(one):
     frame = one.load(0)
     for name, ids in (("truth", frame.truth), ("prediction", frame.classes[0])):
         assert np.array_equal(panel(one, 0, name, opacity=0.0), frame.image)
-        known = ids != IGNORE
+        known = frame.truth != IGNORE
         assert np.array_equal(
             panel(one, 0, name, opacity=1.0)[known], one.label_set.colorize(ids)[known]
         )
@@ -265,26 +297,106 @@ def test_difference_lights_the_wrong_pixels_only(one):
     assert wrong.any() and np.array_equal(orange, wrong)
 
 
-def test_confidence_is_the_table(one):
-    assert np.array_equal(
-        panel(one, 0, "confidence", opacity=1.0), views.CONFIDENCE[one.load(0).chances[0]]
-    )
+def test_confidence_is_the_table_whatever_the_opacity(one):
+    frame = one.load(0)
+    asked = frame.truth != IGNORE
+    for opacity in (0.1, 1.0):
+        painted = panel(one, 0, "confidence", opacity=opacity)
+        assert np.array_equal(painted[asked], views.CONFIDENCE[frame.chances[0]][asked])
+
+
+def test_nobody_is_asked_where_the_truth_is_void(one):
+    frame = one.load(0)
+    void = frame.truth == IGNORE
+    for name in ("prediction", "confidence"):
+        painted = panel(one, 0, name, opacity=1.0)
+        assert void.any() and np.array_equal(painted[void], frame.image[void])
+
+
+def colored(image, color) -> np.ndarray:
+    return (image == color).all(-1)
+
+
+def test_one_class_in_three_colors(one):
+    frame = one.load(0)
+    truth, prediction = frame.truth, frame.classes[0]
+    number = int(np.bincount(prediction[truth != IGNORE]).argmax())
+    painted = panel(one, 0, "one class", focus=number)
+    asked = truth != IGNORE
+    is_class, called = truth == number, (prediction == number) & asked
+    assert np.array_equal(colored(painted, views.FOUND), is_class & called)
+    assert np.array_equal(colored(painted, views.FALSE_ALARM), called & ~is_class)
+    assert np.array_equal(colored(painted, views.MISSED), is_class & ~called)
+
+
+def test_one_mistake_in_three_colors(one):
+    frame = one.load(0)
+    truth, prediction = frame.truth, frame.classes[0]
+    called = 1 + int(np.bincount(prediction[truth == 0], minlength=19)[1:].argmax())
+    painted = panel(one, 0, "one mistake", focus=0, called=called)
+    road = truth == 0
+    assert np.array_equal(colored(painted, views.FALSE_ALARM), road & (prediction == called))
+    other = road & (prediction != called) & (prediction != 0)
+    assert np.array_equal(colored(painted, views.MISSED), other)
+
+
+def test_who_is_right(checkpoint, other, small_city):
+    browser = browse([checkpoint, other], small_city)
+    browser.view = "who is right"
+    first, second = (p.load(0) for p in browser.predictions)
+    painted = views.paint(first, "who is right", browser.state, TRAIN_19, 128, second)
+    asked = first.truth != IGNORE
+    one_right = (first.classes[0] == first.truth) & asked
+    two_right = (second.classes[0] == first.truth) & asked
+    assert np.array_equal(colored(painted, views.FOUND), one_right & ~two_right)
+    assert np.array_equal(colored(painted, views.FALSE_ALARM), two_right & ~one_right)
+    assert np.array_equal(colored(painted, views.BOTH_WRONG), asked & ~one_right & ~two_right)
+    browser.order = "most disagreement"
+    index = index_at(browser)
+    differ = []
+    for i in range(6):
+        a, b = (p.load(i) for p in browser.predictions)
+        differ.append((a.classes[0] != b.classes[0])[a.truth != IGNORE].mean())
+    assert index == int(np.argmax(differ))
+
+
+def test_flick_shows_the_truth_in_place_of_the_prediction(browser):
+    browser.view = "truth"
+    truth = browser.picture()
+    browser.view = "prediction"
+    browser.flick = True
+    assert np.array_equal(browser.picture(), truth)
+    assert "truth in place of the prediction" in browser.caption.value
+    browser.flick = False
+    assert not np.array_equal(browser.picture(), truth)
+
+
+def test_colors_that_are_not_those_of_classes_have_a_key(one):
+    for view, panels in views.VIEWS.items():
+        for name in panels:
+            kind = name.removesuffix(views.OTHER)
+            named = kind in ("frame", "truth", "prediction", "confidence")
+            assert bool(views.key(kind, State(view=view), one.label_set)) != named
+    keyed = views._strip("difference", 512, views.key("difference", State(), one.label_set))
+    assert colored(keyed, views.WRONG).sum() > 50
+    ramp = views._strip("confidence", 512, (), scale=True)
+    assert colored(ramp, views.CONFIDENCE[255]).any() and colored(ramp, views.CONFIDENCE[0]).any()
 
 
 def test_class_switches(one):
     frame = one.load(0)
-    predicted, many = np.unique(frame.classes[0], return_counts=True)
+    asked = frame.truth != IGNORE
+    predicted, many = np.unique(frame.classes[0][asked], return_counts=True)
     klass = int(predicted[many.argmax()])
     hidden = frozenset(range(19)) - {klass}
     colored = panel(one, 0, "prediction", opacity=1.0, hidden=hidden)
-    lit = frame.classes[0] == klass
+    lit = (frame.classes[0] == klass) & (frame.truth != IGNORE)
     assert (
         np.array_equal(colored[~lit], frame.image[~lit])
         and (colored[lit] == one.label_set.colors[klass]).all()
     )
-    wrong = (
-        (frame.truth != frame.classes[0]) & (frame.truth != IGNORE) & (lit | (frame.truth == klass))
-    )
+    wrong = (frame.truth != frame.classes[0]) & (frame.truth != IGNORE)
+    wrong &= (frame.classes[0] == klass) | (frame.truth == klass)
     difference = panel(one, 0, "difference", opacity=1.0, hidden=hidden)
     assert np.array_equal((difference == views.WRONG).all(-1), wrong)
 
@@ -349,7 +461,8 @@ def test_words(one):
         "2 of 6",
         "worst first",
         one.title(index),
-        f"mIoU {one.scores[index].mean_iou():.3f}",
+        f"mIoU {one.frame_iou(index):.3f} over its",
+        f"{one.scores[index].pixel_accuracy():.1%} of the pixels right",
         "18 of 19",
         "prediction with opacity 60%",
         "zoom 2",
@@ -367,8 +480,13 @@ def test_words(one):
     chances = [float(n) for n in re.findall(r" (0\.\d\d|1\.00)", text)]
     assert chances == [round(int(c) / 255, 2) for c in frame.chances[:, row, column]]
     legend = views.legend([one], state)
-    assert legend[0][:2] == ("road", "#804080") and len(legend) == 19
-    assert legend[0][2].endswith(f"{one.total().iou()[0]:.2f}")
+    assert legend[0][:2] == ("road", (128, 64, 128)) and len(legend) == 19
+    for number, line in enumerate(legend):
+        assert line.pixels_here == (frame.truth == number).sum()
+        asked = frame.truth != IGNORE
+        assert line.called_here == (frame.classes[0] == number)[asked].sum()
+        assert views.in_words(line).startswith("not here") == (line.pixels_here == 0)
+    assert views.in_words(legend[0]).endswith(f"{one.total().iou()[0]:.2f}")
 
 
 def test_split_without_labels(checkpoint, small_city):
@@ -379,7 +497,8 @@ def test_split_without_labels(checkpoint, small_city):
     assert "truth ignored" in browser.readout.value
     for view in browser.controls["view"].options:
         browser.view = view
-        assert not {"truth", "difference"} & set(views.panels(browser.predictions, browser.state))
+        shown = views.panels(browser.predictions, browser.state)
+        assert shown and not set(views.NEED_TRUTH) & set(shown)
 
 
 # the widget: moving a control changes what is shown
@@ -420,12 +539,88 @@ def test_every_control_changes_what_it_should(browser):
         picture=index_at(browser) != browser.predictions[0].sequence("worst first")[0],
     )
     assert browser.position == 0
+    for name in ("truth", "prediction"):
+        browser.view = name
+    changes("flick", True)
+    browser.flick = False
+    changes("view", "one class")
+    changes("focus", "building")
+    assert browser.position == 0
+    changes("view", "one mistake")
+    changes("called", "road")
     for order in ("worst first", "most uncertain first", "as listed", "most of a class"):
         browser.order = order
-        assert browser.controls["focus"].disabled == (order != "most of a class")
-    browser.focus = 13
+        assert browser.position == 0
+    browser.focus = "car"
     assert index_at(browser) == browser.predictions[0].sequence("most of a class", 13)[0]
-    assert set(shown) | {"focus", "checkpoint"} == set(browser.controls)
+    assert set(shown) | {"checkpoint"} == set(browser.controls)
+
+
+def test_menus_of_classes_stand_there_when_something_asks_for_them(browser):
+    def there():
+        return [n for n in ("focus", "called") if browser.controls[n].layout.display != "none"]
+
+    assert there() == []
+    browser.view = "one class"
+    assert there() == ["focus"]
+    browser.order = "most of a mistake"
+    assert there() == ["focus", "called"]
+    browser.order, browser.view = "worst first", "frame"
+    assert there() == []
+
+
+def test_none_where_an_order_finds_nothing(browser, tmp_path):
+    browser.order, browser.focus = "most of a class", "train"
+    names = browser.predictions[0].label_set.names
+    there = browser.predictions[0].sequence("most of a class", names.index("train"))
+    assert browser.slider.max == max(0, len(there) - 1)
+    browser.predictions[0].pixels = {i: np.zeros(19, np.int64) for i in range(6)}
+    browser.focus = "bus"
+    assert "none: no frame has bus" in browser.caption.value and browser.frames() == []
+    assert browser.frame is None and browser.readout.value == "" and browser.slider.max == 0
+    assert decoded(browser.image).shape[1] == 1024
+    assert "none" in browser.save().name
+    with pytest.raises(ValueError, match="none: no frame has bus"):
+        browser.to_html(tmp_path / "page.html")
+    browser.order = "as listed"
+    assert browser.slider.max == 5 and "1 of 6" in browser.caption.value
+
+
+def test_what_the_controls_do_code_does_too(browser):
+    one = browser.predictions[0]
+    matrix = browser.scores().matrix.copy()
+    np.fill_diagonal(matrix, 0)
+    is_class, called = np.unravel_index(matrix.argmax(), matrix.shape)
+    names = one.label_set.names
+    browser.mistake = names[is_class], names[called]
+    assert browser.mistake == (names[is_class], names[called])
+    assert (browser.order, browser.view) == ("most of a mistake", "one mistake")
+    rows = browser.frames()
+    assert [r.pixels for r in rows] == sorted((r.pixels for r in rows), reverse=True)
+    assert sum(r.pixels for r in rows) == matrix.max()
+    assert rows[0].title == one.title(index_at(browser)) and rows[0].title in browser.caption.value
+    assert np.array_equal(browser.picture(), views.picture(browser.predictions, browser.state))
+    browser.classes = ["road", "car"]
+    assert browser.classes == ["road", "car"] and "2 of 19" in browser.caption.value
+    with pytest.raises(ValueError, match="invalid classes"):
+        browser.classes = ["river"]
+    with pytest.raises(ValueError, match="invalid called"):
+        browser.mistake = ("road", "river")
+    browser.point = (5, 7)
+    assert browser.point == (5, 7) and browser.mark and "row 5, column 7" in browser.readout.value
+    assert np.array_equal(browser.frame.truth, one.load(index_at(browser)).truth)
+
+
+def test_only_and_play(browser):
+    parts = list(walk(browser))
+    only = next(p for p in parts if getattr(p, "description", "") == "only")
+    only.value = "car"
+    assert browser.classes == ["car"] and only.value == "…"
+    (play,) = (p for p in parts if isinstance(p, widgets.Play))
+    play.value = 3
+    assert browser.position == 3 and "4 of 6" in browser.caption.value
+    browser.order, browser.focus = "most of a class", "truck"
+    assert play.max == browser.slider.max and play.value == browser.position == 0
 
 
 def test_switches_buttons_and_numbers(browser):
@@ -445,7 +640,7 @@ def test_switches_buttons_and_numbers(browser):
     assert browser.position == 5
     buttons["◀ previous"].click()
     assert browser.position == 4
-    assert browser.numbers[0].value.endswith(views.legend(browser.predictions, browser.state)[0][2])
+    assert views.in_words(browser.legend()[0]) in browser.numbers[0].value
 
 
 def walk(widget):
@@ -465,6 +660,8 @@ def test_every_control_has_a_label_and_nothing_needs_an_extension(browser):
         any(p is control for p in parts)
         for control in (*browser.controls.values(), *browser.switches)
     )
+    silent = [p for p in (*browser.controls.values(), *browser.switches) if not p.tooltip]
+    assert silent == []
 
 
 def test_second_checkpoint(checkpoint, other, small_city, folder):
@@ -543,6 +740,72 @@ def test_photographs(checkpoint, small_city, tmp_path):
     assert browser.predictions[0].load(1).image.shape == (67, 100, 3)
 
 
+def test_a_picture_of_ones_own_by_path_and_by_upload(checkpoint, other, small_city, tmp_path):
+    browser = browse([checkpoint, other], small_city)
+    photo = tmp_path / "my street.png"
+    Image.open(small_city / find_rows(small_city, "val")[0].image).resize((300, 200)).save(photo)
+    parts = list(walk(browser))
+    field = next(p for p in parts if getattr(p, "description", "") == "path")
+    field.value = f'"{photo}"'
+    assert browser.slider.max == browser.position == 6 and "my street, no truth" in str(browser)
+    assert browser.frame.image.shape == (67, 100, 3)
+    for view in browser.controls["view"].options:
+        browser.view = view
+        assert not set(views.NEED_TRUTH) & set(views.panels(browser.predictions, browser.state))
+    field.value = str(tmp_path / "nowhere.jpg")
+    assert "nowhere.jpg: no such file" in browser.notice.value and browser.slider.max == 6
+    (button,) = (p for p in parts if isinstance(p, widgets.FileUpload))
+    file = {"name": "up.png", "content": memoryview(photo.read_bytes())}
+    eight = ({**file, "type": "image/png", "size": 1, "last_modified": 0},)
+    assert uploads(eight) == uploads({"up.png": {"content": photo.read_bytes()}})
+    browser.add_uploads(uploads(eight))
+    assert browser.position == 7 and browser.predictions[1].title(7) == "up"
+    browser.add_uploads([("bad.png", b"no picture")])
+    assert "bad.png" in browser.notice.value and browser.slider.max == 7
+    browser.order = "worst first"
+    assert browser.predictions[0].sequence("worst first")[-2:] == [6, 7]
+    assert button.accept == "image/*"
+
+
+def test_photographs_by_their_own_statistics(checkpoint, small_city, tmp_path):
+    """Twice as dark, a picture looks the same once it is normalized with its own numbers."""
+    pixels = np.asarray(Image.open(small_city / find_rows(small_city, "val")[0].image))
+    light, dark = tmp_path / "light.png", tmp_path / "dark.png"
+    Image.fromarray(pixels[::4, ::4] // 2 * 2).save(light)
+    Image.fromarray(pixels[::4, ::4] // 2).save(dark)
+    share = {}
+    for how in ("checkpoint", "own"):
+        found = Predictions(checkpoint, photos=[light, dark], photo_statistics=how)
+        share[how] = (found.load(0).classes[0] == found.load(1).classes[0]).mean()
+    assert share["own"] > max(0.9, share["checkpoint"] + 0.1), share
+    with pytest.raises(ValueError, match="photo_statistics"):
+        Predictions(checkpoint, photos=[light], photo_statistics="mine")
+
+
+def test_a_network_that_sees_smaller_frames_is_shown_at_the_size_of_the_first(
+    checkpoint, folder, small_city
+):
+    half = View("frame", padding="same", depth=2, height=32)
+    browser = browse([checkpoint, make_checkpoint(folder / "half.pt", view=half)], small_city)
+    one, two = browser.predictions
+    alone = Predictions(folder / "half.pt", small_city).load(0)
+    assert one.load(0).truth.shape == (64, 128) and alone.truth.shape == (32, 64)
+    assert np.array_equal(two.load(0).classes, alone.classes.repeat(2, 1).repeat(2, 2))
+    assert np.array_equal(two.load(0).truth, one.load(0).truth)
+    assert two.total().counts.sum() == one.total().counts.sum()
+    browser.view = "compare"
+    assert "half" in views.panel_title(
+        "prediction" + views.OTHER, "prediction", [one, two], State()
+    )
+
+
+def test_one_or_two_checkpoints(checkpoint, small_city):
+    assert len(browse(checkpoint, small_city, limit=1).predictions) == 1
+    assert len(browse([str(checkpoint)], small_city, limit=1).predictions) == 1
+    with pytest.raises(ValueError, match="one checkpoint or two, found 3"):
+        browse([checkpoint] * 3, small_city)
+
+
 def test_save_and_error_names_the_file(browser, tmp_path):
     browser.view = "truth"
     saved = browser.save()
@@ -556,10 +819,11 @@ def test_save_and_error_names_the_file(browser, tmp_path):
         browser.save(blocked / "x.png")
 
 
-def test_static_fallback_is_a_contact_sheet(browser):
+def test_without_a_kernel_the_picture_stands_there(browser):
     bundle = browser._repr_mimebundle_()
-    sheet = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
-    assert sheet.format == "PNG" and sheet.size[1] > 3 * 128
+    still = np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/jpeg"]))))
+    assert still.shape == browser.picture().shape
+    assert np.abs(still.astype(int) - browser.picture()).mean() < 8
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == browser.model_id
     assert bundle["text/plain"] == repr(browser) and browser.predictions[0].title(0) in repr(
         browser
@@ -609,7 +873,14 @@ def test_page_holds_what_the_browser_shows(checkpoint, other, small_city, tmp_pa
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(stored["image"]))))
         assert np.abs(image.astype(int) - frame.image).mean() < 6
         assert stored["predictions"][0]["miou"] == pytest.approx(
-            one.scores[stored["index"]].mean_iou(), abs=1e-4
+            one.frame_iou(stored["index"]), abs=1e-4
+        )
+        assert (
+            stored["predictions"][0]["matrix"]
+            == one.scores[stored["index"]].matrix.ravel().tolist()
+        )
+        assert stored["differs"] == pytest.approx(
+            browser.predictions[1].differs[stored["index"]], abs=1e-4
         )
     assert not re.search(r"https?://|<link[^>]+href=\"(?!data:)|<script[^>]+src|@import", text)
 
@@ -631,15 +902,24 @@ def test_thirty_classes(folder, small_city):
     assert browser.predictions[0].label_set == ALL_30 and len(browser.switches) == 30
 
 
-def test_contact_sheet_explains_its_first_row(browser, monkeypatch):
-    said, strip = [], views._strip
-    monkeypatch.setattr(
-        views, "_strip", lambda text, width: (said.append(text), strip(text, width))[1]
-    )
-    views.contact_sheet(browser.predictions, browser.state)
-    rows = [text for text in said if "mIoU" in text]
-    assert ["from left to right: frame, truth, prediction" in text for text in rows] == [
-        True,
-        False,
-        False,
-    ]
+def test_whose_pictures_may_be_passed_on(checkpoint, small_city, tmp_path, capsys):
+    root = tmp_path / "data"
+    shutil.copytree(small_city, root)
+    browser = browse(checkpoint, root, limit=1)
+
+    def said():
+        page = browser.to_html(tmp_path / "page.html")
+        data = read_page(page)[1]
+        printed = capsys.readouterr().out.strip()
+        assert data["license"] == printed
+        return printed
+
+    assert "license of Cityscapes forbids" in said()
+    (root / "LICENCE.txt").write_text("CC BY-NC")
+    assert "LICENCE.txt" in said()
+    (root / "LICENCE.txt").unlink()
+    (root / "sample_city.json").write_text("{}")
+    assert said() == ""
+    photo = root / find_rows(root, "val")[0].image
+    browser = browse(checkpoint, photos=[photo])
+    assert said() == ""

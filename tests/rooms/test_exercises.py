@@ -87,21 +87,21 @@ WRONG = [
         "n = 5, p = 100: 20 is not the offset; the paper's network has 19 there",
     ),
     ("01.2", "middle) // 2", "middle) / 2", "an offset must be an int, to slice with; found float"),
-    ("02.1", "depth + 1", "depth", "256124 pixels become 255940, so 184 are lost; you say 120"),
     (
-        "02.2",
-        "(kernel - 1) * jump",
+        "02.1",
+        "(kernel - 1) * step",
         "kernel - 1",
-        "a 7x7 with stride 2 and a 3x3: (field, jump) is (11, 2)",
+        "a 7x7 with stride 2 and a 3x3: (field, step) is (11, 2)",
     ),
+    ("02.1", "field = 1", "field = 0", "no layer: (field, step) is (1, 1), you say (0, 1)"),
+    ("02.2", "torch.cat([maps[here - 1], x]", "torch.cat([maps[here - 1] * 0, x]", "nothing else"),
+    ("02.2", "x = torch.zeros_like(x)", "pass", "nothing is silent"),
     (
         "02.2",
-        "field, jump = 1, 1",
-        "field, jump = 0, 1",
-        "no layer: (field, jump) is (1, 1), you say (0, 1)",
+        "x = torch.zeros_like(x)\n        x = torch.cat([maps[here - 1], x]",
+        "pass\n        x = torch.cat([maps[here - 1] * (here != level), x]",
+        "you silenced the skip",
     ),
-    ("02.3", "n > lost", "n >= lost", "40 is not legal at depth 2, you say the opposite"),
-    ("02.3", "n > lost", "n > lost + 16", "188 is legal at depth 4, you say the opposite"),
     ("04.1", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
     ("04.1", ".clamp(0, 255)", "", "yours wrap around"),
     ("04.1", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),
@@ -176,82 +176,49 @@ WRONG = [
     ("08.1", ", where=union > 0", "", "numpy warned (invalid value encountered in divide)"),
     (
         "08.2",
-        "np.tensordot(d, b, 1)) >",
-        "np.tensordot(d, b, 1)) >=",
+        "mean_iou(pooled_b) >",
+        "mean_iou(pooled_b) >=",
         "a B that is better in some frames wins 94.0% of "
         "these draws, you say 99.0%: A and B must be compared on the same draw",
     ),
     (
         "08.2",
-        "m.diagonal() / np",
-        "m.diagonal() * np",
+        "(hits[occurs] / union[occurs])",
+        "(hits[occurs] * union[occurs])",
         "a B that is the only one to find both classes wins 100.0%",
     ),
     (
         "09.1",
-        "else scores[i]",
-        "else -scores[i]",
-        "for the scores [0.5, 0.2, 0.9] you return [2, 0, 1]: that is best",
-    ),
-    ("09.1", "math.inf if", "-math.inf if", "a frame without a score belongs at the end"),
-    (
-        "09.1",
-        "sorted(range(len(scores)), key",
-        "sorted(range(len(scores))[::-1], key",
-        "equal scores keep their order",
-    ),
-    ("09.2", " & (truth != 255)", "", "a pixel whose truth is 255 is marked as wrong"),
-    (
-        "09.2",
-        " | np.isin(prediction, classes)",
-        "",
-        "classes [1]: you mark [[0, 1, 0], [0, 0, 0]], expected",
-    ),
-    (
-        "09.3",
         "torch.softmax(logits, dim=0).topk(3, dim=0)",
         "logits.topk(3, dim=0)",
         "a probability is off by",
     ),
-    ("09.3", ".round()", "", "a probability is off by 1 in 255 for logits of size 1"),
+    ("09.1", ".round()", "", "a probability is off by 1 in 255 for logits of size 1"),
     (
-        "09.3",
+        "09.1",
         ".topk(3, dim=0)",
         ".topk(3, dim=0, largest=False)",
         "are not the three with the largest logits",
     ),
+    ("09.2", "distance * inside.mean()", "distance / 10", "you return"),
+    ("09.2", "        if inside.any():", "        if True:", "a bin without pixels has no mean"),
+    ("09.2", "abs(confidence", "(confidence", "cancel out"),
+    (
+        "09.2",
+        "np.minimum((confidence * 10).astype(int), 9)",
+        "(confidence * 10).astype(int)",
+        "exactly 1 fall",
+    ),
+    ("10.1", "math.ceil(reach / grid) * grid", "reach", "107 is no multiple of 16"),
+    ("10.1", "math.ceil(reach / grid) * grid", "reach // grid * grid", "96 is too little"),
     (
         "10.1",
-        "tile // grid * grid",
-        "tile",
-        "starts(1028, 388, 16) gives [0, 388, 776]: 388 is no multiple of 16",
+        "math.ceil(reach / grid) * grid",
+        "2 ** math.ceil(math.log2(reach))",
+        "112 is enough, you take 128",
     ),
-    (
-        "10.1",
-        "tile // grid * grid",
-        "tile // grid * grid + grid",
-        "there is a gap, a tile covers 388 pixels only",
-    ),
-    (
-        "10.1",
-        "length - (tile - step)",
-        "length - tile",
-        "gives [0, 384]: the last 256 pixels are not covered",
-    ),
-    (
-        "10.1",
-        "length - (tile - step)",
-        "length",
-        "starts(388, 388, 16) gives [0, 384]: 1 tiles are enough",
-    ),
-    (
-        "10.2",
-        "net(x.flip(-1)).flip(-1)",
-        "net(x.flip(-1))",
-        "the mirrored prediction was not turned back",
-    ),
-    ("10.2", "net(x.flip(-1)).flip(-1)", "net(x.flip(-2)).flip(-2)", "that mirrors top and bottom"),
-    ("10.2", ") / 2", ")", "the result is not the mean of both predictions"),
+    ("12.1", "1 - (1 - single) ** changes", "changes * single", "the expected number of accidents"),
+    ("12.1", "1 / 2**seeds", "1 / 2", "each pair is a coin"),
     ("13.1", "return val", "return set(sorted(val)[1:])", "place0 is in train and in val"),
     (
         "13.1",
@@ -280,9 +247,9 @@ def test_a_wrong_answer_is_refused_in_the_words_that_fit(number, right, wrong, p
 
 
 def test_check_prints_the_verdict(capsys):
-    check("02.3", answer(*SOLUTIONS["02.3"][::-1]))
-    check("02.3", lambda n, depth=4: True)
+    check("02.1", answer(*SOLUTIONS["02.1"][::-1]))
+    check("02.1", lambda layers: (2, 1))
     assert capsys.readouterr().out == (
-        "Exercise 02.3: right.\nExercise 02.3: not yet. "
-        "1 is not legal at depth 4, you say the opposite\n"
+        "Exercise 02.1: right.\nExercise 02.1: not yet. "
+        "no layer: (field, step) is (1, 1), you say (2, 1)\n"
     )

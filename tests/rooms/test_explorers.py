@@ -5,12 +5,15 @@ the sliders.
 import base64
 import io
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from extras.explorers.layers import ReceptiveFieldExplorer, SizeExplorer, layer_sizes, sees, support
+from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, sees, support
+from extras.explorers.picture_box import as_jpeg, with_still
+from helpers.labels import TRAIN_19
 from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 
@@ -96,22 +99,31 @@ def test_smallest_sizes_can_be_drawn():
     assert pixels(explorer).shape[1] > 800
 
 
-def test_receptive_field_explorer_follows_its_sliders():
-    image = np.random.default_rng(0).integers(0, 255, (204, 220, 3), dtype=np.uint8)
-    torch.manual_seed(0)
-    for model in (None, UNet(width=2)):
-        explorer = ReceptiveFieldExplorer(image, model)
-        before = explorer.picture.value
-        explorer.row.value, explorer.column.value = 0, 35
-        assert explorer.picture.value != before and (explorer.row.max, explorer.column.max) == (
-            19,
-            35,
-        )
-        assert explorer.box == (0, 187, *sees(35)) and "188 x 188" in explorer.summary()
-    strength = explorer.gradient()
-    assert strength.shape == (204, 220) and strength[0:188, 32:220].sum() == pytest.approx(
-        strength.sum()
-    )
+def test_skip_explorer_follows_its_switches():
+    truth = np.zeros((20, 30), np.uint8)
+    truth[:2] = 255
+    asked = []
+
+    def segment(silent):
+        asked.append(silent)
+        classes = np.zeros((20, 30), np.int64)
+        classes[2 : 2 + len(silent) * 3] = 13
+        return classes
+
+    explorer = SkipExplorer(segment, truth, silent=(2,))
+    assert asked == [(2,)]
+    explorer.switches[1].value = True
+    assert repr(explorer) == "SkipExplorer(silent: none; 1.00 of the pixels right)"
+    assert pixels(explorer).shape == (40, 60, 3)
+    before = explorer.picture.value
+    explorer.switches[0].value = False
+    explorer.switches[2].value = False
+    assert asked[-1] == (1, 3) and explorer.picture.value != before
+    assert explorer.said.value == "silent: 1, 3; 0.67 of the pixels right" == explorer.summary()
+    assert pixels(explorer)[:4].max() == 0  # ignored pixels are black
+    assert pixels(explorer)[5, 5].tolist() == list(TRAIN_19.colors[13])
+    bundle = explorer._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]) == explorer.picture.value
 
 
 def test_page_without_a_kernel_has_the_picture():
@@ -129,3 +141,18 @@ def test_size_explorer_says_what_comes_out():
     explorer = SizeExplorer()
     explorer.size.value, explorer.depth.value, explorer.padding.value = 572, 4, "valid"
     assert explorer.summary() == "572 -> 388 at depth 4, valid padding: legal"
+
+
+def test_with_still_leaves_its_picture_where_no_kernel_runs():
+    slider = widgets.IntSlider(3, max=9, description="frame")
+    label = widgets.Label("a street")
+    picture = widgets.Image(value=as_jpeg(np.zeros((4, 6, 3), np.uint8)), format="jpeg")
+    box = with_still([slider, label, picture], picture)
+    assert box.children == (slider, label, picture) and repr(box) == "frame 3, a street"
+    bundle = box._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/jpeg"]) == bytes(picture.value)
+    assert bundle["text/plain"] == repr(box) and box.model_id in str(bundle)
+    picture.value = as_jpeg(np.full((4, 6, 3), 200, np.uint8))
+    slider.value = 4
+    later = box._repr_mimebundle_()
+    assert later["image/jpeg"] != bundle["image/jpeg"] and later["text/plain"].startswith("frame 4")

@@ -1,0 +1,156 @@
+"""Chapter 02: wrong versions of what the learner writes are refused in the words that fit, and what
+the text says of the trained networks is so.
+"""
+
+import inspect
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from extras.exercises import ch02, verdict
+from helpers.checkpoints import load_model
+from helpers.dataset import normalize
+from helpers.labels import TRAIN_19
+from helpers.paths import ROOT
+from scripts.compare_networks import street
+from scripts.train_checkpoints import CHECKPOINTS
+
+ZEROS = "skip = torch.zeros_like(skip)"
+JOINED = "x = torch.cat([skip, x], dim=1)"
+WRONG = [
+    ("02.A", "return model.head(x)", "return x", "model.head comes last"),
+    ("02.A", JOINED, "x = torch.cat([x, skip], dim=1)", "the skip comes first"),
+    ("02.A", ZEROS, "pass", "silent=(1,) changes nothing"),
+    ("02.A", ZEROS, "skip.zero_()", "have changed"),
+    ("02.A", ZEROS, "skip = skip / 2", "only the skips of these levels are zeros"),
+    ("02.A", "if level in silent", "if level - 1 in silent", "levels count from 1"),
+    ("02.A", "maps[level - 1]", "maps[level]", "two maps do not fit"),
+    ("02.A", "(4, 3, 2, 1)", "(1, 2, 3, 4)", "two maps do not fit"),
+    ("02.A", "x = merge(x)", "pass", "two maps do not fit"),
+    ("02.A", "model.head(x)", "model.head(2 * x)", "must be those of model itself"),
+    ("02.B", "n = n - 4  # level 5, the bottom", "", "you are 64 too high"),
+    ("02.B", "n // 2", "n / 2", "divide with //"),
+    ("02.B", "n = n * 2", "n = 2 * n + 2", "572 pixels in give 388 out"),
+]
+
+
+def changed(name: str, right: str, wrong: str):
+    """The course's version of a turn with one piece of its source replaced."""
+    function = ch02.TURNS[name[-1]]
+    source = inspect.getsource(function)
+    assert right in source
+    names = dict(vars(ch02))
+    exec(compile(source.replace(right, wrong), "answer", "exec"), names)
+    return names[function.__name__]
+
+
+@pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
+def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
+    assert phrase in verdict(name, changed(name, right, wrong))
+
+
+def test_eighteen_convolutions_at_one_level_are_named():
+    assert "each on its own level" in verdict("02.B", lambda n: n - 36)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The shipped U-Net, the maps of the street on its way down, and the truth."""
+    model, info = load_model(CHECKPOINTS / "unet.pt")
+    image, truth = street()
+    x = normalize(image, info["mean"], info["std"])[None]
+    maps = []
+    with torch.no_grad():
+        for level, block in enumerate(model.down):
+            x = block(x if level == 0 else model.pool(x))
+            maps.append(x)
+    return model, maps, truth
+
+
+def classes(scores) -> np.ndarray:
+    return scores[0].argmax(0).numpy()
+
+
+def found(answer: np.ndarray, truth: np.ndarray, name: str) -> float:
+    """Of the pixels of a class, the share that is called so."""
+    is_class = truth == TRAIN_19.names.index(name)
+    return float((answer == truth)[is_class].mean())
+
+
+@torch.no_grad()
+def test_what_the_text_says_of_silent_skips(trained):
+    model, maps, truth = trained
+    whole = classes(ch02.go_up(model, maps))
+    image, _ = street()
+
+    without_1 = classes(ch02.go_up(model, maps, (1,)))
+    building = TRAIN_19.names.index("building")
+    sky = truth == TRAIN_19.names.index("sky")
+    assert (without_1[sky] == building).mean() > 0.9
+    assert found(without_1, truth, "vegetation") < 0.4
+    for name in ("road", "car"):
+        assert found(without_1, truth, name) > 0.9
+
+    without_2 = classes(ch02.go_up(model, maps, (1, 2)))
+    for name in ("person", "bicycle", "pole"):
+        assert found(without_2, truth, name) < found(without_1, truth, name) - 0.1
+    without_3 = classes(ch02.go_up(model, maps, (1, 2, 3)))
+    for name in ("traffic light", "traffic sign", "fence"):
+        assert found(without_3, truth, name) < 0.2
+    for name in ("road", "building", "car"):
+        assert found(without_3, truth, name) > 0.75
+
+    # The skip of level 4 makes no difference.
+    without_4 = classes(ch02.go_up(model, maps, (4,)))
+    assert (without_4 != whole).mean() < 0.01
+
+
+@torch.no_grad()
+def test_what_the_solution_says_of_the_other_path(trained):
+    model, maps, truth = trained
+    for silent in (1, 4):
+        x = maps[4]
+        for level, up, merge in zip((4, 3, 2, 1), model.up, model.merge):
+            x = torch.zeros_like(up(x)) if level == silent else up(x)
+            x = merge(torch.cat([maps[level - 1], x], dim=1))
+        answer = classes(model.head(x))
+        if silent == 1:
+            assert (answer == TRAIN_19.names.index("road")).mean() > 0.9
+        else:
+            for name in ("building", "vegetation", "sky"):
+                assert found(answer, truth, name) > 0.6
+            for name in ("road", "car"):
+                assert found(answer, truth, name) < 0.1
+
+
+def test_what_the_text_says_of_fcn_and_unet():
+    scores = json.loads((CHECKPOINTS / "scores.json").read_text())
+    fcn, unet = scores["networks"]["fcn8s"], scores["networks"]["unet"]
+    gains = {name: unet["iou"][name] - fcn["iou"][name] for name in unet["iou"]}
+    assert [name for name in gains if gains[name] <= 0] == ["bus"]
+    assert sorted(gains, key=gains.get)[-2:] == ["traffic light", "pole"]
+    assert scores["pairs"]["unet - fcn8s"]["low"] > 0
+    assert round(unet["multiplications"] / fcn["multiplications"], 1) == 2.3
+    ahead = {}
+    for measure in ("pixel_accuracy", "mean_iou_of_present", "mean_iou"):
+        ahead[measure] = sum(
+            unet["frames"][name][measure] > fcn["frames"][name][measure] for name in unet["frames"]
+        )
+    assert ahead == {"pixel_accuracy": 20, "mean_iou_of_present": 20, "mean_iou": 3}
+
+    # The specks: on the street a class is named that is not there.
+    assert unet["street"]["iou"]["train"] == 0 and fcn["street"]["iou"]["train"] is None
+
+
+def test_what_the_text_says_of_the_curves():
+    curves = {}
+    for name in ("fcn8s", "unet"):
+        record = json.loads((ROOT / "data" / "checkpoints" / f"{name}.json").read_text())
+        curves[name] = {row["steps"]: row["dev_mean_iou"] for row in record["history"]}
+    steps = list(curves["unet"])
+    lead = [curves["fcn8s"][step] > curves["unet"][step] for step in steps]
+    assert all(lead[: len(lead) // 2]) and not any(lead[-12:])
+    assert steps[lead.index(False)] == 2240
+    assert round(curves["unet"][4000] - curves["fcn8s"][4000], 2) == 0.06

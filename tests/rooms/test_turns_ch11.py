@@ -1,0 +1,127 @@
+"""Chapter 11: wrong versions of what the learner writes are refused in the words that fit; and what
+the alarm's curves promise holds when they are measured.
+"""
+
+import inspect
+import re
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from extras.bug_lab.bugs import case, difference
+from extras.exercises import ch11, verdict
+from helpers.config import TrainConfig
+from helpers.csv_index import Row
+from helpers.dataset import CityscapesDataset
+from helpers.paths import ROOT
+from helpers.training import Run
+from helpers.unet import UNet
+
+STEPS = 120
+MIDDLE = "image[margin : margin + height, margin : margin + width, 0]"
+RANDOM = "random.integers(0, 19, (600, 800), dtype=np.uint8)"
+WRONG = [
+    ("11.A", '18: "resized bilinearly"', '18: "crop shifted"', "five new ones"),
+    ("11.A", '19: "flipped alone"', '19: "crop shifted"', "changed sides"),
+    ("11.A", '"red and blue exchanged"', '"other constants"', "orange into blue"),
+    ("11.A", '"flipped alone"', '"mirrored"', "is not in the list"),
+    ("11.B", "wrong = wrong[wrong != 255]", "", "255 means ignored"),
+    ("11.B", "values >= num_classes", "values > num_classes", "a target that holds 19 passed"),
+    ("11.B", "(values < 0) | ", "", "a target that holds -1 passed"),
+    ("11.B", "{wrong.tolist()}", "wrong values", "does not name 26"),
+    ("11.B", "raise ValueError(", "return str(", "a guard stops"),
+    ("11.C", "math.log(math.e + num_classes - 1) - 1", "0", "at most 1"),
+    ("11.C", "math.log(math.e + num_classes - 1) - 1", "math.log(num_classes)", "knowing nothing"),
+    ("11.C", " - 1) - 1", " - 1)", "is subtracted"),
+    ("11.D", MIDDLE, "image[..., 0]", "cut view.margin off"),
+    ("11.D", MIDDLE, "image[:height, :width, 0]", "healthy helpers get"),
+    ("11.D", RANDOM, "np.full((600, 800), 3, np.uint8)", "neighbors are alike"),
+    (
+        "11.D",
+        RANDOM,
+        "np.repeat(random.integers(0, 19, (600, 1), dtype=np.uint8), 800, axis=1)",
+        "further to the right still agrees",
+    ),
+    ("11.E", "knows_shares / 4", "math.log(num_classes)", "case 4 passes"),
+    ("11.E", "len(present) < 3", "False", "case 7 passes"),
+    ("11.E", "knows_shares / 4", "0.01", "a false alarm is a fault"),
+    ("11.E", 'return "the batch was not learned by heart"', "return True", "as a text"),
+]
+
+
+def changed(name: str, right: str, wrong: str):
+    """The course's version of a turn with one piece of its source replaced."""
+    function = ch11.TURNS[name[-1]]
+    source = inspect.getsource(function)
+    assert right in source
+    names = dict(vars(ch11))
+    exec(compile(source.replace(right, wrong), "answer", "exec"), names)
+    return names[function.__name__]
+
+
+@pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
+def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
+    assert phrase in verdict(name, changed(name, right, wrong))
+
+
+def test_other_right_answers_are_accepted():
+    def floor(num_classes):
+        return float(np.log(1 + (num_classes - 1) / np.e))
+
+    assert verdict("11.C", floor) is None
+
+
+def by_heart(number):
+    """The losses of learning the street by heart as chapter 11 does, and the target."""
+    config = TrainConfig(
+        name="by_heart",
+        view="frame",
+        height=64,
+        padding="same",
+        depth=3,
+        epochs=STEPS,
+        batch_size=1,
+        learning_rate=1e-2,
+    )
+    row = Row("frame.webp", "labelIds.png", "kastanienbad", "000005_000019")
+    with case(number):
+        street = CityscapesDataset([row], ROOT / "data" / "frame", config.make_view())
+        image, target = street[0]
+        torch.manual_seed(0)
+        model = UNet(width=8, depth=3, padding="same", norm="batch", dropout=0.0)
+        run = Run(config, model, street, street, progress=False)
+        run.model.train()
+        losses = []
+        for step in range(STEPS):
+            loss_sum, pixels = run.step(step, [(image[None], target[None])])[0]
+            losses.append(float(loss_sum / pixels))
+    return losses, target.numpy()
+
+
+@pytest.mark.parametrize("number", [None, 4, 5, 6, 7])
+def test_the_curves_are_as_far_apart_as_the_chapter_says(number):
+    losses, target = by_heart(number)
+    assert 2.5 < losses[0] < 4.5
+    said = ch11.alarm(losses, target, 19)
+    if number is None:
+        assert said is None and losses[-1] < 0.25
+    elif number == 7:
+        assert losses[-1] < 0.1 and said == "the targets hold only 2 classes"
+        assert np.unique(target).tolist() == [0, 1]
+    else:
+        assert said == "the batch was not learned by heart"
+        assert losses[-1] > (ch11.floor(19) if number == 4 else 0.8)
+
+
+def test_the_folded_answers_show_the_lines_that_the_bugs_change():
+    notebook = nbformat.read(ROOT / "notebooks" / "11_bug_lab.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    answers = re.findall(r"<summary>Answer to case (\d+)</summary>(.*?)</details>", text, re.S)
+    hints = re.findall(r"<summary>Hint for case (\d+)</summary>", text)
+    assert [number for number, _ in answers] == hints and len(hints) == 17
+    for number, answer in answers:
+        shown = re.search(r"```diff\n(.*?)```", answer, re.S)
+        assert shown, f"case {number} shows no line"
+        assert shown[1].strip() == difference(f"case {number}"), number

@@ -1,0 +1,49 @@
+"""Chapter 12: wrong versions of what the learner writes are refused in the words that fit."""
+
+import inspect
+
+import pytest
+
+from extras.exercises import ch12, verdict
+
+MOVE = "return scene.changed(last, z=float(distance))"
+WRONG = [
+    ("12.A", "scene = car(seed)", "scene = car(seed + 1)", "another street"),
+    ("12.A", MOVE, "scene.changed(last, z=float(distance))\n    return scene", "where it stood"),
+    ("12.A", MOVE, "scene.changed(last, z=float(distance))", "nothing is returned"),
+    ("12.A", "last = len(scene.objects) - 1", "last = 0", "object 0 has changed"),
+    ("12.A", "z=float(distance)", "z=float(distance), x=0.0", "of the car x and z changed"),
+    ("12.A", "z=float(distance)", "z=float(distance) + 1", "instead of"),
+    ("12.A", MOVE, "return scene.added(scene.objects[last])", "move the car that is there"),
+    ("12.A", MOVE, "return [scene]", "expected a scene, found list"),
+    ("12.B", "model(images.flip(-1)).flip(-1)", "model(images.flip(-1))", "was not turned back"),
+    ("12.B", "flip(-1)", "flip(-2)", "mirrors top and bottom"),
+    ("12.B", ") / 2", ")", "that is the sum"),
+    ("12.B", "(model(images) + mirrored) / 2", "mirrored", "the mirror image alone"),
+    ("12.B", "(model(images) + mirrored) / 2", "model(images)", "the plain prediction"),
+    ("12.C", "b - a for", "a - b for", "wrong sign"),
+    ("12.C", "gain > 0", "gain >= 0", "a tie is no win"),
+    ("12.C", "sum(gains) / len(gains)", "sum(gains)", "divide by the number"),
+    ("12.C", "zip(before, after)", "zip(sorted(before), sorted(after))", "belong"),
+    ("12.C", "return wins, sum(gains) / len(gains)", "return wins", "expected two things"),
+]
+
+
+def changed(name: str, right: str, wrong: str):
+    """The course's version of a turn with one piece of its source replaced."""
+    function = ch12.TURNS[name[-1]]
+    source = inspect.getsource(function)
+    assert right in source
+    names = dict(vars(ch12))
+    exec(compile(source.replace(right, wrong), "answer", "exec"), names)
+    return names[function.__name__]
+
+
+@pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
+def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
+    assert phrase in verdict(name, changed(name, right, wrong))
+
+
+@pytest.mark.parametrize("name", ch12.TURNS)
+def test_the_course_is_right(name):
+    assert verdict(f"12.{name}", ch12.TURNS[name]) is None
