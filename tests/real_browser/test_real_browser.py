@@ -2,8 +2,7 @@
 the page of to_html.
 
 What is seen is compared with what helpers compute: the picture, decoded, and every word.
-COURSE_SHOTS=folder keeps screenshots at 1280 and 800 pixels in both themes, and browser.png, the
-picture in images/.
+COURSE_SHOTS=folder keeps screenshots at 1280 and 800 pixels in both themes.
 """
 
 import base64
@@ -90,11 +89,6 @@ def shoot(page, name: str, target=None) -> None:
             if target is not None:
                 target.evaluate("e => e.scrollIntoView()")
             page.screenshot(path=Path(SHOTS) / f"{name}-{width}-{theme}.png")
-            if (name, width, theme) == ("widget", 1280, "light"):
-                alone = lab.decode(target.screenshot())
-                lab.Image.fromarray(alone).quantize(256).save(
-                    Path(SHOTS) / "browser.png", optimize=True
-                )
     page.set_viewport_size({"width": 1280, "height": 1000})
     page.emulate_media(color_scheme="light")
     if target is not None:
