@@ -3,6 +3,7 @@
 import torch
 
 from extras.exercises import Wrong
+from helpers.sizes import margin, valid_size
 from helpers.sizes import output_size as true_output_size
 from helpers.unet import UNet
 
@@ -130,30 +131,26 @@ TURNS = {"A": go_up, "B": output_size}
 
 
 def exercise_1(answer) -> None:
-    """receptive_field([(kernel, stride), ...]) -> (field, step)."""
-    unet = [(3, 1), (3, 1)] + [(2, 2), (3, 1), (3, 1)] * 4
-    vgg = []
-    for convolutions in (2, 2, 3, 3, 3):
-        vgg += [(3, 1)] * convolutions + [(2, 2)]
-    vgg.append((7, 1))
-    for name, layers in (
-        ("no layer", []),
-        ("one 3x3", [(3, 1)]),
-        ("one pooling", [(2, 2)]),
-        ("a 7x7 with stride 2 and a 3x3", [(7, 2), (3, 1)]),
-        ("a 1x1 with stride 3, a 3x3 with stride 2 and a 3x3", [(1, 3), (3, 2), (3, 1)]),
-        ("U-Net's contracting path", unet),
-        ("FCN's chain up to fc6", vgg),
-    ):
-        field = 1
-        step = 1
-        for kernel, stride in reversed(layers):  # walk one value back to the input
-            field = (field - 1) * stride + kernel
-            step = step * stride
-        expected = (field, step)
-        got = tuple(answer(list(layers)))
-        if got != expected:
-            raise Wrong(f"{name}: (field, step) is {expected}, you say {got}")
+    """smallest_input(wanted, depth) -> the smallest legal size that gives at least `wanted`."""
+    for wanted, depth in ((388, 4), (512, 4), (1, 4), (389, 4), (100, 1), (101, 2), (1000, 5)):
+        expected = wanted + 2 * margin(depth)
+        while not valid_size(expected, depth):
+            expected += 1
+        got = answer(wanted, depth)
+        case = f"{wanted} pixels at depth {depth}"
+        if not isinstance(got, int):
+            raise Wrong(
+                f"{case}: a size is a whole number, yours is the {type(got).__name__} {got}"
+            )
+        if not valid_size(got, depth):
+            raise Wrong(
+                f"{case}: {got} is not legal, a pooling meets an odd size or nothing is left"
+            )
+        if got < expected:
+            out = true_output_size(got, depth)
+            raise Wrong(f"{case}: {got} is legal, but only {out} pixels come out")
+        if got > expected:
+            raise Wrong(f"{case}: {expected} is enough, you say {got}")
 
 
 @torch.no_grad()

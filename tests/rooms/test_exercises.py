@@ -87,13 +87,14 @@ WRONG = [
         "n = 5, p = 100: 20 is not the offset; the paper's network has 19 there",
     ),
     ("01.2", "middle) // 2", "middle) / 2", "an offset must be an int, to slice with; found float"),
+    ("02.1", "out >= wanted", "out > wanted", "388 pixels at depth 4: 572 is enough, you say 588"),
+    ("02.1", "2 * size + 4", "2 * size", "388 pixels at depth 4: 512 is not legal"),
     (
         "02.1",
-        "(kernel - 1) * step",
-        "kernel - 1",
-        "a 7x7 with stride 2 and a 3x3: (field, step) is (11, 2)",
+        "out = bottom - 4",
+        "out = bottom",
+        "388 pixels at depth 4: 508 is legal, but only 324",
     ),
-    ("02.1", "field = 1", "field = 0", "no layer: (field, step) is (1, 1), you say (0, 1)"),
     ("02.2", "torch.cat([maps[here - 1], x]", "torch.cat([maps[here - 1] * 0, x]", "nothing else"),
     ("02.2", "x = torch.zeros_like(x)", "pass", "nothing is silent"),
     (
@@ -248,8 +249,8 @@ def test_a_wrong_answer_is_refused_in_the_words_that_fit(number, right, wrong, p
 
 def test_check_prints_the_verdict(capsys):
     check("02.1", answer(*SOLUTIONS["02.1"][::-1]))
-    check("02.1", lambda layers: (2, 1))
+    check("02.1", lambda wanted, depth: 572)
     assert capsys.readouterr().out == (
         "Exercise 02.1: right.\nExercise 02.1: not yet. "
-        "no layer: (field, step) is (1, 1), you say (2, 1)\n"
+        "512 pixels at depth 4: 572 is legal, but only 388 pixels come out\n"
     )
