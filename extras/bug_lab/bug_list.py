@@ -122,7 +122,7 @@ BUGS = (
     Bug(
         "learning-rate-too-high",
         LOSS,
-        "The loss falls quickly to about that of the class frequencies, then hardly any further; "
+        "The loss falls quickly to about that of the class frequencies, then slowly and in jerks; "
         "the prediction consists of a few classes in coarse shapes.",
         "Which loss has a network that knows how frequent each class is, and nothing else? Is "
         "this one better?",

@@ -19,18 +19,18 @@ CAUSES = (
 )
 
 
-def diagnose(case):
+def diagnose(number):
     """The cause of case 18, 19 or 20, in the words of the list."""
     causes = {
         18: "resized bilinearly",
         19: "flipped alone",
         20: "red and blue exchanged",
     }
-    return causes[case]
+    return causes[number]
 
 
 def turn_a(answer) -> None:
-    """diagnose(case) -> one of CAUSES, for 18, 19 and 20."""
+    """diagnose(number) -> one of CAUSES, for 18, 19 and 20."""
     why_not = {
         (
             18,
