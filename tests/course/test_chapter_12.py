@@ -46,6 +46,12 @@ def test_six_questions(asked):
     assert own > 0.97 and 0.4 < magenta < 0.55 and 0.4 < green < 0.55 and 0.85 < orange < 0.93
     paints = np.array(asked["color"]["scores"])
     assert (paints[:, 1:] < paints[:, :1]).all()
+    vivid = paints[:, 1:3]  # magenta and bright green
+    assert vivid.min() == pytest.approx(0.33, abs=0.005)
+    assert vivid.max() == pytest.approx(0.70, abs=0.005)
+    hidden = np.array(asked["occlusion"]["scores"])[:, -1]
+    assert hidden.min() == pytest.approx(0.06, abs=0.005)
+    assert hidden.max() == pytest.approx(0.97, abs=0.005)
     assert (mean["occlusion"][:5] > 0.95).all() and 0.4 < mean["occlusion"][-1] < 0.55
     assert mean["distance"].max() == pytest.approx(0.82, abs=0.01)
     assert mean["distance"][2] < 0.85 and 0.28 < mean["distance"][-1] < 0.38
@@ -76,6 +82,21 @@ def test_twenty_nine_changes(trials):
         assert wins[name] in (1, 2) and abs(gains(trials, name).mean()) < 0.003
     for name in ("fcn parameters", "fcn compute"):
         assert wins[name] == 3 and gains(trials, name).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_networks_of_320_steps(trials):
+    """The networks of section 5 are near their beginning, and FCN-8s only starts faster."""
+    mean = {}
+    for name, trial in trials.items():
+        mean[name] = np.mean([run["miou"] for run in trial["runs"].values()])
+    assert mean["recipe"] < 0.04
+    assert mean["frames"] == pytest.approx(0.19, abs=0.005)
+    assert mean["muon"] == pytest.approx(0.24, abs=0.005)
+    assert abs(mean["frames"] - mean["fcn compute"]) < 0.01
+    for seed, run in trials["bare"]["runs"].items():
+        assert run["train_loss"] > 1.5 * trials["fcn compute"]["runs"][seed]["train_loss"]
+    assert (gains(trials, "per image") < 0).all()
+    assert gains(trials, "per image").mean() == pytest.approx(-0.005, abs=0.001)
 
 
 def test_who_leads_when():
