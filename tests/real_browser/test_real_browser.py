@@ -213,7 +213,7 @@ def test_chapter_09(chromium, server, predictions):
         changes(lambda: c.button("flick to the truth"), "flick by button", flick=True)
         page.keyboard.press("Space")  # the button has the focus
         changes(lambda: None, "flick by key", False, flick=False)
-        for view in ("frame", "truth", "prediction", "difference", "confidence", "who is right"):
+        for view in ("frame", "prediction", "difference", "confidence", "who is right", "truth"):
             changes(lambda view=view: c.choose("view", view), f"view {view}", view=view)
         opacity = shown.read()[0].opacity
         changes(
