@@ -239,8 +239,8 @@ def test_chapter_09(chromium, server, predictions):
         shoot(page, "widget-class", shown.root)
         changes(lambda: c.choose("order", "most of a mistake"), "a mistake", False, position=0)
         changes(lambda: c.choose("view", "one mistake"), "painted", view="one mistake")
-        changes(lambda: c.choose("class", "rider"), "rider called sidewalk", False)
-        changes(lambda: c.choose("called", "person"), "rider called person")
+        changes(lambda: c.choose("class", "rider"), "riders", False)
+        changes(lambda: c.choose("called", "person"), "rider called person", False)
         shoot(page, "widget-mistake", shown.root)
         changes(lambda: c.choose("called", "sky"), "a mistake that nobody makes")
         assert "none: in no frame is rider called sky" in lab.read(shown.root)["caption"]
