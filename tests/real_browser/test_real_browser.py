@@ -214,7 +214,7 @@ def test_chapter_09(chromium, server, predictions):
         changes(lambda: c.button("flick to the truth"), "flick by button", flick=True)
         page.keyboard.press("Space")  # the button has the focus
         changes(lambda: None, "flick by key", False, flick=False)
-        for view in ("frame", "truth", "prediction", "difference", "confidence", "who is right"):
+        for view in ("frame", "prediction", "difference", "confidence", "who is right", "truth"):
             changes(lambda view=view: c.choose("view", view), f"view {view}", view=view)
         opacity = shown.read()[0].opacity
         changes(
@@ -240,8 +240,8 @@ def test_chapter_09(chromium, server, predictions):
         shoot(page, "widget-class", shown.root)
         changes(lambda: c.choose("order", "most of a mistake"), "a mistake", False, position=0)
         changes(lambda: c.choose("view", "one mistake"), "painted", view="one mistake")
-        changes(lambda: c.choose("class", "rider"), "rider called sidewalk", False)
-        changes(lambda: c.choose("called", "person"), "rider called person")
+        changes(lambda: c.choose("class", "rider"), "riders", False)
+        changes(lambda: c.choose("called", "person"), "rider called person", False)
         shoot(page, "widget-mistake", shown.root)
         changes(lambda: c.choose("called", "sky"), "a mistake that nobody makes")
         assert "none: in no frame is rider called sky" in lab.read(shown.root)["caption"]
@@ -298,7 +298,9 @@ def test_second_checkpoint_and_a_picture_of_ones_own(city, chromium, server, tmp
         )
 
         shown.section("Your own picture")
-        shown.root.locator("input[type=file]").set_input_files(photo)
+        with page.expect_file_chooser() as chooser:
+            c.button("upload a picture")
+        chooser.value.set_files(photo)
         uploaded = Path(os.environ["COURSE_RUNS"]) / "pictures" / photo.name
         lab.eventually(lambda: "my street" in lab.read(shown.root)["caption"], "an upload is shown")
         for one in shown.predictions:
