@@ -11,6 +11,7 @@ from helpers.checkpoints import file_hash, load_model, save_model
 from helpers.fcn import ThinFCN, enlarge
 from helpers.labels import TRAIN_19
 from helpers.metrics import ConfusionMatrix
+from helpers.paths import ROOT
 from scripts import compare_networks
 from scripts.pinned import CITY
 from scripts.score_checkpoints import (
@@ -197,3 +198,13 @@ def test_curves_run_as_chapter_01_tells():
     assert (curves["fcn32s"] < np.minimum(curves["fcn16s"], curves["fcn8s"])).all()
     assert (curves["fcn8s"] < curves["fcn16s"])[:3].any()
     assert (curves["fcn8s"] > curves["fcn16s"])[3:].all()
+
+
+def test_at_once_is_better_than_stages_as_chapter_01_tells():
+    stored = json.loads((ROOT / "benchmarks" / "results" / "fcn_stages.json").read_text())
+    reached = {}
+    for way, runs in stored["ways"].items():
+        assert [run["seed"] for run in runs] == [0, 1, 2]
+        reached[way] = np.array([run["mean_iou"] for run in runs])
+    assert (reached["at once"] > reached["in stages"] + 0.02).all()
+    assert (reached["at once"] > reached["three heads"] + 0.02).all()
