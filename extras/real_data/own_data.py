@@ -277,6 +277,8 @@ def report(data: OwnData) -> str:
         f"  {training}",
         f"  python -m helpers.evaluate --checkpoint runs/{name}/best.pt --root {root}",
         f"  python -m extras.browser runs/{name}/best.pt --root {root}",
+        "Label new pictures of the same kind:",
+        f"  python -m helpers.inference NEW.jpg --checkpoint runs/{name}/best.pt --like-training",
     ]
     return "\n".join(lines)
 

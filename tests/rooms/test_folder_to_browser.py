@@ -20,6 +20,7 @@ from helpers.csv_index import check_csv, find_rows, index_folder
 from helpers.evaluate import dataset_for, evaluate
 from helpers.evaluate import main as evaluate_main
 from helpers.images import open_image, open_label
+from helpers.inference import main as inference_main
 from helpers.training import main as training_main
 from helpers.training import train
 from tests.rooms import own_folders
@@ -200,17 +201,21 @@ def test_the_notes_and_the_commands_are_printed(tmp_path, capsys):
 def test_the_printed_commands_work_as_printed(tmp_path, build, capsys):
     said = report(lay_out(tmp_path, build))
     commands = [shlex.split(line) for line in said.splitlines() if line.startswith("  python")]
+    new = str(next(path for path in (tmp_path / "images").rglob("*") if path.is_file()))
     more = {
         "helpers.training": (training_main, SMALL),
         "helpers.evaluate": (evaluate_main, []),
         "extras.browser": (browser_main, ["--no-open"]),
+        "helpers.inference": (inference_main, ["--output", str(tmp_path / "predictions")]),
     }
     assert [words[2] for words in commands] == list(more)
     for words in commands:
         run, options = more[words[2]]
         place = str(tmp_path / "runs")
-        run([word.replace("runs/", f"{place}/") for word in words[3:]] + options)
+        words = [word.replace("runs/", f"{place}/") for word in words[3:]]
+        run([new if word == "NEW.jpg" else word for word in words] + options)
     assert "mean_iou" in capsys.readouterr().out
+    assert len(list((tmp_path / "predictions").iterdir())) == 3
     assert (tmp_path / "runs" / "browser.html").is_file()
 
 
