@@ -273,7 +273,7 @@ def report(data: OwnData) -> str:
     training = training_command(data)
     name = training.split("--name ")[1].split()[0]
     lines += [
-        "Train, score and look:",
+        "Train, score and look, with the Python that made this (.venv/bin/python):",
         f"  {training}",
         f"  python -m helpers.evaluate --checkpoint runs/{name}/best.pt --root {root}",
         f"  python -m extras.browser runs/{name}/best.pt --root {root}",
