@@ -249,13 +249,16 @@ macOS and Windows: not tried.
 
 def faults() -> str:
     """How many planted faults the tests and the chapters notice."""
-    found = {part: result["all"] for part, result in read("mutants").items()}
-    tests, chapters = found["tests"], found["notebooks"]
+    results = read("mutants")
+    found = {part: result["all"] for part, result in results.items()}
+    tests, chapters, exercises = found["tests"], found["notebooks"], found["exercises"]
     return f"""## Planted faults
 
 Of {tests["faults"] - tests["equivalent"]} small faults that change what `helpers/` does the tests
-notice {tests["caught"]}. Of {chapters["faults"]} in the modules that chapters teach, the chapter
-alone notices {chapters["caught"]} (`python -m scripts.mutants`)."""
+notice {tests["caught"]} (at commit {results["tests"]["commit"]}). What protects the numbers stands in
+tests/: of {chapters["faults"]} faults in the modules that chapters teach, the chapter alone notices
+{chapters["caught"]}. Of {exercises["faults"]} faults in the folded solutions of exercises the checkers
+notice {exercises["caught"]} (`python -m scripts.mutants`)."""
 
 
 def cityscapes() -> str:
