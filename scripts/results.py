@@ -255,10 +255,10 @@ def faults() -> str:
     return f"""## Planted faults
 
 Of {tests["faults"] - tests["equivalent"]} small faults that change what `helpers/` does the tests
-notice {tests["caught"]} (at commit {results["tests"]["commit"]}). What protects the numbers stands in
-tests/: of {chapters["faults"]} faults in the modules that chapters teach, the chapter alone notices
-{chapters["caught"]}. Of {exercises["faults"]} faults in the folded solutions of exercises the checkers
-notice {exercises["caught"]} (`python -m scripts.mutants`)."""
+notice {tests["caught"]} (at commit {results["tests"]["commit"]}). What protects the numbers stands
+in tests/: of {chapters["faults"]} faults in the modules that chapters teach, the chapter alone
+notices {chapters["caught"]}. Of {exercises["faults"]} faults in the folded solutions of exercises
+the checkers notice {exercises["caught"]} (`python -m scripts.mutants`)."""
 
 
 def cityscapes() -> str:
