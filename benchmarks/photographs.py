@@ -25,7 +25,7 @@ from helpers.csv_index import find_rows
 from helpers.dataset import normalize
 from helpers.files import write_json
 from helpers.images import open_image, open_label
-from helpers.inference import predict_photograph
+from helpers.inference import own_statistics, predict_photograph
 from helpers.labels import CAMVID_11, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import ROOT
@@ -34,12 +34,6 @@ from helpers.windows import mirror
 RESULT = ROOT / "benchmarks" / "results" / "photographs.json"
 CHECKPOINTS = ROOT / "data" / "checkpoints"
 GRID = 16  # a U-Net of depth 4 wants sizes that are multiples of it
-
-
-def own_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
-    pixels = image.reshape(-1, 3) / 255
-    return pixels.mean(0), np.maximum(pixels.std(0), 1 / 255)
 
 
 @torch.no_grad()

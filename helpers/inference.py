@@ -225,21 +225,27 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
     return train_ids
 
 
+def own_statistics(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
+    counts = np.reshape(Image.fromarray(photograph).histogram(), (3, 256))
+    own = from_histogram(counts)
+    # A picture of one color has no deviation to divide by.
+    return np.array(own.mean), np.maximum(own.std, 1 / 255)
+
+
 def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:
     """How a network sees a photograph that is not of its data set: `info` with the photograph's own
     mean and deviation, and the scale at which it has the rows that the network was trained on.
 
     Of four ways that was the best (benchmarks/photographs.py).
     """
-    counts = np.reshape(Image.fromarray(photograph).histogram(), (3, 256))
-    own = from_histogram(counts)
-    std = np.maximum(own.std, 1 / 255)  # a picture of one color has none
+    mean, std = own_statistics(photograph)
     view = info["view"]
     scale = 1.0
     if view.kind == "frame":
         rows = len(photograph)
         scale = view.height / len(range(0, rows, view.factor(rows)))
-    return {**info, "mean": own.mean, "std": tuple(std)}, scale
+    return {**info, "mean": tuple(mean), "std": tuple(std)}, scale
 
 
 def predict_photograph(model, photograph: np.ndarray, info: dict, **options) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.photographs import COURSE, RESULT, own_statistics, predict
+from benchmarks.photographs import COURSE, RESULT, predict
+from helpers.inference import own_statistics
 
 
 class Constant(torch.nn.Module):

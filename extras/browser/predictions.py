@@ -19,7 +19,7 @@ from helpers.dataset import normalize, read_pair
 from helpers.device import amp_dtype, find_device
 from helpers.files import atomic_file
 from helpers.images import read_photograph
-from helpers.inference import assemble, tile_logits
+from helpers.inference import assemble, own_statistics, tile_logits
 from helpers.labels import IGNORE, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import cache_dir, find_root, shown
@@ -303,9 +303,8 @@ def is_photograph(row: Row) -> bool:
 
 def statistics_of(image: np.ndarray) -> dict:
     """Mean and standard deviation of one picture's channels, on the scale from 0 to 1."""
-    pixels = image.reshape(-1, 3) / 255
-    # A picture of one color has no deviation to divide by.
-    return {"mean": pixels.mean(0).tolist(), "std": pixels.std(0).clip(min=0.01).tolist()}
+    mean, std = own_statistics(image)
+    return {"mean": mean.tolist(), "std": std.clip(min=0.01).tolist()}
 
 
 def at_size_of(other: Frame, frame: Frame) -> Frame:
