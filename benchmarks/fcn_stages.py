@@ -1,6 +1,6 @@
 """FCN-8s in stages or at once? And how much do the networks' scores hang on the seed?
 
-    python -m benchmarks.fcn_stages            # hours of one thread; takes up where it stopped
+    python -m benchmarks.fcn_stages            # hours of one thread; keeps what is stored
 
 Stages, as in the paper: FCN-32s, then FCN-16s from its weights, then FCN-8s from those, a third of
 the steps each. At once: FCN-8s from the start, for all of the steps. Three heads: FCN-8s from the
@@ -11,10 +11,12 @@ measured on dev (scripts.train_checkpoints). Writes benchmarks/results/fcn_stage
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import torch
 
 from extras.training_tools.muon import Muon
+from helpers import command
 from helpers.config import TrainConfig
 from helpers.evaluate import dataset_for, evaluate, pixel_loss
 from helpers.fcn import ThinFCN, enlarge
@@ -134,31 +136,53 @@ def three_heads(seed: int) -> list[CheckpointRun]:
     return [train(f"stages/three_heads_{seed}", "three heads", 3 * STAGE, seed)]
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    ways = {"at once": at_once, "three heads": three_heads, "in stages": in_stages}
-    result = {
+def budget() -> dict:
+    """What the results were made with: results of two budgets must not mix."""
+    return {
         "command": "python -m benchmarks.fcn_stages",
         "steps": 3 * STAGE * 160,
         "learning_rate": RATE,
-        "ways": {},
         "equal_steps": EQUAL * 160,
-        "equal": {},
     }
-    for seed in SEEDS:
-        for way, runs_of in ways.items():
-            found = outcome(runs_of(seed))
-            result["ways"].setdefault(way, []).append({"seed": seed, **found})
-            print(f"{way}, seed {seed}: mIoU {found['mean_iou']:.3f}", flush=True)
-            write_json(RESULT, result)
-    for seed in SEEDS:
-        for name in PAIR:
-            rate = shipped_rate(name)
-            found = outcome([train(f"equal/{name}_{seed}", name, EQUAL, seed, rate=rate)])
-            result["equal"].setdefault(name, []).append({"seed": seed, **found})
-            print(f"{name}, seed {seed}: mIoU {found['mean_iou']:.3f}", flush=True)
-            write_json(RESULT, result)
+
+
+def stored() -> dict:
+    """The results so far. ValueError if they were made with another budget."""
+    fresh = {**budget(), "ways": {}, "equal": {}}
+    if not RESULT.is_file():
+        return fresh
+    result = json.loads(RESULT.read_text())
+    for key, value in budget().items():
+        if result[key] != value:
+            raise ValueError(
+                f"{RESULT.name} holds {key} = {result[key]}, here it is {value}; move it away"
+            )
+    return {**fresh, **result}
+
+
+def alike(name: str, seed: int) -> list[CheckpointRun]:
+    """One of the networks of the course, with its own rate, for the equal number of steps."""
+    return [train(f"equal/{name}_{seed}", name, EQUAL, seed, rate=shipped_rate(name))]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    result = stored()
+    trainings = {
+        "ways": {"at once": at_once, "three heads": three_heads, "in stages": in_stages},
+        "equal": {name: partial(alike, name) for name in PAIR},
+    }
+    for part, makers in trainings.items():
+        for seed in SEEDS:
+            for name, runs_of in makers.items():
+                rows = result[part].setdefault(name, [])
+                if any(row["seed"] == seed for row in rows):
+                    continue
+                found = outcome(runs_of(seed))
+                rows.append({"seed": seed, **found})
+                write_json(RESULT, result)
+                print(f"{name}, seed {seed}: mIoU {found['mean_iou']:.3f}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)
