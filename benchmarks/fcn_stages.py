@@ -31,7 +31,7 @@ RESULT = ROOT / "benchmarks" / "results" / "fcn_stages.json"
 SEEDS = (0, 1, 2)
 RATE = 0.02
 STAGE = 2  # epochs of 160 steps
-EQUAL = 6  # epochs of the networks that are trained alike
+EQUAL = 3  # epochs of the networks that are trained alike
 
 
 class ThreeHeads(ThinFCN):
