@@ -23,7 +23,7 @@ from helpers.unet import UNet
 from helpers.windows import reduce_image, reduce_label
 
 WIDTH = 14.0  # inches; one box is BOX wide, and GAP lies between two boxes
-HEIGHT = 3.05
+HEIGHT = 3.42
 BOX = 1.3
 GAP = 0.44
 LEFT = 0.25
@@ -191,9 +191,9 @@ def draw(checkpoint) -> None:
         left = places["06"][0] - (1 - number) * (BOX + GAP) + (BOX + GAP) / 2
         axes[chapter] = box(figure, left, IDEAS, f"{chapter}  {title}")
         places[chapter] = (left, IDEAS)
-    line = (PIPELINE + TALL + IDEAS) / 2 + 0.02
-    figure.text(LEFT / WIDTH, (line + 0.09) / HEIGHT, "ideas", fontsize=10, color="#8a94a6")
-    figure.text(LEFT / WIDTH, (line - 0.24) / HEIGHT, "pipeline", fontsize=10, color="#8a94a6")
+    line = (PIPELINE + TALL + IDEAS) / 2 + 0.2
+    figure.text(LEFT / WIDTH, (line + 0.07) / HEIGHT, "ideas", fontsize=10, color="#8a94a6")
+    figure.text(LEFT / WIDTH, (line - 0.2) / HEIGHT, "pipeline", fontsize=10, color="#8a94a6")
     rule = plt.Line2D(
         [LEFT / WIDTH, 1 - LEFT / WIDTH], [line / HEIGHT] * 2, color="#c8d0dc", linewidth=1
     )
