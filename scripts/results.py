@@ -77,9 +77,26 @@ Differences on the same frames, with the interval that 95 % of resampled sets of
 
 {sentences}
 
+{seeds()}
+
 What can be had without looking around (`python -m benchmarks.city_context`):
 
 {table(("what", "mIoU"), blind)}"""
+
+
+def seeds() -> str:
+    """How much the scores of the networks that are trained alike hang on the seed."""
+    stored = read("fcn_stages")
+    rows = []
+    for name, runs in stored["equal"].items():
+        reached = [f"{run['mean_iou']:.3f}" for run in runs]
+        rows.append((SHIPPED[name], *reached))
+    head = ("network", "seed 0", "seed 1", "seed 2")
+    steps = read("unet", "data/checkpoints")["history"][-1]["steps"]
+    return f"""The same networks with three seeds, after {stored["equal_steps"]} steps instead of
+{steps:,}: mIoU on the same frames (`{stored["command"]}`).
+
+{table(head, rows)}"""
 
 
 def photographs() -> str:
