@@ -11,7 +11,7 @@ from scripts.pinned import build_city, fresh_folders, pin
 
 # On a CUDA card only where somebody asks for it. The workers of a parallel run inherit all this.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    wanted = os.environ.get("COURSE_DEVICE", "")
+    wanted = os.environ.get("COURSE_TEST_DEVICE", os.environ.get("COURSE_DEVICE", ""))
     cards = os.environ.get("CUDA_VISIBLE_DEVICES")
     pin()
     os.environ["COURSE_TEST_DEVICE"] = "cpu"

@@ -277,6 +277,28 @@ def test_the_stored_run_of_recipe_a():
     assert "not Cityscapes" in runs["imported from recipe_sample_city.json"]["data"]
 
 
+def test_what_chapter_07_says_of_the_first_card_was_measured():
+    """ "three and a half and six times as fast", "wastes more than half of the card", and the run
+    that "was stopped after 24 of the 30 epochs" with a fall "around the third minute".
+    """
+    stored = read_json(gpu.RESULT)
+    first = next(iter(stored["sources"]))
+    rates = {}
+    for found in stored["rows"]:
+        if found["source"] == first and found["mode"] == "eager":
+            rates[found["precision"], found["batch"]] = found["images_per_second"]
+    assert rates["tf32", 4] / rates["fp32", 4] == pytest.approx(3.5, abs=0.1)
+    assert rates["bf16", 4] / rates["fp32", 4] == pytest.approx(6, abs=0.1)
+    assert rates["bf16", 1] < max(rates.values()) / 2
+
+    run = next(iter(read_json(recipe_a.RESULT)["runs"].values()))
+    scores = [epoch["val_mean_iou"] for epoch in run["history"]]
+    falls = [number for number in range(1, 24) if scores[number] < scores[number - 1] - 0.05]
+    assert len(scores) == 24 and run["config"]["epochs"] == 30
+    assert len(falls) == 1 and 2.5 < run["minutes"][falls[0]] < 3.5
+    assert scores[falls[0] + 1] > scores[falls[0] - 1]
+
+
 def test_the_share_that_costs_reckons_with_was_measured():
     found = read_json(recipe_a.RESULT)["runs"]["imported from recipe_sample_city.json"]
     # Without the first epoch, in which cudnn searches.

@@ -449,13 +449,13 @@ def test_out_of_memory_says_what_to_try_next(root, monkeypatch):
         run.fit()
 
 
-@pytest.mark.parametrize("part", ["loader", "step", "validate", "save"])
 @pytest.mark.parametrize(
-    "message",
+    ("part", "message"),
     [
-        "CUDA out of memory. Tried to allocate 20.00 MiB",
-        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        ("loader", "CUDA out of memory. Tried to allocate 20.00 MiB"),
+        ("step", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        ("validate", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        ("save", "CUDA out of memory. Tried to allocate 20.00 MiB"),
     ],
 )
 def test_memory_may_end_in_every_part_of_an_epoch(root, monkeypatch, part, message):
