@@ -1,8 +1,8 @@
 """Tests and notebooks see one fixed world: see scripts/pinned.py.
 
 With COURSE_DEVICE=cuda all cells of the notebooks run on the card, and their outputs are not
-compared: those that are stored are a CPU's. So do the tests of tests/rooms/test_on_device.py, which
-compare with margins. All others compare bits, and stay on the CPU.
+compared: those that are stored are a CPU's. The tests of tests/rooms/test_on_device.py run there,
+too, and compare with margins. All others compare bits, and stay on the CPU.
 """
 
 import os
