@@ -113,7 +113,7 @@ def checkpoint_blocks(model: torch.nn.Module) -> None:
 
 
 # What PyTorch, cuBLAS and cuDNN say when the memory of a device is full.
-MEMORY_IS_FULL = ("out of memory", "ALLOC_FAILED")
+FULL = ("out of memory", "ALLOC_FAILED")
 
 
 def out_of_memory(config) -> str:

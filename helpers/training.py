@@ -18,14 +18,7 @@ from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
 from helpers.dataset import data_loader, in_batches
-from helpers.device import (
-    MEMORY_IS_FULL,
-    amp_dtype,
-    checkpoint_blocks,
-    find_device,
-    out_of_memory,
-    prepare,
-)
+from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
@@ -238,7 +231,7 @@ class Run:
                 try:
                     self.train_and_save(epoch)
                 except RuntimeError as error:
-                    if not any(words in str(error) for words in MEMORY_IS_FULL):
+                    if not any(words in str(error) for words in FULL):
                         raise
                     raise ValueError(out_of_memory(self.config)) from error
                 if watch is not None:
