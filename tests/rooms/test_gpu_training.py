@@ -258,7 +258,8 @@ def test_a_run_goes_on_in_another_memory_layout(root, optimizer):
     """A GPU lays channels last, a CPU does not: what an optimizer remembers must follow."""
 
     def make(name, layout):
-        run = make_run(tiny(root, name=name, epochs=2), progress=False)
+        # Dropout draws its numbers in the order of the memory.
+        run = make_run(tiny(root, name=name, epochs=2, dropout=0.0), progress=False)
         run.model.to(memory_format=layout)
         run.layout = layout
         if optimizer == "sgd":
@@ -279,8 +280,10 @@ def test_a_run_goes_on_in_another_memory_layout(root, optimizer):
             run.fit()
             assert len(run.history) == 2
             weights.append(torch.cat([w.detach().flatten() for w in run.model.parameters()]))
+    # Adam divides a gradient by its size: of the smallest ones rounding decides. Moments at wrong
+    # places move all weights, by about a learning rate.
     for other in weights[1:]:
-        assert (other - weights[0]).abs().max() < 1e-4
+        assert (other - weights[0]).abs().mean() < 1e-5
 
 
 # -- sums that stay on the device
