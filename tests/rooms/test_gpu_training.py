@@ -283,7 +283,7 @@ def test_a_run_goes_on_in_another_memory_layout(root, optimizer):
     # Adam divides a gradient by its size: of the smallest ones rounding decides. Moments at wrong
     # places move all weights, by about a learning rate.
     for other in weights[1:]:
-        assert (other - weights[0]).abs().mean() < 1e-5
+        assert (other - weights[0]).abs().mean() < 1e-4
 
 
 # -- sums that stay on the device
