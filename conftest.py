@@ -1,15 +1,25 @@
-"""Tests and notebooks see one fixed world: see scripts/pinned.py."""
+"""Tests and notebooks see one fixed world: see scripts/pinned.py.
+
+With COURSE_DEVICE=cuda all cells of the notebooks run on the card, and their outputs are not
+compared: those that are stored are a CPU's. The tests of tests/rooms/test_on_device.py run there,
+too, and compare with margins. All others compare bits, and stay on the CPU.
+"""
 
 import os
 
 from scripts.pinned import build_city, fresh_folders, pin
 
-# On a CUDA card only where somebody asks for it; then the workers of a parallel run inherit it.
-wanted = os.environ.get("COURSE_DEVICE", "")
+# On a CUDA card only where somebody asks for it. The workers of a parallel run inherit all this.
 if "PYTEST_XDIST_WORKER" not in os.environ:
+    wanted = os.environ.get("COURSE_TEST_DEVICE", os.environ.get("COURSE_DEVICE", ""))
+    cards = os.environ.get("CUDA_VISIBLE_DEVICES")
     pin()
-if wanted.startswith("cuda"):
-    os.environ["COURSE_DEVICE"] = wanted
+    os.environ["COURSE_TEST_DEVICE"] = "cpu"
+    if wanted.startswith("cuda"):
+        os.environ["COURSE_TEST_DEVICE"] = wanted
+        del os.environ["CUDA_VISIBLE_DEVICES"]
+        if cards is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = cards
 
 
 def pytest_configure(config):
@@ -22,11 +32,16 @@ def pytest_configure(config):
         return
     from scripts.figure_margin import same_figure
 
+    device = os.environ["COURSE_TEST_DEVICE"]
+    if device != "cpu" and config.option.nbval:
+        config.option.nbval_lax = True
     start_kernel = IPyNbFile.setup
 
     def setup(notebook):
         fresh_folders()
+        os.environ["COURSE_DEVICE"] = device  # the kernel inherits it
         start_kernel(notebook)
+        os.environ["COURSE_DEVICE"] = "cpu"
 
     IPyNbFile.setup = setup
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu                    # measures, and writes benchmarks/results/gpu.json
     python -m benchmarks.gpu --import FILE      # adds the rows of a run elsewhere, named as such
-    python -m benchmarks.gpu --device cpu --width 4 --crop 188 --steps 2 --no-write  # a rehearsal
+    python -m benchmarks.gpu --device cpu --width 4 --crop 188 --steps 2  # a rehearsal, not written
 
 A step is forward, loss, backward and fused Adam of the U-Net (width 64) on 572x572 crops that lie
 on the device. The peak that every row's share refers to is that of a large bfloat16 matrix product
@@ -17,6 +17,7 @@ not there.
 """
 
 import argparse
+import gc
 import platform
 import subprocess
 import sys
@@ -133,6 +134,7 @@ def measure(device, plan: tuple, peak: float, options) -> dict:
     row = {"precision": precision, "batch": batch, "mode": mode}
     cuda = device.type == "cuda"
     if cuda:
+        gc.collect()  # a compiled network of the row before is in a circle of references
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     try:
@@ -162,6 +164,9 @@ def profile(device, options, steps: int = 3) -> list[dict]:
     times = defaultdict(float)
     calls = defaultdict(int)
     for event in recording.events():
+        # A name that spans many kernels, such as "Optimizer.step", would count them twice.
+        if getattr(event, "is_user_annotation", False):
+            continue
         if event.device_type == torch.autograd.DeviceType.CUDA or not cuda:
             times[event.name] += event.self_device_time_total if cuda else event.self_cpu_time_total
             calls[event.name] += 1
@@ -249,6 +254,8 @@ def run(plans: list, options, deadline: float) -> tuple[dict, list[dict]]:
                 patience = max(0, min(options.row_limit, deadline - time.monotonic()))
                 if not receiver.poll(patience):
                     error = f"not ready after {patience:.0f} seconds"
+                    if patience < options.row_limit:
+                        error += ", when the time for the table was over"
                     break
                 message = receiver.recv()
                 if "precision" not in message:
@@ -303,11 +310,17 @@ def merged(stored: dict, source: str, about: dict, rows: list[dict]) -> dict:
 
 
 def read_other(path: Path) -> tuple[str, dict, list[dict]]:
-    """(source, what its card is, rows) of a run elsewhere: a gpu.json, or a file with `rows` of
-    `ms_per_step` and `peak_memory_gib` beside `card` and `torch`.
+    """(source, what its card is, rows) of a run elsewhere: a gpu.json, of which only what this
+    command has measured there is taken, or a file with `rows` of `ms_per_step` and
+    `peak_memory_gib` beside `card` and `torch`.
     """
     other = read_json(path)
     source = f"imported from {path.name}"
+    if "sources" in other:
+        if COMMAND not in other["sources"]:
+            raise SystemExit(f"{path}: nothing in it was measured by {COMMAND}")
+        rows = [row for row in other["rows"] + other["failed"] if row["source"] == COMMAND]
+        return source, other["sources"][COMMAND], rows
     rows = []
     for row in other["rows"]:
         rows.append(
@@ -315,15 +328,12 @@ def read_other(path: Path) -> tuple[str, dict, list[dict]]:
                 "precision": row["precision"],
                 "batch": row["batch"],
                 "mode": row.get("mode", "eager"),
-                "ms": row.get("ms", row.get("ms_per_step")),
+                "ms": row["ms_per_step"],
                 "images_per_second": row["images_per_second"],
                 "share_of_peak": row["share_of_peak"],
-                "memory_gib": row.get("memory_gib", row.get("peak_memory_gib")),
+                "memory_gib": row["peak_memory_gib"],
             }
         )
-    if "sources" in other:
-        [about] = other["sources"].values()
-        return source, about, rows
     about = {
         "card": other["card"],
         "torch": other["torch"],
@@ -385,7 +395,8 @@ def main(arguments=None) -> dict:
         about, rows = run(PLAN[: options.rows], options, deadline)
     result = merged(read_json(RESULT) if RESULT.is_file() else {}, source, about, rows)
     print(table(result))
-    if not options.no_write:
+    rehearsal = options.device == "cpu" or (options.width, options.crop) != (64, 572)
+    if not options.no_write and not rehearsal:
         write_json(RESULT, result)
     return result
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.recipe_a --root data/cityscapes          # writes results/recipe_a.json
     python -m benchmarks.recipe_a --compile --batch-size 16 --learning-rate 2e-4
-    python -m benchmarks.recipe_a --import FILE --machine FILE    # a run elsewhere, named as such
+    python -m benchmarks.recipe_a --import recipe_a.json          # runs elsewhere, named as such
+    python -m benchmarks.recipe_a --import HISTORY --machine CARD # one that another script noted
 
 The options are those of extras.training_tools.gpu_batches, whose run this is, with a clock. Saving
 happens beside the training: `save` is what the training waits for it. In recipe_a.json, `runs`
@@ -27,6 +28,7 @@ from helpers.training import make_run
 
 RESULT = ROOT / "benchmarks" / "results" / "recipe_a.json"
 COMMAND = "python -m benchmarks.recipe_a"
+GENERATED = "a generated city (sample_city), not Cityscapes"
 
 
 class TimedRun(GpuRun):
@@ -83,23 +85,34 @@ def measure(arguments) -> dict:
         about["memory_gib"] = torch.cuda.max_memory_allocated(run.device) / 2**30
     frames = {"train": len(run.train_set), "val": len(run.val_set)}
     settings = {**asdict(run.config), "root": Path(run.val_set.root).name}
+    about["data"] = settings["root"]
+    if (Path(run.val_set.root) / "sample_city.json").is_file():
+        about["data"] = GENERATED
     return entry(about, frames, settings, run.history, run.seconds)
 
 
-def read_other(path: Path, machine: Path) -> tuple[str, dict]:
-    """(source, entry) of a run elsewhere: a file of `history` and `times`, and one that describes
-    the card. What was trained is what the two files do not say: recipe A at its defaults, on a
-    sample city of as many frames as Cityscapes.
+def read_other(path: Path, machine: Path | None) -> dict[str, dict]:
+    """Source and entry of every run elsewhere: what this command measured in a recipe_a.json, or a
+    file of `history` and `times`, and one that describes the card. What was trained is what those
+    two files do not say: recipe A at its defaults, on a sample city of as many frames as
+    Cityscapes.
     """
     other = read_json(path)
+    if "runs" in other:
+        runs = other["runs"].items()
+        return {
+            f"imported from {path.name}: {source}": found
+            for source, found in runs
+            if source.startswith(COMMAND)
+        }
     card = read_json(machine)
     about = {name: card[name] for name in ("card", "torch", "cudnn", "python", "measured")}
-    about["data"] = "a generated city (sample_city), not Cityscapes"
+    about["data"] = GENERATED
     config = {"batch_size": 4, "learning_rate": 1e-4, "epochs": 30, "compile": False}
     found = entry(
         about, {"train": 2975, "val": 500}, config, other["history"], dict(other["times"])
     )
-    return f"imported from {path.name}", found
+    return {f"imported from {path.name}": found}
 
 
 def main(arguments=None) -> dict:
@@ -112,17 +125,17 @@ def main(arguments=None) -> dict:
     parser.add_argument("--no-write", action="store_true")
     options, rest = parser.parse_known_args(arguments)
     if options.other is not None:
-        source, found = read_other(options.other, options.machine)
+        new = read_other(options.other, options.machine)
     else:
-        source = " ".join([COMMAND, *rest])
-        found = measure(rest)
+        new = {" ".join([COMMAND, *rest]): measure(rest)}
     runs = read_json(RESULT)["runs"] if RESULT.is_file() else {}
-    result = {"runs": {**runs, source: found}}
-    last = found["history"][-1]
-    print(
-        f"{found['card']}: {last['epoch']} epochs of {found['frames']['train']} frames in "
-        f"{found['minutes'][-1]:.2f} minutes, val mIoU {last['val_mean_iou']:.4f}"
-    )
+    result = {"runs": {**runs, **new}}
+    for found in new.values():
+        last = found["history"][-1]
+        print(
+            f"{found['card']}: {last['epoch']} epochs of {found['frames']['train']} frames in "
+            f"{found['minutes'][-1]:.2f} minutes, val mIoU {last['val_mean_iou']:.4f}"
+        )
     if not options.no_write:
         write_json(RESULT, result)
     return result

@@ -112,6 +112,10 @@ def checkpoint_blocks(model: torch.nn.Module) -> None:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
+# What PyTorch, cuBLAS and cuDNN say when the memory of a device is full.
+FULL = ("out of memory", "ALLOC_FAILED")
+
+
 def out_of_memory(config) -> str:
     """What to try next, the cheapest first, when a training step did not fit into the memory."""
     view = config.make_view()

@@ -19,6 +19,7 @@ from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
+from helpers.inference import forward
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix, count_pairs
 from helpers.paths import find_root
@@ -171,7 +172,7 @@ def side_by_side(model, dataset, index: int) -> np.ndarray:
     images, _ = dataset[index]
     device = next(model.parameters()).device
     was_training = model.training
-    logits = model.eval()(images[None].to(device))
+    logits = forward(model.eval(), images[None].to(device))
     model.train(was_training)
     prediction = logits[0].argmax(0).cpu().numpy()
 

@@ -96,7 +96,7 @@ def tile_size(model, view: View, rows: int, columns: int, budget: int) -> int:
     return max(height, width) if need <= budget else view.legal(view.size)
 
 
-def forward(model, inputs: torch.Tensor, flip: bool) -> torch.Tensor:
+def forward(model, inputs: torch.Tensor, flip: bool = False) -> torch.Tensor:
     """Logits float32 [N, classes, h, w]; with `flip`, averaged with those of the mirror image."""
     half = amp_dtype(inputs.device)
     with torch.autocast(inputs.device.type, half, enabled=half is not None):

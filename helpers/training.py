@@ -18,7 +18,7 @@ from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_config, parse
 from helpers.csv_index import fingerprint
 from helpers.dataset import data_loader, in_batches
-from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
+from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
@@ -184,12 +184,7 @@ class Run:
         losses = []
         first = epoch * self.steps_per_epoch
         for number in range(first, first + self.steps_per_epoch):
-            try:
-                losses += self.step(number, list(islice(batches, self.config.accumulate)))
-            except RuntimeError as error:
-                if "out of memory" not in str(error):
-                    raise
-                raise ValueError(out_of_memory(self.config)) from error
+            losses += self.step(number, list(islice(batches, self.config.accumulate)))
             # Reading a loss waits for the device, so not after every step.
             if number % 16 == 15:
                 self.check_finite(epoch, losses)
@@ -233,7 +228,12 @@ class Run:
                 rest = "goes on" if done < self.config.epochs else "complete; --name begins another"
                 print(f"{done} of {self.config.epochs} epochs done, best mIoU {best:.4g}: {rest}")
             for epoch in range(done, self.config.epochs):
-                self.train_and_save(epoch)
+                try:
+                    self.train_and_save(epoch)
+                except RuntimeError as error:
+                    if not any(words in str(error) for words in FULL):
+                        raise
+                    raise ValueError(out_of_memory(self.config)) from error
                 if watch is not None:
                     watch(self.history)
         return self.history
@@ -330,6 +330,12 @@ class Run:
             check_same(self.folder, self.data, state["info"].get("data", {}))
             checkpoints.load_weights(self.model, state["model"], path)
             self.optimizer.load_state_dict(state["optimizer"])
+            # Fused Adam goes through memory, not through indices: what it remembers must lie as the
+            # weights do, also in a run that began on another device, with another layout.
+            for weight, memory in self.optimizer.state.items():
+                for name, value in memory.items():
+                    if getattr(value, "shape", None) == weight.shape:
+                        memory[name] = torch.empty_like(weight).copy_(value)
             # Float16 alone scales its gradients: after another precision there is nothing stored.
             if state["scaler"]:
                 self.scaler.load_state_dict(state["scaler"])

@@ -22,6 +22,7 @@ def pin() -> None:
     os.environ.update(
         CITYSCAPES_DATASET=str(CITY),
         COURSE_DEVICE="cpu",
+        CUDA_VISIBLE_DEVICES="",  # chapter 07 asks PyTorch itself
         OMP_WAIT_POLICY="PASSIVE",
         PYTHONHASHSEED="0",
         PYDEVD_DISABLE_FILE_VALIDATION="1",

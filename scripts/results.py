@@ -132,38 +132,49 @@ def gpu() -> str:
     for run in found.values():
         best = max(run["history"], key=lambda epoch: epoch["val_mean_iou"])
         seconds = sorted(run["seconds"]["train"])[len(run["seconds"]["train"]) // 2]
+        config = run["config"]
         rows.append(
             (
                 run["card"],
-                f"{run['frames']['train']:,}",
-                f"{seconds:.1f} s",
-                f"{len(run['history'])} of {run['config']['epochs']}",
-                f"{best['val_mean_iou']:.3f} after {best['epoch']}",
                 run["data"],
+                f"{run['frames']['train']:,}",
+                config["batch_size"],
+                f"{config['learning_rate']:g}",
+                "compiled" if config["compile"] else "eager",
+                f"{seconds:.1f} s",
+                f"{len(run['history'])} of {config['epochs']}",
+                f"{run['minutes'][-1]:.1f}",
+                f"{best['val_mean_iou']:.3f} after {best['epoch']}",
             )
         )
-    head = ("card", "frames", "an epoch", "epochs that ran", "best val mIoU", "data")
+    head = ("card", "data", "frames", "batch", "learning rate", "mode", "an epoch")
+    head += ("epochs that ran", "minutes", "best val mIoU")
     steps = []
-    for row in read("gpu")["rows"]:
+    measured = read("gpu")
+    for row in measured["rows"]:
         steps.append(
             (
+                measured["sources"][row["source"]]["card"],
                 row["precision"],
                 row["batch"],
+                row["mode"],
                 f"{row['ms']:.1f}",
                 f"{row['images_per_second']:.0f}",
+                f"{row['share_of_peak']:.1%}",
                 f"{row['memory_gib']:.1f}",
             )
         )
-    card = next(iter(read("gpu")["sources"].values()))["card"]
-    parts = ("numbers", "batch", "ms per step", "frames per second", "GiB")
+    parts = ("card", "numbers", "batch", "mode", "ms per step", "frames per second")
+    parts += ("of the card's peak", "GiB")
     return f"""## Recipe A on a GPU
 
-572×572 crops, width 64, no padding, Adam 1e-4 (`python -m benchmarks.recipe_a`). The score is of
-center crops of generated frames: it cannot be compared with those of whole frames above.
+572×572 crops, width 64, no padding, Adam (`python -m benchmarks.recipe_a`). The score is of center
+crops: it cannot be compared with those of whole frames above.
 
 {table(head, rows)}
 
-One training step of the same network on one {card} (`python -m benchmarks.gpu`):
+One training step of the same network (`python -m benchmarks.gpu`). The peak is that of a large
+bfloat16 matrix product on the same card. What nobody has measured is not there.
 
 {table(parts, steps)}"""
 

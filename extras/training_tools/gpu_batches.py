@@ -8,7 +8,7 @@ Whole batches, of training and of validation, are cut, mirrored, flipped, normal
 a handful of indexing operations: nothing is decoded, copied or done in Python for each frame. What
 is drawn at random comes from the dataset, so that a batch equals the one that a DataLoader would
 make, and a resumed run stays exact. Cityscapes' 2,975 training frames take 3.1 GiB as center crops,
-23 GiB whole, 1.5 GiB at quarter scale.
+23 GiB whole, 1.5 GiB at quarter scale; a card needs that beside what a step takes.
 
 The second command takes fewer and larger steps, which keep the GPU busier, by a compiled network.
 Four times the batch of recipe A wants another learning rate: with Adam, twice (the square root;
@@ -17,6 +17,7 @@ Malladi et al. 2022, arXiv:2205.10287). It is no longer recipe A to the letter: 
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -36,6 +37,23 @@ def mirror(positions: torch.Tensor, size: int) -> torch.Tensor:
     return torch.where(positions < size, positions, period - positions)
 
 
+def frames_on_device(dataset, device: torch.device) -> list[torch.Tensor]:
+    """The stored frames and labels of a dataset, uint8 tensors on `device`.
+
+    Raises ValueError if its memory cannot hold them.
+    """
+    arrays = (dataset.cache.images, dataset.cache.labels)
+    try:
+        return [torch.from_numpy(np.array(array)).to(device) for array in arrays]
+    except torch.cuda.OutOfMemoryError as error:
+        need = sum(array.nbytes for array in arrays) / 2**30
+        raise ValueError(
+            f"out of memory: {len(dataset)} frames take {need:.1f} GiB, and {device} has less "
+            "left. Next, try python -m helpers.training with the same options: it keeps them on "
+            "the disk (more --workers read ahead)"
+        ) from error
+
+
 class GpuLoader:
     """Iterates over `batches` (lists of frame numbers): images float32 [N, 3, H, W] and targets
     int64 [N, h, w].
@@ -51,8 +69,7 @@ class GpuLoader:
                 "the dataset has no cache: give it a FrameCache (TrainConfig.cache does)"
             )
         if getattr(dataset, "on_device", None) is None:
-            arrays = (dataset.cache.images, dataset.cache.labels)
-            dataset.on_device = [torch.from_numpy(np.array(a)).to(device) for a in arrays]
+            dataset.on_device = frames_on_device(dataset, device)
         self.dataset = dataset
         self.batches = batches
         self.device = device
@@ -138,9 +155,13 @@ class GpuRun(Run):
         still.model, still.optimizer = copy.deepcopy((self.model, self.optimizer))
         still.scaler = copy.deepcopy(self.scaler)
         still.history = list(self.history)
+        stream = None
+        if self.device.type == "cuda":
+            stream = torch.cuda.Stream(self.device)
+            stream.wait_stream(torch.cuda.current_stream(self.device))
         if self.writer is None:
             self.writer = ThreadPoolExecutor(1)
-        self.writing = self.writer.submit(Run.save, still)
+        self.writing = self.writer.submit(write_files, still, stream)
         if len(self.history) == self.config.epochs:
             self.finish_writing()
 
@@ -156,6 +177,16 @@ class GpuRun(Run):
             return super().fit(watch)
         finally:
             self.finish_writing()
+
+
+def write_files(run: Run, stream: torch.cuda.Stream | None) -> None:
+    """Save `run`, on a GPU in a stream of its own.
+
+    In the stream of the training each of some 200 tensors would be copied to the CPU only after all
+    steps that are queued there.
+    """
+    with torch.cuda.stream(stream) if stream is not None else nullcontext():
+        Run.save(run)
 
 
 def gpu_run(config: TrainConfig, progress: bool = True, folder=None) -> GpuRun:

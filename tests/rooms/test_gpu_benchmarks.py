@@ -12,6 +12,7 @@ from PIL import Image
 from benchmarks import gpu, preparation, recipe_a
 from extras.training_tools import costs
 from helpers.files import read_json
+from scripts import results
 
 # A worker that does not need torch, so that it starts at once.
 WORKER = """
@@ -121,6 +122,7 @@ def test_it_ends_at_its_limit(worker, monkeypatch):
     plans = [("bf16", 4, "hangs"), ("bf16", 8, "eager"), ("bf16", 16, "eager")]
     about, rows = gpu.run(plans, options(row_limit=500), time.monotonic() + 10)
     assert [row["batch"] for row in rows] == [4], "what was not reached is not there"
+    assert rows[0]["error"].endswith("seconds, when the time for the table was over")
     monkeypatch.setattr(gpu, "work", worker.late)
     with pytest.raises(SystemExit, match="nothing could be measured"):
         gpu.run(plans, options(row_limit=1), time.monotonic() + 300)
@@ -174,11 +176,25 @@ def test_rows_of_another_run_are_named_as_such(tmp_path, monkeypatch):
     assert about["card"] == "Big Card" and about["bf16_peak_tflops"] == 700.0
     assert str(tmp_path) not in (tmp_path / "gpu.json").read_text()
 
-    # And what this command has written elsewhere.
-    (tmp_path / "gpu.json").rename(tmp_path / "elsewhere.json")
+    # And what this command has measured elsewhere, in a clone that had the imported rows already.
+    about = {"card": "Another Card", "bf16_peak_tflops": 100.0}
+    failed = {"precision": "fp32", "batch": 16, "mode": "eager", "error": "not ready"}
+    elsewhere = gpu.merged(result, gpu.COMMAND, about, [row(8), failed])
+    (tmp_path / "elsewhere.json").write_text(json.dumps(elsewhere))
     result = gpu.main(["--import", str(tmp_path / "elsewhere.json")])
-    assert result["rows"][0]["source"] == "imported from elsewhere.json"
-    assert result["rows"][0]["ms"] == 20.0
+    sources = [found["source"] for found in result["rows"]]
+    assert sources == ["imported from other.json", "imported from elsewhere.json"]
+    assert result["rows"][1]["batch"] == 8
+    assert result["sources"]["imported from elsewhere.json"] == about
+    assert [found["error"] for found in result["failed"]] == ["not ready"]
+    with pytest.raises(SystemExit, match="nothing in it was measured by"):
+        gpu.main(["--import", str(tmp_path / "gpu.json")])
+
+
+def test_a_rehearsal_is_not_written(worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "RESULT", tmp_path / "gpu.json")
+    result = gpu.main(["--device", "cpu", "--rows", "2"])
+    assert len(result["rows"]) == 2 and not (tmp_path / "gpu.json").exists()
 
 
 def test_the_stored_table_says_where_every_row_is_from():
@@ -232,22 +248,59 @@ def test_recipe_a_with_a_clock(root, monkeypatch, tmp_path):
     assert [len(found["seconds"][part]) for part in ("train", "val", "save")] == [2, 2, 2]
     assert len(found["history"]) == len(found["minutes"]) == 2
     assert found["frames"] == {"train": 3, "val": 3} and found["config"]["root"] == "city"
+    assert found["data"] == "city"
     assert found["minutes"] == sorted(found["minutes"])
     assert read_json(tmp_path / "recipe_a.json") == json.loads(json.dumps(result))
     assert (tmp_path / "runs" / "recipe" / "last.pt").is_file()
 
+    # The page of all results takes it, beside the run that is stored.
+    stored = read_json(results.ROOT / "benchmarks" / "results" / "recipe_a.json")
+    both = {"runs": {**stored["runs"], source: found}}
+    read = results.read
+    monkeypatch.setattr(results, "read", lambda name: both if name == "recipe_a" else read(name))
+    assert f"| {found['card']} | city | 3 | 2 |" in results.gpu()
+
+    # And it can be brought home.
+    (tmp_path / "recipe_a.json").rename(tmp_path / "elsewhere.json")
+    home = recipe_a.main(["--import", str(tmp_path / "elsewhere.json")])["runs"]
+    assert home == {f"imported from elsewhere.json: {source}": json.loads(json.dumps(found))}
+
 
 def test_the_stored_run_of_recipe_a():
-    [found] = read_json(recipe_a.RESULT)["runs"].values()
-    epochs = len(found["history"])
-    assert all(len(found["seconds"][part]) == epochs for part in ("train", "val", "save"))
-    seconds = sum(sum(parts) for parts in found["seconds"].values())
-    assert found["minutes"][-1] == pytest.approx(seconds / 60, abs=0.001)
-    assert found["card"] and "not Cityscapes" in found["data"]
+    runs = read_json(recipe_a.RESULT)["runs"]
+    for found in runs.values():
+        epochs = len(found["history"])
+        assert all(len(found["seconds"][part]) == epochs for part in ("train", "val", "save"))
+        seconds = sum(sum(parts) for parts in found["seconds"].values())
+        assert found["minutes"][-1] == pytest.approx(seconds / 60, abs=0.001)
+        assert found["card"] and found["data"]
+    assert "not Cityscapes" in runs["imported from recipe_sample_city.json"]["data"]
+
+
+def test_what_chapter_07_says_of_the_first_card_was_measured():
+    """ "three and a half and six times as fast", "wastes more than half of the card", and the run
+    that "was stopped after 24 of the 30 epochs" with a fall "around the third minute".
+    """
+    stored = read_json(gpu.RESULT)
+    first = next(iter(stored["sources"]))
+    rates = {}
+    for found in stored["rows"]:
+        if found["source"] == first and found["mode"] == "eager":
+            rates[found["precision"], found["batch"]] = found["images_per_second"]
+    assert rates["tf32", 4] / rates["fp32", 4] == pytest.approx(3.5, abs=0.1)
+    assert rates["bf16", 4] / rates["fp32", 4] == pytest.approx(6, abs=0.1)
+    assert rates["bf16", 1] < max(rates.values()) / 2
+
+    run = next(iter(read_json(recipe_a.RESULT)["runs"].values()))
+    scores = [epoch["val_mean_iou"] for epoch in run["history"]]
+    falls = [number for number in range(1, 24) if scores[number] < scores[number - 1] - 0.05]
+    assert len(scores) == 24 and run["config"]["epochs"] == 30
+    assert len(falls) == 1 and 2.5 < run["minutes"][falls[0]] < 3.5
+    assert scores[falls[0] + 1] > scores[falls[0] - 1]
 
 
 def test_the_share_that_costs_reckons_with_was_measured():
-    [found] = [run for run in read_json(recipe_a.RESULT)["runs"].values() if "H100" in run["card"]]
+    found = read_json(recipe_a.RESULT)["runs"]["imported from recipe_sample_city.json"]
     # Without the first epoch, in which cudnn searches.
     seconds = found["seconds"]["train"][1:]
     images = found["frames"]["train"] * len(seconds)

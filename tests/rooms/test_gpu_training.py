@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from extras.training_tools.costs import training_cost
 from extras.training_tools.gpu_batches import GpuLoader, GpuRun, gpu_run
-from helpers import device, training
+from helpers import device, inference, training
 from helpers.config import TrainConfig
-from helpers.evaluate import evaluate, pixel_loss
+from helpers.evaluate import evaluate, pixel_loss, side_by_side
 from helpers.files import read_json
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import ROOT
@@ -214,6 +215,77 @@ def test_an_error_in_writing_ends_the_training(root, monkeypatch):
     assert len(run.history) <= 2
 
 
+def test_files_are_written_in_a_stream_of_their_own(root, monkeypatch):
+    run = gpu_run(tiny(root, epochs=1), progress=False)
+    run.fit()
+    happened = []
+
+    class Stream:
+        def __init__(self, device):
+            happened.append(f"stream on {device}")
+
+        def wait_stream(self, other):
+            happened.append(f"waits for {other}")
+
+    @contextmanager
+    def inside(stream):
+        assert isinstance(stream, Stream)
+        happened.append("begin")
+        yield
+        happened.append("end")
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "the training's")
+    monkeypatch.setattr(torch.cuda, "stream", inside)
+    monkeypatch.setattr(Run, "save", lambda still: happened.append("files"))
+    run.device = torch.device("cuda")
+    run.save()
+    assert happened == ["stream on cuda", "waits for the training's", "begin", "files", "end"]
+
+
+def test_the_scale_of_float16_is_stored(root, monkeypatch):
+    monkeypatch.setattr(training, "amp_dtype", lambda device: torch.float16)
+    run = gpu_run(tiny(root, epochs=1), progress=False)
+    run.fit()
+    assert checkpoint_of(run, "last.pt")["scaler"]["scale"] == run.scaler.get_scale()
+
+
+# -- one run, two devices
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_run_goes_on_in_another_memory_layout(root, optimizer):
+    """A GPU lays channels last, a CPU does not: what an optimizer remembers must follow."""
+
+    def make(name, layout):
+        # Dropout draws its numbers in the order of the memory.
+        run = make_run(tiny(root, name=name, epochs=2, dropout=0.0), progress=False)
+        run.model.to(memory_format=layout)
+        run.layout = layout
+        if optimizer == "sgd":
+            run.optimizer = torch.optim.SGD(run.model.parameters(), lr=3e-3, momentum=0.9)
+        return run
+
+    def stop(history):
+        raise KeyboardInterrupt
+
+    weights = []
+    layouts = (torch.contiguous_format, torch.channels_last)
+    for first in layouts:
+        for second in layouts:
+            name = f"{first}{second}"
+            with pytest.raises(KeyboardInterrupt):
+                make(name, first).fit(stop)
+            run = make(name, second)
+            run.fit()
+            assert len(run.history) == 2
+            weights.append(torch.cat([w.detach().flatten() for w in run.model.parameters()]))
+    # Adam divides a gradient by its size: of the smallest ones rounding decides. Moments at wrong
+    # places move all weights, by about a learning rate.
+    for other in weights[1:]:
+        assert (other - weights[0]).abs().mean() < 1e-4
+
+
 # -- sums that stay on the device
 
 
@@ -378,6 +450,46 @@ def test_out_of_memory_says_what_to_try_next(root, monkeypatch):
     run.step = other
     with pytest.raises(RuntimeError, match="something else"):
         run.fit()
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("loader", "CUDA out of memory. Tried to allocate 20.00 MiB"),
+        ("step", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        ("validate", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        ("save", "CUDA out of memory. Tried to allocate 20.00 MiB"),
+    ],
+)
+def test_memory_may_end_in_every_part_of_an_epoch(root, monkeypatch, part, message):
+    def full(*_):
+        raise RuntimeError(message)
+
+    run = make_run(tiny(root), progress=False)
+    setattr(run, part, full)
+    with pytest.raises(ValueError, match="out of memory with --batch-size 4.*--batch-size 2 --acc"):
+        run.fit()
+
+
+def test_frames_that_a_card_cannot_hold_stay_on_the_disk(root, monkeypatch):
+    run = gpu_run(tiny(root), progress=False)
+
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.06 GiB")
+
+    monkeypatch.setattr(torch.Tensor, "to", full)
+    with pytest.raises(ValueError, match="10 frames take 0.0 GiB.*try python -m helpers.training"):
+        run.loader(0)
+
+
+def test_pictures_are_computed_as_scores_are(root, monkeypatch):
+    """In float32 cudnn would search convolutions anew, with scratch memory that a card lacks."""
+    run = make_run(tiny(root), progress=False)
+    seen = []
+    run.model.register_forward_hook(lambda model, images, logits: seen.append(logits.dtype))
+    monkeypatch.setattr(inference, "amp_dtype", lambda device: torch.bfloat16)
+    side_by_side(run.model, run.val_set, 0)
+    assert seen == [torch.bfloat16]
 
 
 def test_the_way_down_ends_at_the_thinner_network():
