@@ -19,6 +19,7 @@ import torch
 from extras.real_data.camvid import convert
 from extras.real_data.leaves import draw_leaves
 from extras.real_data.own_data import prepare
+from helpers import command
 from helpers.config import TrainConfig
 from helpers.csv_index import Row, find_rows, index_folder
 from helpers.files import write_json, write_table
@@ -84,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

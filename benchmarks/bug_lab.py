@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from extras.bug_lab.bugs import case
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for, evaluate
 from helpers.files import write_json
@@ -50,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

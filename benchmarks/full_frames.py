@@ -18,6 +18,7 @@ from extras.benchmark_server.where import (
     right_by_distance,
     size_band,
 )
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.files import write_json
@@ -81,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

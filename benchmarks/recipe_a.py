@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.gpu import describe, wait
 from extras.training_tools.gpu_batches import GpuLoader, GpuRun
+from helpers import command
 from helpers.config import parse
 from helpers.files import read_json, write_json
 from helpers.paths import ROOT
@@ -129,4 +130,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

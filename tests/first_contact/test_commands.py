@@ -13,11 +13,14 @@ from helpers import command, paths
 from tests.roots import small_root
 
 ROOT = paths.ROOT
+PACKAGES = ("helpers", "extras", "sample_city", "scripts", "benchmarks", "tests/golden")
+# It installs the course, and runs before there is anything to import.
+BARE = ROOT / "benchmarks" / "first_minutes.py"
 MODULES = sorted(
     path
-    for package in ("helpers", "extras", "sample_city", "scripts")
+    for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
-    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and path != BARE
 )
 
 
@@ -59,6 +62,7 @@ def test_every_command_ends_by_way_of_the_wrapper(path):
         ("extras.real_data.camvid", ["there", "--source=nowhere"], "nowhere"),
         ("extras.real_data.own_data", ["a", "b", "--classes=c", "--root=d"], ""),
         ("sample_city", ["--root=README.md"], "README.md"),
+        ("benchmarks.memory", ["nowhere"], ""),
     ],
 )
 def test_a_wrong_input_is_a_sentence(module, arguments, says):
