@@ -23,7 +23,14 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -58,10 +65,10 @@ def has_nvidia() -> bool:
 
 
 def reached(address: str) -> bool:
-    """Whether a package index answers."""
+    """Whether a package index answers: it and, where one is set, the proxy on the way there."""
     try:
         urllib.request.urlopen(f"{address}/torch/", timeout=10).close()
-    except OSError:
+    except (OSError, HTTPException, ValueError):  # the last two: a proxy that is none
         return False
     return True
 
@@ -98,6 +105,23 @@ def runs(program: str) -> bool:
     except OSError:
         return False
     return tried.returncode == 0
+
+
+@contextmanager
+def alone():
+    """Two launchers that start together: the second waits until the first has installed."""
+    if fcntl is None:
+        yield
+        return
+    with open(__file__) as this_file:  # the lock goes with the process, however it ends
+        try:
+            fcntl.flock(this_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another python course.py installs; waiting for it", flush=True)
+            fcntl.flock(this_file, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a disk without locks
+        yield
 
 
 def make_environment() -> None:
@@ -172,12 +196,15 @@ def main() -> int:
     unknown_word = bool(arguments) and not arguments[0].startswith("-")
     if not testing and (asks_for_help or unknown_word):
         print(__doc__)
-        return 2
+        if unknown_word:
+            print(f"There is no {arguments[0]!r}; nothing was done.")
+        return 2 if unknown_word else 0
     files = [ROOT / "requirements.txt"]
     if testing:
         files.append(ROOT / "tests" / "requirements.txt")
     try:
-        install(files, options)
+        with alone():
+            install(files, options)
         if testing:
             chosen = arguments[1:]
             if "--quick" in chosen:
@@ -201,7 +228,7 @@ def main() -> int:
             "--newest leaves them out."
         )
         return 1
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         print(f"\n{error}")
         return 1
     except KeyboardInterrupt:
