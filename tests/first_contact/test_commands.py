@@ -62,7 +62,7 @@ def test_every_command_ends_by_way_of_the_wrapper(path):
         ("extras.real_data.camvid", ["there", "--source=nowhere"], "nowhere"),
         ("extras.real_data.own_data", ["a", "b", "--classes=c", "--root=d"], ""),
         ("sample_city", ["--root=README.md"], "README.md"),
-        ("benchmarks.memory", ["nowhere"], ""),
+        ("benchmarks.city_curve", ["--root=nowhere", "--result=nowhere.json"], "is no folder"),
     ],
 )
 def test_a_wrong_input_is_a_sentence(module, arguments, says):
@@ -134,6 +134,21 @@ command.run(main)
     working.stdout.close()
     said = working.stderr.read()
     assert working.wait() == 0 and said == "" and (tmp_path / "done").is_file()
+
+
+def test_letters_that_the_output_lacks_stop_nothing():
+    """A path with an umlaut, printed into a file of an old system."""
+    program = "from helpers import command\ncommand.run(lambda: print('Stra\u00dfe', 'done'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-c", program]
+    ended = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stdout == "Stra\\xdfe done\n", ended.stderr
+
+
+def test_the_bare_benchmark_ends_with_a_sentence():
+    """It installs the course, so it cannot take the wrapper; here it finds no git."""
+    ended = start("benchmarks.first_minutes", PATH="/nowhere")
+    assert ended.returncode == 1 and "git" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_lines_come_when_they_are_printed():
