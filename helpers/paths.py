@@ -74,7 +74,7 @@ def find_root(root=None) -> Path:
     # During a download of 11 GB the course goes on with what is there.
     if real.is_dir():
         missing = " and no ".join(missing_folders(real))
-        _say_once(f"{shown(real)} has no {missing} yet: the sample city is used")
+        _say_once(f"{real} has no {missing} yet: the sample city is used")
     return sample_city_dir()
 
 

@@ -100,7 +100,8 @@ def test_ctrl_c_says_how_to_go_on(root, tmp_path):
             break
     said = training.communicate()[1]
     assert training.returncode == 130 and "Traceback" not in said
-    assert "of 10000 epochs; the same command goes on" in said and "last.pt holds" in said
+    assert f"{tmp_path / 'stopped' / 'last.pt'} holds" in said
+    assert "of 10000 epochs; the same command goes on" in said
 
 
 def test_ctrl_c_elsewhere_is_a_word(capsys):
@@ -185,7 +186,8 @@ def test_without_data_the_sample_city_is_made_by_a_process(tmp_path, monkeypatch
     monkeypatch.setattr(command.subprocess, "run", made)
     command.ensure_data()
     assert asked == [(["-m", "sample_city"], ROOT)]
-    assert "no data set found: making the sample city" in capsys.readouterr().out
+    place = tmp_path / "sample_city"
+    assert f"no data set found: making the sample city in {place}" in capsys.readouterr().out
     command.ensure_data()  # a whole city is not made again, an interrupted one is completed
     assert len(asked) == 2 and capsys.readouterr().out == ""
     command.ensure_data(tmp_path / "elsewhere")

@@ -90,6 +90,7 @@ def test_a_folder_without_both_parts_is_no_data_set_yet(nothing_set, capsys):
     assert paths.find_root() == paths.find_root() == city
     said = capsys.readouterr().err
     assert said.count("the sample city is used") == 1 and "no leftImg8bit and no gtFine" in said
+    assert str(nothing_set / "cityscapes") in said
 
     (nothing_set / "cityscapes" / "gtFine").mkdir()
     assert paths.find_root() == city
