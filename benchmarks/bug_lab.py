@@ -6,6 +6,8 @@ Every line of the result is the shipped U-Net, evaluated by helpers that have th
 network is in training mode when the evaluation begins, as it is right after an epoch.
 """
 
+import argparse
+
 import torch
 from torch.utils.data import DataLoader
 
@@ -42,6 +44,7 @@ def score(root, number: int | None, batch_size: int) -> dict:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     root = build_city()
     rows = [score(root, number, batch_size) for number, batch_size in TRIED]
     settings = {"checkpoint": "unet.pt", "frames": 20, "torch": torch.__version__}

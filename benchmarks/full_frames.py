@@ -6,6 +6,7 @@ prediction is wrong.
 The shipped U-Net on the 20 validation frames; chapter 10 draws the result.
 """
 
+import argparse
 import json
 
 import numpy as np
@@ -43,6 +44,7 @@ def in_blocks(model, frame: np.ndarray, info: dict) -> np.ndarray:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     root = build_city()
     model, info = load_model(CHECKPOINT)
     label_set = info["label_set"]

@@ -52,6 +52,16 @@ def test_every_command_ends_by_way_of_the_wrapper(path):
     assert calls == ["command.run"], f"{path}: wrap it as command.run(main), found {calls}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_command_ignores_its_words(path):
+    """`--help`, or a word with a slip in it, must not begin hours of work or write results."""
+    if name_of(path) == "helpers.device":
+        return  # it only prints
+    text = path.read_text(encoding="utf-8")
+    readers = ("ArgumentParser(", "sys.argv", "training.main(", "parse(arguments)")
+    assert any(reader in text for reader in readers), f"{path}: nothing reads the command line"
+
+
 @pytest.mark.parametrize(
     "module, arguments, says",
     [
