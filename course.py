@@ -37,6 +37,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 CONSTRAINTS = ROOT / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Where JupyterLab and what it starts keep their settings; else in the home folder.
+SETTINGS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+    "MPLCONFIGDIR",
+)
 OWN_OPTIONS = ("--cpu", "--cuda", "--newest")
 
 # What a change breaks most often: helpers/, the texts, the form of notebooks, the first chapter.
@@ -185,6 +193,19 @@ def install(files: list[Path], options: list[str]) -> None:
     stamp.write_text(wanted)
 
 
+def environment() -> dict[str, str]:
+    """The variables for what is started: where the home folder is read-only, settings go to .venv,
+    for JupyterLab does not start without a place for them.
+    """
+    variables = dict(os.environ)
+    home = os.path.expanduser("~")
+    if not os.access(home, os.W_OK):
+        print(f"the home folder, {home}, cannot be written: settings go to {VENV}", flush=True)
+        for name in SETTINGS:
+            variables.setdefault(name, str(VENV / "settings" / name.lower()))
+    return variables
+
+
 def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself
         print(f"The course needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
@@ -220,7 +241,8 @@ def main() -> int:
                 "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
                 *arguments,
             ]
-        return subprocess.run([str(PYTHON), *command], cwd=ROOT).returncode
+        started = subprocess.run([str(PYTHON), *command], cwd=ROOT, env=environment())
+        return started.returncode
     except subprocess.CalledProcessError as error:
         print(
             f"\nThe installation stopped ({error.returncode}); mend what is said above and give "

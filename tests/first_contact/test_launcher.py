@@ -54,6 +54,7 @@ def launcher(tmp_path, monkeypatch):
         if words[1:3] == ["-c", "import pip"]:
             return subprocess.CompletedProcess(command, machine["no pip"])
         machine["commands"].append(words)
+        machine["environment"] = options.get("env")
         if words[1] == "-c":
             return subprocess.CompletedProcess(command, machine["torch"], "", machine["says"])
         if "pip" in words and machine["pip"]:
@@ -249,6 +250,27 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(launcher, monkeypatch, ca
     monkeypatch.setattr(course, "install", refused)
     assert start(monkeypatch) == 1
     assert "Permission denied" in (said := capsys.readouterr().out) and "installed-1" in said
+
+
+def test_a_home_folder_that_cannot_be_written(launcher, tmp_path, monkeypatch, capsys):
+    """JupyterLab ended with a traceback, for it makes folders there before anything else."""
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "nowhere"))
+    for name in course.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("IPYTHONDIR", "mine")
+    assert start(monkeypatch) == 0
+    assert "cannot be written" in capsys.readouterr().out
+    variables = launcher["environment"]
+    assert variables["IPYTHONDIR"] == "mine"
+    assert variables["JUPYTER_RUNTIME_DIR"].startswith(str(course.VENV))
+    assert variables["HOME"] == str(tmp_path / "nowhere")  # what ~ means stays as it is
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert start(monkeypatch) == 0
+    assert "JUPYTER_RUNTIME_DIR" not in launcher["environment"]
+    assert "cannot be written" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "127.0.0.1:port", "none", "garbage"])
