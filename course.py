@@ -23,13 +23,28 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 CONSTRAINTS = ROOT / "constraints.txt"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Where JupyterLab and what it starts keep their settings; else in the home folder.
+SETTINGS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+    "MPLCONFIGDIR",
+)
 OWN_OPTIONS = ("--cpu", "--cuda", "--newest")
 
 # What a change breaks most often: helpers/, the texts, the form of notebooks, the first chapter.
@@ -58,10 +73,10 @@ def has_nvidia() -> bool:
 
 
 def reached(address: str) -> bool:
-    """Whether a package index answers."""
+    """Whether a package index answers: it and, where one is set, the proxy on the way there."""
     try:
         urllib.request.urlopen(f"{address}/torch/", timeout=10).close()
-    except OSError:
+    except (OSError, HTTPException, ValueError):  # the last two: a proxy that is none
         return False
     return True
 
@@ -98,6 +113,23 @@ def runs(program: str) -> bool:
     except OSError:
         return False
     return tried.returncode == 0
+
+
+@contextmanager
+def alone():
+    """Two launchers that start together: the second waits until the first has installed."""
+    if fcntl is None:
+        yield
+        return
+    with open(__file__) as this_file:  # the lock goes with the process, however it ends
+        try:
+            fcntl.flock(this_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("another python course.py installs; waiting for it", flush=True)
+            fcntl.flock(this_file, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a disk without locks
+        yield
 
 
 def make_environment() -> None:
@@ -161,6 +193,19 @@ def install(files: list[Path], options: list[str]) -> None:
     stamp.write_text(wanted)
 
 
+def environment() -> dict[str, str]:
+    """The variables for what is started: where the home folder is read-only, settings go to .venv,
+    for JupyterLab does not start without a place for them.
+    """
+    variables = dict(os.environ)
+    home = os.path.expanduser("~")
+    if not os.access(home, os.W_OK):
+        print(f"the home folder, {home}, cannot be written: settings go to {VENV}", flush=True)
+        for name in SETTINGS:
+            variables.setdefault(name, str(VENV / "settings" / name.lower()))
+    return variables
+
+
 def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself
         print(f"The course needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
@@ -172,12 +217,15 @@ def main() -> int:
     unknown_word = bool(arguments) and not arguments[0].startswith("-")
     if not testing and (asks_for_help or unknown_word):
         print(__doc__)
-        return 2
+        if unknown_word:
+            print(f"There is no {arguments[0]!r}; nothing was done.")
+        return 2 if unknown_word else 0
     files = [ROOT / "requirements.txt"]
     if testing:
         files.append(ROOT / "tests" / "requirements.txt")
     try:
-        install(files, options)
+        with alone():
+            install(files, options)
         if testing:
             chosen = arguments[1:]
             if "--quick" in chosen:
@@ -193,7 +241,8 @@ def main() -> int:
                 "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
                 *arguments,
             ]
-        return subprocess.run([str(PYTHON), *command], cwd=ROOT).returncode
+        started = subprocess.run([str(PYTHON), *command], cwd=ROOT, env=environment())
+        return started.returncode
     except subprocess.CalledProcessError as error:
         print(
             f"\nThe installation stopped ({error.returncode}); mend what is said above and give "
@@ -201,7 +250,7 @@ def main() -> int:
             "--newest leaves them out."
         )
         return 1
-    except RuntimeError as error:
+    except (OSError, RuntimeError) as error:
         print(f"\n{error}")
         return 1
     except KeyboardInterrupt:

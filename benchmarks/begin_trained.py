@@ -19,6 +19,7 @@ import torch
 from extras.real_data.camvid import convert
 from extras.real_data.leaves import draw_leaves
 from extras.real_data.own_data import prepare
+from helpers import command
 from helpers.config import TrainConfig
 from helpers.csv_index import Row, find_rows, index_folder
 from helpers.files import write_json, write_table
@@ -75,13 +76,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["COURSE_RUNS"] = f"{folder}/runs"
         os.environ["COURSE_CACHE"] = f"{folder}/cache"
+        # A wrong folder is told before anything is trained.
+        photographs = some_photographs(sys.argv[1], f"{folder}/camvid")
         result = {
             "command": "python -m benchmarks.begin_trained FOLDER",
             "leaves": curves("leaves", leaves(folder)),
-            "photographs": curves("photographs", some_photographs(sys.argv[1], f"{folder}/camvid")),
+            "photographs": curves("photographs", photographs),
         }
     write_json(RESULT, result)
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

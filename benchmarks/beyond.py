@@ -24,6 +24,7 @@ from dataclasses import replace
 import torch
 
 from extras.experiments.trials import IMAGENET, Trial, plain, run_trials, small_city
+from helpers import command
 from helpers.files import write_text
 from helpers.paths import ROOT, data_dir
 
@@ -229,4 +230,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -6,10 +6,13 @@ Every line of the result is the shipped U-Net, evaluated by helpers that have th
 network is in training mode when the evaluation begins, as it is right after an epoch.
 """
 
+import argparse
+
 import torch
 from torch.utils.data import DataLoader
 
 from extras.bug_lab.bugs import case
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for, evaluate
 from helpers.files import write_json
@@ -41,6 +44,7 @@ def score(root, number: int | None, batch_size: int) -> dict:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     root = build_city()
     rows = [score(root, number, batch_size) for number, batch_size in TRIED]
     settings = {"checkpoint": "unet.pt", "frames": 20, "torch": torch.__version__}
@@ -50,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from extras.experiments.trials import Trial, make_trial, plain
+from helpers import command
 from helpers.checkpoints import load_model, save_model
 from helpers.config import TrainConfig
 from helpers.csv_index import find_rows
@@ -234,4 +235,4 @@ def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
@@ -162,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

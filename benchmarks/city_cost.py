@@ -15,6 +15,7 @@ import time
 
 from PIL import Image
 
+from helpers import command
 from helpers.files import write_json
 from helpers.paths import ROOT
 from sample_city import make_scene, paint_labels
@@ -79,4 +80,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

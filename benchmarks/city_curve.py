@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 
 from extras.experiments.trials import dice_loss
 from extras.training_tools.muon import Muon
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, pixel_loss
@@ -152,4 +153,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.files import write_json
 from helpers.images import open_label
@@ -102,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

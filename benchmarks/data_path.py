@@ -24,6 +24,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import center_crop, normalize, to_tensor
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.files import write_json
@@ -147,4 +148,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

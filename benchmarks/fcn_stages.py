@@ -9,6 +9,7 @@ for fewer steps than the shipped ones. Three seeds each. Scored on the 20 val fr
 measured on dev (scripts.train_checkpoints). Writes benchmarks/results/fcn_stages.json.
 """
 
+import argparse
 import json
 from dataclasses import replace
 from functools import partial
@@ -166,6 +167,7 @@ def alike(name: str, seed: int) -> list[CheckpointRun]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     result = stored()
     trainings = {

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate, pixel_loss
@@ -160,4 +161,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

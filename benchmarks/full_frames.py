@@ -6,6 +6,7 @@ prediction is wrong.
 The shipped U-Net on the 20 validation frames; chapter 10 draws the result.
 """
 
+import argparse
 import json
 
 import numpy as np
@@ -18,6 +19,7 @@ from extras.benchmark_server.where import (
     right_by_distance,
     size_band,
 )
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.files import write_json
@@ -42,6 +44,7 @@ def in_blocks(model, frame: np.ndarray, info: dict) -> np.ndarray:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     root = build_city()
     model, info = load_model(CHECKPOINT)
     label_set = info["label_set"]
@@ -81,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

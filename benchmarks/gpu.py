@@ -20,7 +20,6 @@ import argparse
 import gc
 import platform
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from multiprocessing import get_context
@@ -32,6 +31,7 @@ from torch.profiler import profile as record
 from torch.utils.flop_counter import FlopCounterMode
 
 from extras.training_tools.gpu_batches import GpuLoader
+from helpers import command
 from helpers.csv_index import Row
 from helpers.dataset import CityscapesDataset
 from helpers.device import checkpoint_blocks, step_memory
@@ -402,4 +402,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command.run(main)

@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from helpers import command
+
 WAYS = ("one pass", "helper's tiles", "textbook tiles")
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
@@ -63,9 +65,16 @@ print(json.dumps({"seconds": end.ru_utime - start.ru_utime + end.ru_stime - star
 """
 
 
-def main(width: int = 16, rounds: int = 3) -> None:
+def main() -> None:
     import numpy as np
     import torch
+
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
+    parser.description = __doc__.splitlines()[0]
+    parser.add_argument("width", nargs="?", type=int, default=16)
+    parser.add_argument("rounds", nargs="?", type=int, default=3)
+    options = parser.parse_args()
+    width, rounds = options.width, options.rounds
 
     runs = {name: [] for name in WAYS}
     for _ in range(rounds):
@@ -104,8 +113,4 @@ def main(width: int = 16, rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.inference")
-    parser.description = __doc__.splitlines()[0]
-    parser.add_argument("width", nargs="?", type=int, default=16)
-    parser.add_argument("rounds", nargs="?", type=int, default=3)
-    main(**vars(parser.parse_args()))
+    command.run(main)

@@ -11,6 +11,7 @@ import argparse
 import torch
 from torch.utils.data import DataLoader
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.evaluate import pixel_loss
@@ -86,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from extras.experiments.instrument import QUESTIONS, ask
+from helpers import command
 from helpers.checkpoints import file_hash, load_model
 from helpers.files import write_text
 from helpers.paths import ROOT
@@ -58,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -18,6 +18,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from helpers import command
 from helpers.files import write_json
 from helpers.paths import ROOT
 from scripts.pinned import build_city, pin
@@ -72,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

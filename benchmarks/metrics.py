@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torchmetrics
 
+from helpers import command
 from helpers.metrics import ConfusionMatrix
 
 CLASSES, IMAGES, ROUNDS = 19, 100, 7
@@ -111,4 +112,4 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

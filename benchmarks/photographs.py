@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from extras.real_data.camvid import convert
+from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import normalize
@@ -126,4 +127,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -27,6 +27,7 @@ from time import perf_counter
 import PIL
 import torch
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.files import write_json
 from helpers.frame_cache import FrameCache
@@ -173,4 +174,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.gpu import describe, wait
 from extras.training_tools.gpu_batches import GpuLoader, GpuRun
+from helpers import command
 from helpers.config import parse
 from helpers.files import read_json, write_json
 from helpers.paths import ROOT
@@ -142,4 +143,4 @@ def main(arguments=None) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

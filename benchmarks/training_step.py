@@ -29,6 +29,7 @@ from time import perf_counter, process_time
 import torch
 from torch import nn
 
+from helpers import command
 from helpers.evaluate import pixel_loss
 from helpers.files import write_json
 from helpers.paths import ROOT
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(main)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from helpers.files import locked
-from helpers.paths import ROOT, data_dir, find_root, sample_city_dir, shown
+from helpers.paths import ROOT, data_dir, find_root, sample_city_dir
 
 # What a wrong input, a missing file or a broken disk raise. Anything else is a bug of ours.
 EXPECTED = (OSError, ValueError, FloatingPointError)
@@ -38,6 +38,8 @@ def run(main) -> None:
     A wrong input ends it with a sentence and exit code 1, Ctrl-C with a line that says how to go on
     and 130; COURSE_TRACEBACK=1 shows where an error came from.
     """
+    # A file or an old terminal may lack the letters of a path.
+    sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout = PatientOutput(sys.stdout)
     try:
         main()
@@ -56,11 +58,10 @@ def ensure_data(root=None) -> None:
     if find_root(root) != sample_city_dir():
         return
     if not sample_city_dir().is_dir():
-        print(f"no data set found: making the sample city in {shown(sample_city_dir())}")
+        print(f"no data set found: making the sample city in {sample_city_dir()}")
     # Always, for an interrupted city is completed so; a whole one takes a second. Of the processes
     # that train together one makes it, and the others wait.
     command = [sys.executable, "-m", "sample_city"]
-    data_dir().mkdir(parents=True, exist_ok=True)
     with locked(data_dir(), wait=True):
         made = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     if made.returncode != 0:

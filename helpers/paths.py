@@ -29,7 +29,7 @@ def folder(value) -> Path:
     wherever the program runs.
     """
     text = str(value).strip().strip("'\"").strip()
-    return ROOT / Path(text).expanduser()
+    return ROOT / os.path.expanduser(text)
 
 
 def _from_environment(name: str, default: Path) -> Path:
@@ -65,7 +65,7 @@ def missing_folders(root: Path) -> list[str]:
 def find_root(root=None) -> Path:
     """The dataset root. It builds nothing: the sample city's folder may not exist yet."""
     if root is not None:
-        return Path(root).expanduser()
+        return Path(os.path.expanduser(root))
     if os.environ.get("CITYSCAPES_DATASET", "").strip():
         return folder(os.environ["CITYSCAPES_DATASET"])
     real = data_dir() / "cityscapes"
@@ -74,7 +74,7 @@ def find_root(root=None) -> Path:
     # During a download of 11 GB the course goes on with what is there.
     if real.is_dir():
         missing = " and no ".join(missing_folders(real))
-        _say_once(f"{shown(real)} has no {missing} yet: the sample city is used")
+        _say_once(f"{real} has no {missing} yet: the sample city is used")
     return sample_city_dir()
 
 

@@ -363,7 +363,7 @@ def main(arguments=None, make_run=make_run) -> None:
     if run.progress:
         print(
             f"training {config.name} on {run.device}: {len(run.train_set)} frames, "
-            f"{config.epochs} epochs; results in {shown(run.folder)}"
+            f"{config.epochs} epochs; results in {run.folder}"
         )
     try:
         run.fit()
@@ -379,7 +379,7 @@ def how_to_go_on(run: Run) -> str:
     if not run.history:
         return "stopped before the first epoch was done; the same command begins again"
     return (
-        f"stopped; {shown(run.folder / 'last.pt')} holds {len(run.history)} of "
+        f"stopped; {run.folder / 'last.pt'} holds {len(run.history)} of "
         f"{run.config.epochs} epochs; the same command goes on"
     )
 

@@ -3,7 +3,7 @@
 import argparse
 
 from helpers import command
-from helpers.paths import sample_city_dir, shown
+from helpers.paths import sample_city_dir
 from sample_city.write import build
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         place = build(**options)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command makes the missing frames") from None
-    print(f"the sample city is in {shown(place)}")
+    print(f"the sample city is in {place.absolute()}")
 
 
 if __name__ == "__main__":

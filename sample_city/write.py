@@ -166,7 +166,8 @@ def build(
             f"{root} holds a sample city made with {marker.read_text()}, wanted "
             f"{json.dumps(plan)}; choose another folder or remove this one"
         )
-    write_text(marker, json.dumps(plan))
+    if not marker.is_file():  # a whole city may lie where nobody may write
+        write_text(marker, json.dumps(plan))
     jobs = [
         (root, split, index, seed)
         for split, count in (("train", train), ("val", val), ("test", test))

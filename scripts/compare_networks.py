@@ -6,6 +6,8 @@ see it after equal training.
 Above the whole street, below a part of it, enlarged. Ignored pixels are black.
 """
 
+import argparse
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -79,6 +81,7 @@ def draw():
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     draw().savefig(PICTURE, dpi=130, bbox_inches="tight")
 

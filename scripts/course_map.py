@@ -5,6 +5,8 @@
 `helpers.plots.course_map("05")` shows it at the top of a chapter, with the chapter's box lit.
 """
 
+import argparse
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -219,6 +221,7 @@ def draw(checkpoint) -> None:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     draw(ROOT / "data" / "checkpoints" / "unet.pt")
 
 

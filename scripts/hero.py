@@ -4,6 +4,7 @@ line what the shipped U-Net makes of it.
     python -m scripts.hero
 """
 
+import argparse
 import io
 
 import matplotlib.pyplot as plt
@@ -69,6 +70,7 @@ def draw():
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     buffer = io.BytesIO()
     draw().savefig(buffer, dpi=133, bbox_inches="tight", pad_inches=0.04)

@@ -7,6 +7,7 @@ pixels near an edge; for thin, small and large classes; parameters, multiplicati
 pairs of networks: the difference of their mIoU with a 95 % interval over the frames.
 """
 
+import argparse
 import json
 import time
 
@@ -223,6 +224,7 @@ def blind() -> dict:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     networks, matrices = {}, {}
     for name in NETWORKS:

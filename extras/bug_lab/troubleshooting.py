@@ -222,7 +222,8 @@ TROUBLES = (
         SCORE,
         "Every pixel gets the same class",
         "The network has not learned to look yet, or cannot.",
-        "Overfit one frame first: if that fails, it is the loop, the loss or the target.",
+        "Overfit one frame first: if that fails, it is the loop, the loss or the target. That it "
+        "works says nothing of wrong labels: they are learned by heart as well.",
         "07",
     ),
     Trouble(

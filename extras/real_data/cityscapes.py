@@ -150,7 +150,7 @@ def main(arguments=None) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; the same command goes on from here") from None
     counts = ", ".join(f"{split} {count:,}" for split, count in FRAMES.items())
-    print(f"Cityscapes is whole in {shown(root)}: {counts}")
+    print(f"Cityscapes is whole in {root}: {counts}")
     left = [name for name in PACKAGES if (root / name).is_file()]
     if left:
         print(f"no longer needed: {' and '.join(left)}")

@@ -157,7 +157,7 @@ class DistributedRun(Run):
         first = torch.tensor(done, device=self.device)
         dist.broadcast(first, src=0)
         if int(first) != done:
-            raise RuntimeError(
+            raise ValueError(
                 f"process {self.rank} finds {done} epochs in its {self.folder / 'last.pt'}, "
                 f"process 0 finds {int(first)}: the folder of runs must be on a disk that all "
                 "machines share"

@@ -368,6 +368,16 @@ def test_another_version_or_seed_is_refused(tmp_path):
         build(tmp_path, 0, 0, 0, seed=2, progress=False)
 
 
+def test_a_whole_city_may_lie_where_nobody_may_write(tmp_path, monkeypatch):
+    build(tmp_path, 0, 0, 0, progress=False)
+
+    def refused(path, text):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(write, "write_text", refused)
+    assert build(tmp_path, 0, 0, 0, progress=False) == tmp_path
+
+
 # Scenes as instruments
 
 

@@ -13,11 +13,14 @@ from helpers import command, paths
 from tests.roots import small_root
 
 ROOT = paths.ROOT
+PACKAGES = ("helpers", "extras", "sample_city", "scripts", "benchmarks", "tests/golden")
+# It installs the course, and runs before there is anything to import.
+BARE = ROOT / "benchmarks" / "first_minutes.py"
 MODULES = sorted(
     path
-    for package in ("helpers", "extras", "sample_city", "scripts")
+    for package in PACKAGES
     for path in (ROOT / package).rglob("*.py")
-    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8") and path != BARE
 )
 
 
@@ -49,6 +52,16 @@ def test_every_command_ends_by_way_of_the_wrapper(path):
     assert calls == ["command.run"], f"{path}: wrap it as command.run(main), found {calls}"
 
 
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_command_ignores_its_words(path):
+    """`--help`, or a word with a slip in it, must not begin hours of work or write results."""
+    if name_of(path) == "helpers.device":
+        return  # it only prints
+    text = path.read_text(encoding="utf-8")
+    readers = ("ArgumentParser(", "sys.argv", "training.main(", "parse(arguments)")
+    assert any(reader in text for reader in readers), f"{path}: nothing reads the command line"
+
+
 @pytest.mark.parametrize(
     "module, arguments, says",
     [
@@ -59,6 +72,7 @@ def test_every_command_ends_by_way_of_the_wrapper(path):
         ("extras.real_data.camvid", ["there", "--source=nowhere"], "nowhere"),
         ("extras.real_data.own_data", ["a", "b", "--classes=c", "--root=d"], ""),
         ("sample_city", ["--root=README.md"], "README.md"),
+        ("benchmarks.city_curve", ["--root=nowhere", "--result=nowhere.json"], "is no folder"),
     ],
 )
 def test_a_wrong_input_is_a_sentence(module, arguments, says):
@@ -96,7 +110,8 @@ def test_ctrl_c_says_how_to_go_on(root, tmp_path):
             break
     said = training.communicate()[1]
     assert training.returncode == 130 and "Traceback" not in said
-    assert "of 10000 epochs; the same command goes on" in said and "last.pt holds" in said
+    assert f"{tmp_path / 'stopped' / 'last.pt'} holds" in said
+    assert "of 10000 epochs; the same command goes on" in said
 
 
 def test_ctrl_c_elsewhere_is_a_word(capsys):
@@ -130,6 +145,21 @@ command.run(main)
     working.stdout.close()
     said = working.stderr.read()
     assert working.wait() == 0 and said == "" and (tmp_path / "done").is_file()
+
+
+def test_letters_that_the_output_lacks_stop_nothing():
+    """A path with an umlaut, printed into a file of an old system."""
+    program = "from helpers import command\ncommand.run(lambda: print('Stra\u00dfe', 'done'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-c", program]
+    ended = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0 and ended.stdout == "Stra\\xdfe done\n", ended.stderr
+
+
+def test_the_bare_benchmark_ends_with_a_sentence():
+    """It installs the course, so it cannot take the wrapper; here it finds no git."""
+    ended = start("benchmarks.first_minutes", PATH="/nowhere")
+    assert ended.returncode == 1 and "git" in ended.stderr and "Traceback" not in ended.stderr
 
 
 def test_lines_come_when_they_are_printed():
@@ -166,7 +196,8 @@ def test_without_data_the_sample_city_is_made_by_a_process(tmp_path, monkeypatch
     monkeypatch.setattr(command.subprocess, "run", made)
     command.ensure_data()
     assert asked == [(["-m", "sample_city"], ROOT)]
-    assert "no data set found: making the sample city" in capsys.readouterr().out
+    place = tmp_path / "sample_city"
+    assert f"no data set found: making the sample city in {place}" in capsys.readouterr().out
     command.ensure_data()  # a whole city is not made again, an interrupted one is completed
     assert len(asked) == 2 and capsys.readouterr().out == ""
     command.ensure_data(tmp_path / "elsewhere")

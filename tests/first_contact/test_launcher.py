@@ -1,8 +1,11 @@
 """The launcher: what it chooses, installs, checks and opens; what was half done it mends."""
 
 import shutil
+import socket
 import subprocess
 import sys
+import urllib.request
+from threading import Thread
 
 import pytest
 
@@ -51,6 +54,7 @@ def launcher(tmp_path, monkeypatch):
         if words[1:3] == ["-c", "import pip"]:
             return subprocess.CompletedProcess(command, machine["no pip"])
         machine["commands"].append(words)
+        machine["environment"] = options.get("env")
         if words[1] == "-c":
             return subprocess.CompletedProcess(command, machine["torch"], "", machine["says"])
         if "pip" in words and machine["pip"]:
@@ -239,8 +243,63 @@ def test_ctrl_c_says_how_to_go_on(launcher, monkeypatch, capsys):
     assert start(monkeypatch) == 130 and "the same command goes on" in capsys.readouterr().out
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(launcher, monkeypatch, capsys):
+    def refused(files, options):
+        raise PermissionError(13, "Permission denied", str(course.VENV / "installed-1"))
+
+    monkeypatch.setattr(course, "install", refused)
+    assert start(monkeypatch) == 1
+    assert "Permission denied" in (said := capsys.readouterr().out) and "installed-1" in said
+
+
+def test_a_home_folder_that_cannot_be_written(launcher, tmp_path, monkeypatch, capsys):
+    """JupyterLab ended with a traceback, for it makes folders there before anything else."""
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "nowhere"))
+    for name in course.SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("IPYTHONDIR", "mine")
+    assert start(monkeypatch) == 0
+    assert "cannot be written" in capsys.readouterr().out
+    variables = launcher["environment"]
+    assert variables["IPYTHONDIR"] == "mine"
+    assert variables["JUPYTER_RUNTIME_DIR"].startswith(str(course.VENV))
+    assert variables["HOME"] == str(tmp_path / "nowhere")  # what ~ means stays as it is
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert start(monkeypatch) == 0
+    assert "JUPYTER_RUNTIME_DIR" not in launcher["environment"]
+    assert "cannot be written" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "127.0.0.1:port", "none", "garbage"])
+def test_an_index_behind_a_dead_proxy_is_not_reached(proxy, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if proxy == "garbage":  # something that answers, but not as the web does
+            proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
+            Thread(target=lambda: server.accept()[0].send(b"who is there?\r\n\r\n")).start()
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.setattr(urllib.request, "_opener", None)  # it keeps the first proxy it saw
+        assert course.reached("http://index.invalid/whl") is False
+
+
+@pytest.mark.skipif(course.fcntl is None, reason="Windows has no such locks")
+def test_of_two_launchers_the_second_waits():
+    program = "import course\nwith course.alone():\n    print('installs', flush=True)"
+    words = [sys.executable, "-c", program]
+    with course.alone():
+        second = subprocess.Popen(words, cwd=HERE, stdout=subprocess.PIPE, text=True)
+        assert "waiting for it" in second.stdout.readline()
+    assert second.communicate()[0] == "installs\n" and second.returncode == 0
+
+
 def test_exit_code_is_handed_on_and_wrong_words_get_help(launcher, monkeypatch, capsys):
     assert start(monkeypatch, "tset") == 2
+    said = capsys.readouterr().out
+    assert "course.py test" in said and "There is no 'tset'" in said
+    assert start(monkeypatch, "--help") == 0
     assert "course.py test" in capsys.readouterr().out and not launcher["commands"]
     monkeypatch.setattr(course, "install", lambda files, options: None)
     monkeypatch.setattr(course.subprocess, "run", lambda *a, **k: subprocess.CompletedProcess(a, 5))

@@ -51,6 +51,13 @@ def test_the_home_folder_and_absolute_folders(tmp_path, monkeypatch):
     assert paths.runs_dir() == ROOT / "runs"
 
 
+def test_a_home_that_nobody_has_is_no_crash(monkeypatch):
+    """A user without a home folder, as in a container: the message shows what was written."""
+    monkeypatch.setenv("CITYSCAPES_DATASET", "~nobody-has-this-name/cityscapes")
+    assert paths.find_root() == ROOT / "~nobody-has-this-name" / "cityscapes"
+    assert paths.find_root("~nobody-has-this-name") == Path("~nobody-has-this-name")
+
+
 def test_a_kernel_and_a_command_find_the_same_root():
     program = "from helpers.paths import find_root, runs_dir; print(find_root(), runs_dir())"
     environment = {
@@ -83,6 +90,7 @@ def test_a_folder_without_both_parts_is_no_data_set_yet(nothing_set, capsys):
     assert paths.find_root() == paths.find_root() == city
     said = capsys.readouterr().err
     assert said.count("the sample city is used") == 1 and "no leftImg8bit and no gtFine" in said
+    assert str(nothing_set / "cityscapes") in said
 
     (nothing_set / "cityscapes" / "gtFine").mkdir()
     assert paths.find_root() == city

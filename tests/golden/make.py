@@ -4,19 +4,26 @@ python -m tests.golden.make                  # everything
 python -m tests.golden.make tiles training   # only these entries
 """
 
+import argparse
 import json
-import sys
 import tempfile
 from pathlib import Path
 
 import torch
 
+from helpers import command
 from tests.golden.compute import ENTRIES, entry
 
 VALUES = Path(__file__).with_name("values.json")
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENTRIES))
+    names = parser.parse_args().names
+    unknown = [name for name in names if name not in ENTRIES]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(ENTRIES)}")
     torch.set_num_threads(1)
     values = json.loads(VALUES.read_text(encoding="utf-8")) if names else {}
     for name in names or ENTRIES:
@@ -38,4 +45,4 @@ def as_text(values: dict) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    command.run(main)

@@ -141,6 +141,9 @@ def test_a_changed_certificate_is_noticed(whole, tmp_path, capsys):
     (tmp_path / "c.json").write_text(json.dumps(found))
     with pytest.raises(ValueError, match="something in it was changed"):
         certificate.verify(tmp_path / "c.json")
+    (tmp_path / "c.json").write_text("[]")
+    with pytest.raises(ValueError, match="no certificate"):
+        certificate.verify(tmp_path / "c.json")
 
 
 def test_interrupted_everywhere_it_ends_alike(root, folders, whole, monkeypatch, capsys):
