@@ -39,6 +39,7 @@ def run(main) -> None:
     and 130; COURSE_TRACEBACK=1 shows where an error came from.
     """
     sys.stdout = PatientOutput(sys.stdout)
+    sys.argv[1:] = [home_expanded(argument) for argument in sys.argv[1:]]
     try:
         main()
     except KeyboardInterrupt as interrupt:
@@ -49,6 +50,12 @@ def run(main) -> None:
             raise
         print(f"{error}", file=sys.stderr)
         sys.exit(1)
+
+
+def home_expanded(argument: str) -> str:
+    """An argument whose ~ is the home folder; a shell leaves that of --root=~/data as it is."""
+    name, mark, value = argument.rpartition("=")
+    return name + mark + os.path.expanduser(value)
 
 
 def ensure_data(root=None) -> None:

@@ -236,18 +236,18 @@ def find_index(root, split: str) -> Path:
     """The CSV of a split, as chapter 03 writes it; made here if it is missing or out of date.
 
     A line says when it is. Rows that somebody took out on purpose stay out; rows whose files are
-    gone do not stay.
+    gone, or whose label is another frame's, do not stay.
     """
     path = index_folder(root) / f"{split}.csv"
     if not path.is_file():
         count = write_csv(root, split, path)
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
-    known = {row.image for row in find_rows(root, split)}
+    known = set(find_rows(root, split))
     rows = read_csv(path)
-    if not all(row.image in known for row in rows):
+    if not known.issuperset(rows):
         count = write_csv(root, split, path)
-        print(f"{split}.csv named frames that are gone: written anew, {count} rows")
+        print(f"{split}.csv did not fit the files that are there: written anew, {count} rows")
     elif len(rows) < len(known):
         print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path

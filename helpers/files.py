@@ -112,6 +112,15 @@ def read_json(path):
         raise ValueError(f"{path} is damaged ({error}); remove it, it is written anew") from error
 
 
+def read_derived(path) -> dict:
+    """The dict in a JSON file that can be made again; empty if there is none, or a damaged one."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def write_table(path, header, rows) -> None:
     """Write a CSV file: UTF-8, commas, and "\n" line ends on every system."""
     with atomic_file(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:

@@ -19,7 +19,7 @@ from extras.real_data.cityscapes import get_cityscapes
 from helpers.config import TrainConfig
 from helpers.csv_index import read_csv, write_csv
 from helpers.dataset import CityscapesDataset
-from helpers.files import atomic_file, write_text
+from helpers.files import atomic_file, locked, read_derived, write_text
 from helpers.frame_cache import FrameCache
 from helpers.labels import find_label_set
 from helpers.normalization import channel_statistics
@@ -59,6 +59,12 @@ def pack(root, folder, view: View = View(), progress: bool = True) -> Path:
     What is there already is kept if it was made of the same frames.
     """
     root, folder = Path(root), Path(folder)
+    with locked(folder.parent, wait=True):
+        return _pack(root, folder, view, progress)
+
+
+def _pack(root: Path, folder: Path, view: View, progress: bool) -> Path:
+    """As `pack`, by one process at a time."""
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
         rows = read_csv(folder / f"{split}.csv")
@@ -90,11 +96,8 @@ def _fingerprint(folder: Path) -> str:
 
 def read_plan(folder) -> dict | None:
     """What pack.json says; None where there is no whole pack."""
-    try:
-        plan = json.loads((Path(folder) / "pack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return plan if isinstance(plan, dict) and "view" in plan else None
+    plan = read_derived(Path(folder) / "pack.json")
+    return plan if "view" in plan else None
 
 
 def copy_pack(source, target, progress: bool = True) -> Path:

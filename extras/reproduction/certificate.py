@@ -114,6 +114,8 @@ def verify(path) -> str:
     written.
     """
     certificate = read_json(path)
+    if not isinstance(certificate, dict):
+        raise ValueError(f"{path} is no certificate")
     if certificate.get("digest") != digest(certificate):
         raise ValueError(f"{path}: the digest does not fit, so something in it was changed")
     kind = "a full reproduction" if certificate["complete"] else "a rehearsal"
