@@ -8,6 +8,7 @@ pictures validate, `pictures`, `masks` and `polygons` what is read.
 
 import argparse
 import hashlib
+import math
 import os
 import re
 import shlex
@@ -82,6 +83,9 @@ def prepare(
     classes = read_classes(classes)
     if size is not None:
         require(1, 1e5, size=min(size))
+    require(0, 1e9, nearest_color=nearest)
+    if limits is not None and not -math.inf < limits[0] < limits[1] < math.inf:
+        raise ValueError(f"--range: the first number must be below the second, found {limits}")
     check_target(root, images, masks)
     pairs, notes = find_pairs(images, masks)
     val_names = choose_val([name for name, _, _ in pairs], val, group)

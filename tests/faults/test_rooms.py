@@ -7,12 +7,19 @@ import sys
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
+from extras.export import example_sizes
+from extras.real_data import camvid
 from extras.real_data.camvid import convert
-from extras.reproduction import certificate, tables
+from extras.real_data.own_data import prepare
+from extras.reproduction import certificate, reproduce, tables
 from extras.reproduction.reproduce import Reproduction
+from helpers.csv_index import find_rows, index_folder
+from helpers.sizes import valid_size
 from helpers.training import make_run
+from helpers.windows import View
 from tests.faults.conftest import flip_byte, make_root, paths
 from tests.faults.test_runs import HOLD
 
@@ -75,7 +82,60 @@ def test_a_damaged_frame_is_converted_again(source, tmp_path, end, damage):
     assert path.read_bytes() == before
 
 
+def test_a_conversion_that_stopped_is_no_smaller_data_set(source, tmp_path, monkeypatch):
+    """Killed between two frames, or with a frame that cannot be read."""
+    copied = []
+
+    def copy(picture, target, real=shutil.copyfile):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(real(picture, target))
+
+    monkeypatch.setattr(camvid.shutil, "copyfile", copy)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, tmp_path / "root", progress=False)
+    with pytest.raises(FileNotFoundError, match="labels without an image"):
+        find_rows(tmp_path / "root", "train")
+    monkeypatch.undo()
+
+    cut(source / "trainannot" / "0001TP_00030.png")
+    with pytest.raises(ValueError, match="0001TP_00030"):
+        convert(source, tmp_path / "other", progress=False)
+    with pytest.raises(FileNotFoundError, match="no folder leftImg8bit"):
+        find_rows(tmp_path / "other", "train")
+
+
+# -- own pictures
+
+
+def test_own_pictures_are_laid_out_by_one_process(source, tmp_path):
+    target = tmp_path / "mine"
+    lock = index_folder(target) / ".lock"
+    lock.parent.mkdir(parents=True)
+    masks = source / "trainannot"
+    with FileLock(lock), pytest.raises(OSError, match="another process works in"):
+        prepare(source / "train", masks, ["road", "sky"], target, progress=False)
+    assert not target.exists()
+
+
+# -- export
+
+
+@pytest.mark.parametrize(("depth", "padding"), [(8, "same"), (6, "valid"), (0, "same")])
+def test_sizes_for_an_export_are_found_at_any_depth(depth, padding):
+    sizes = example_sizes(View("frame", None, padding, depth, 64))
+    assert len(sizes) == 3 and all(valid_size(size, depth, padding) for size in sizes)
+
+
 # -- the reproduction
+
+
+def test_a_crop_that_makes_no_sense_is_refused_before_the_data(city, tmp_path):
+    for crop in ((0, -5), (30, 64)):
+        with pytest.raises(ValueError, match="is not legal"):
+            Reproduction(str(city), "scratch", folder=tmp_path, quick=True, crop=crop)
+    with pytest.raises(SystemExit):
+        reproduce.main(["--root", str(city), "--crop", "64", "64"])
 
 
 @pytest.fixture(scope="module")
