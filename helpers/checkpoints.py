@@ -84,7 +84,7 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
     """Raises ValueError if a run that begins in `folder` would replace the best.pt of another."""
     best = folder / "best.pt"
     table = folder / "history.csv"
-    epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
+    epochs = len(table.read_text(errors="replace").splitlines()) - 1 if table.is_file() else 0
     if best.is_file():
         info = load(best)["info"]
         epochs = max(epochs, len(info["history"]))

@@ -7,8 +7,9 @@ import sys
 from helpers.files import locked
 from helpers.paths import ROOT, data_dir, find_root, sample_city_dir, shown
 
-# What a wrong input, a missing file or a broken disk raise. Anything else is a bug of ours.
-EXPECTED = (OSError, ValueError, FloatingPointError)
+# What a wrong input, a missing file or a broken disk raise; of RuntimeErrors, torch's about memory.
+# Anything else is a bug of ours.
+EXPECTED = (OSError, ValueError, FloatingPointError, MemoryError, RuntimeError)
 
 
 class PatientOutput:
@@ -46,9 +47,10 @@ def run(main) -> None:
         print(f"\n{interrupt}" if interrupt.args else "\nstopped", file=sys.stderr)
         sys.exit(130)
     except EXPECTED as error:
-        if os.environ.get("COURSE_TRACEBACK"):
+        bug = isinstance(error, RuntimeError) and "memory" not in str(error)
+        if bug or os.environ.get("COURSE_TRACEBACK"):
             raise
-        print(f"{error}", file=sys.stderr)
+        print(str(error) or "out of memory", file=sys.stderr)
         sys.exit(1)
 
 

@@ -116,7 +116,7 @@ def write_csv(root, split: str, path) -> int:
 
 def read_csv(path) -> list[Row]:
     """The rows of an index; raises ValueError that names the file if its header or a row is not as
-    expected.
+    expected, or if it has no rows.
     """
     lines = _read_lines(path)
     if not lines or lines[0] != list(Row._fields):
@@ -124,6 +124,8 @@ def read_csv(path) -> list[Row]:
             f"{path}: expected the header {','.join(Row._fields)}, "
             f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv"
         )
+    if len(lines) == 1:
+        raise ValueError(f"{path} has no rows; write it with write_csv")
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(Row._fields):
             raise ValueError(
@@ -165,8 +167,6 @@ def check_csv(paths, root) -> list[str]:
         except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
-        if not rows:
-            problems.append(f"{path} has no rows; write it with write_csv")
 
         pixels = np.zeros(256, np.int64)  # of each label id
         for row, times in Counter(rows).items():

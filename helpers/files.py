@@ -107,7 +107,7 @@ def write_json(path, value) -> Path:
 def read_json(path):
     """The plain values in a JSON file that the course wrote; ValueError with its name if broken."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); remove it, it is written anew") from error
 

@@ -128,6 +128,8 @@ def test_an_index_without_rows_is_a_problem(root):
     path = root / "train.csv"
     path.write_text("image,label,city,frame\n")
     assert "has no rows" in "\n".join(check_csv(path, root))
+    with pytest.raises(ValueError, match="train.csv has no rows"):
+        read_csv(path)
 
 
 @pytest.mark.parametrize(

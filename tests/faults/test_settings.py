@@ -79,6 +79,35 @@ def test_the_home_folder_is_found_behind_an_option(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("can't allocate memory: you tried to allocate 9 bytes"), "can't allocate"),
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 1 TiB"), "1 TiB"),
+    ],
+)
+def test_too_little_memory_is_a_sentence(error, says, monkeypatch, capsys):
+    def greedy():
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    with pytest.raises(SystemExit) as ended:
+        command.run(greedy)
+    assert ended.value.code == 1 and says in capsys.readouterr().err
+
+
+def test_another_runtime_error_is_a_bug_of_ours(monkeypatch):
+    def broken():
+        raise RuntimeError("sizes do not fit")
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    with pytest.raises(RuntimeError):
+        command.run(broken)
+
+
 def test_a_command_touches_no_data_before(tmp_path):
     """The root does not exist, and the first complaint is not about that."""
     with pytest.raises((ValueError, SystemExit)) as caught:
