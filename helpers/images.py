@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+# What pillow raises for truncated, broken and huge files.
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
 
 def open_image(path) -> np.ndarray:
     """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises
@@ -22,7 +25,7 @@ def open_label(path) -> np.ndarray:
 def checked_picture(path) -> Image.Image:
     """The picture at `path`, its checksums compared, which reading the pixels of a PNG does not do.
 
-    Raises what pillow raises: OSError, SyntaxError or DecompressionBombError.
+    Raises what pillow raises: one of BROKEN.
     """
     with Image.open(path) as picture:
         picture.verify()  # and then this one is used up
@@ -32,16 +35,16 @@ def checked_picture(path) -> Image.Image:
 def _open(path, mode: str, expected: str) -> np.ndarray:
     try:
         with checked_picture(path) as picture:
-            if picture.mode != mode:
-                raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
-            return np.asarray(picture)
+            array = np.asarray(picture)
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path} does not exist; was the dataset moved after its CSV was written?"
         ) from None
-    # What pillow raises for truncated, broken and huge files.
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
+    if picture.mode != mode:
+        raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
+    return array
 
 
 def read_photograph(path) -> np.ndarray:
@@ -70,7 +73,7 @@ def read_photograph(path) -> np.ndarray:
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return np.asarray(picture.convert("RGB"))
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except BROKEN as error:
         raise ValueError(
             f"{path} cannot be read as a picture ({error}); open it in a picture program and save "
             "it as PNG or JPEG"

@@ -27,6 +27,9 @@ from helpers.windows import View, cut, reduce_image
 # Bytes that one forward pass may take, roughly; a larger frame goes through in tiles.
 BUDGET = 2 * 2**30
 
+# What is written of a photograph, after its name.
+ENDS = ("_color.png", "_labelIds.png", "_overlay.jpg")
+
 # Same padding: the context around a tile, a multiple of 16 above the 107 pixels any output sees.
 REACH = 112
 
@@ -271,23 +274,23 @@ def label_photograph(path, model, info: dict, folder, like_training=False, **opt
     mixed = Image.blend(Image.fromarray(photograph), colors, 0.5)
     ids = Image.fromarray(info["label_set"].decode(train_ids))
     name = Path(folder) / Path(path).stem
-    return [
-        write_image(f"{name}_color.png", colors),
-        write_image(f"{name}_labelIds.png", ids),
-        write_image(f"{name}_overlay.jpg", mixed),
-    ]
+    return [write_image(f"{name}{end}", one) for end, one in zip(ENDS, (colors, ids, mixed))]
 
 
 def label_photographs(paths, model, info: dict, folder, **options) -> None:
     """As `label_photograph`, of many; those that cannot be read are named at the end.
 
-    Raises ValueError before the first prediction if two have one name: the second result would
-    replace the first.
+    Raises ValueError before the first prediction if a result would replace another one, or one of
+    the photographs.
     """
     names = [Path(path).stem for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"photographs of one name; label them one by one:{listed(twice)}")
+    results = {Path(folder, name + end).resolve() for name in names for end in ENDS}
+    lost = [str(path) for path in paths if Path(path).resolve() in results]
+    if lost:
+        raise ValueError(f"results would take the place of photographs:{listed(lost)}\n(--output)")
     problems = []
     for path in paths:
         try:

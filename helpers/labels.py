@@ -111,13 +111,23 @@ class LabelSet:
 
     @classmethod
     def from_dict(cls, values: dict) -> "LabelSet":
-        """The set that `as_dict` gave."""
-        return cls(
+        """The set that `as_dict` gave. Raises ValueError for one that cannot be."""
+        found = cls(
             names=tuple(values["names"]),
             colors=tuple(tuple(color) for color in values["colors"]),
             ids=tuple(values["ids"]),
             merged=tuple(tuple(pair) for pair in values.get("merged", [])),
         )
+        lists = (found.names, set(found.names), found.colors, found.ids, set(found.ids))
+        numbers = sum((*found.colors, *found.merged), found.ids)
+        if (
+            {len(one) for one in lists} != {len(found)}
+            or {len(color) for color in found.colors} != {3}
+            or not all(type(number) is int and 0 <= number <= 255 for number in numbers)
+            or not all(train_id < len(found) for _, train_id in found.merged)
+        ):
+            raise ValueError("each class has a name, a [red, green, blue] and an id of its own")
+        return found
 
     def encode(self, label_ids) -> np.ndarray:
         """Label ids (integers, any shape) as train ids uint8; 255 where the set has no class.

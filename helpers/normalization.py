@@ -1,7 +1,6 @@
 """Exact mean and standard deviation of a set of frames (chapter 04 builds it by hand)."""
 
 import hashlib
-import json
 from fractions import Fraction
 from functools import partial
 from math import sqrt
@@ -12,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from helpers.csv_index import index_folder
-from helpers.files import write_json
-from helpers.images import checked_picture
+from helpers.files import read_derived, write_json
+from helpers.images import open_image
 from helpers.progress import parallel_map, progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
@@ -43,17 +42,12 @@ def histogram(path, crop=None) -> np.ndarray:
     """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
     width), centered.
 
-    Raises OSError, or ValueError for another mode, with the name of the file.
+    Errors as in `open_image`.
     """
-    try:
-        with checked_picture(path) as picture:
-            if picture.mode != "RGB":
-                raise ValueError(f"{path}: mode {picture.mode}, expected 8-bit RGB")
-            if crop is not None:
-                picture = picture.crop(center_box(picture.height, picture.width, crop))
-            return np.array(picture.histogram(), np.int64).reshape(3, 256)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OSError(f"{path}: cannot be read ({error}); download or build it again") from error
+    picture = Image.fromarray(open_image(path))
+    if crop is not None:
+        picture = picture.crop(center_box(picture.height, picture.width, crop))
+    return np.array(picture.histogram(), np.int64).reshape(3, 256)
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:
@@ -95,8 +89,8 @@ def find_statistics(root, rows, progress: bool = False) -> ChannelStatistics:
     """
     path = index_folder(root) / "statistics.json"
     if path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored.get("files") == _fingerprint(root, rows):
+        stored = read_derived(path)
+        if stored.pop("files", None) == _fingerprint(root, rows) and len(stored) == 3:
             return ChannelStatistics(tuple(stored["mean"]), tuple(stored["std"]), stored["pixels"])
         print("statistics.json is of other frames: computed anew")
     else:

@@ -343,8 +343,10 @@ class Run:
         else:
             checkpoints.check_nothing_is_lost(self.folder, self.config)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
-        for leftover in self.folder.rglob(".*.tmp") if self.rank == 0 else []:
-            leftover.unlink(missing_ok=True)
+        # Deeper folders may be runs of their own: series and series/small.
+        for pattern in (".*.tmp", "predictions/.*.tmp") if self.rank == 0 else ():
+            for leftover in self.folder.glob(pattern):
+                leftover.unlink(missing_ok=True)
         return len(self.history)
 
 

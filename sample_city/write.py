@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from tqdm.auto import tqdm
 
 from helpers.files import read_json, write_image, write_text
-from helpers.images import checked_picture
+from helpers.images import BROKEN, checked_picture
 from helpers.labels import LABELS
 from helpers.paths import check_root, find_root, sample_city_dir
 from helpers.sizes import require
@@ -120,7 +120,7 @@ def is_done(root, split: str, index: int, seed: int, verify: bool = True) -> boo
                     whole = file.read() == PNG_END
             if not whole:
                 return False
-    except (OSError, SyntaxError, ValueError):
+    except BROKEN:
         return False
     return True
 

@@ -221,7 +221,9 @@ def on_dev(history: list[dict]) -> list[dict]:
 
 def record(name: str, info: dict, model: torch.nn.Module, seconds: float, more: dict) -> None:
     """Write NAME.pt and NAME.json."""
-    path = save_model(CHECKPOINTS / f"{name}.pt", model, info)
+    path = CHECKPOINTS / f"{name}.pt"
+    path.with_suffix(".json").unlink(missing_ok=True)  # it describes the file that stood here
+    save_model(path, model, info)
     entry = {
         "file": path.name,
         "sha256": file_hash(path),

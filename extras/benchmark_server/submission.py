@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from helpers.csv_index import Row
 from helpers.files import atomic_file, listed, visible_files, write_image
-from helpers.images import checked_picture, open_image
+from helpers.images import BROKEN, checked_picture, open_image
 from helpers.inference import predict_frame
 from helpers.labels import LABELS, TRAIN_19, check_classes
 
@@ -74,7 +74,7 @@ def _is_done(path: Path, image, origin: str) -> bool:
             picture.load()
             whole = picture.mode == "L" and picture.size == frame.size
             written_by = picture.info.get(ORIGIN)
-    except (OSError, SyntaxError):
+    except BROKEN:
         return False
     if whole and written_by != origin:
         raise ValueError(
@@ -124,10 +124,8 @@ def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]
     ids. A network that knows more classes than the 19 may predict such ids; say so with
     `ignored_ids`.
     """
-    if not Path(source).is_dir() and not zipfile.is_zipfile(source):
-        raise FileNotFoundError(
-            f"{source} is neither a folder nor a zip; write one with write_submission"
-        )
+    if not Path(source).is_dir():
+        _check_zip(source)
     problems, files_of = [], {row: [] for row in rows}
     for name, data in _pngs(source):
         matching = [r for r in rows if fnmatch(Path(name).name, f"{r.city}_{r.frame}*.png")]
@@ -150,13 +148,28 @@ def check_submission(source, rows, root, ignored_ids: bool = False) -> list[str]
     return problems
 
 
+def _check_zip(path) -> None:
+    """Raises ValueError, or FileNotFoundError, for what is no whole zip."""
+    if not zipfile.is_zipfile(path):
+        raise FileNotFoundError(
+            f"{path} is neither a folder nor a zip; write one with write_submission"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged ({error}); zip the folder again") from error
+    if damaged is not None:
+        raise ValueError(f"{path} is damaged, at {damaged}; zip the folder again")
+
+
 def _problems(data: bytes, size: tuple[int, int], ignored_ids: bool) -> list[str]:
     """What is wrong with the bytes of one PNG for a frame of `size` (width, height)."""
     try:
         Image.open(BytesIO(data)).verify()
         picture = Image.open(BytesIO(data))
         array = np.asarray(picture)
-    except (OSError, SyntaxError) as error:
+    except BROKEN as error:
         return [f"cannot be read ({error}); write it again"]
     found = []
     if picture.mode != "L":

@@ -6,6 +6,7 @@ split once, keeps it on disk and sorts the frames; `views` paints; `page` writes
 page.
 """
 
+import hashlib
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -187,9 +188,13 @@ class PredictionBrowser(widgets.VBox):
         self._draw()
 
     def add_uploads(self, files) -> None:
-        """As `add`, of (name, content) pairs, which are kept in runs/pictures."""
+        """As `add`, of (name, content) pairs, which are kept in runs/pictures.
+
+        Each in a folder called after its content: two pictures of one name are both there.
+        """
         for name, content in files:
-            path = runs_dir() / "pictures" / Path(name).name
+            folder = hashlib.sha256(content).hexdigest()[:8]
+            path = runs_dir() / "pictures" / folder / Path(name).name
             write_bytes(path, content)
             self.add(path)
 
@@ -199,7 +204,9 @@ class PredictionBrowser(widgets.VBox):
         """
         index = views.index_of(self.predictions, self.state)
         frame = "none" if index is None else self.predictions[0].title(index)
-        title = f"{frame} {self.view}"
+        shown_network = self.predictions[self.checkpoint]
+        network = f"{shown_network.name}-{shown_network.info['sha256'][:8]}"
+        title = f"{network} {frame} {self.view}"
         path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
         write_bytes(path, views.encode(self.picture(), "png"))
         self.notice.value = f"saved as {escape(shown(path))}"

@@ -7,6 +7,7 @@ the 19 classes.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from helpers.config import TrainConfig
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
 from helpers.fcn import FCN8s
-from helpers.files import write_image, write_text
+from helpers.files import read_json, write_image, write_text
 from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
 from helpers.labels import IGNORE, TRAIN_19
@@ -317,7 +318,7 @@ def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int
     """
     root, marker = Path(root), Path(root) / "small_city.json"
     plan = {"version": VERSION, "seed": seed, "factor": factor}
-    if marker.is_file() and json.loads(marker.read_text()) != plan:
+    if marker.is_file() and read_json(marker) != plan:
         raise ValueError(
             f"{root} holds a city made with {marker.read_text()}, wanted {json.dumps(plan)}; "
             "choose another folder or remove this one"
@@ -331,7 +332,9 @@ def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int
                 f"gtFine/{split}/{city}/{stem}_gtFine_labelIds.png",
                 f"leftImg8bit/{split}/{city}/{stem}_leftImg8bit.png",
             ]
-            if (root / names[-1]).is_file():
+            with suppress(OSError, ValueError):  # not there, or damaged: it is made
+                open_label(root / names[0])
+                open_image(root / names[1])
                 continue
             with TemporaryDirectory() as folder:
                 write_frame(folder, split, index, seed)

@@ -14,13 +14,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from extras.real_data.archives import Limits, fetch, folder_hash, unpack
 from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END
 from helpers.files import atomic_file, listed, visible_files, write_image, write_text
-from helpers.images import checked_picture
+from helpers.images import BROKEN, checked_picture
 from helpers.labels import CAMVID_11, LABELS
 from helpers.progress import progress_bar
 
@@ -128,15 +128,21 @@ def convert(source, root, progress: bool = True) -> Path:
         problems += [f"{label}: it has no picture in {source / split}" for label in sorted(left)]
     if not jobs and not problems:
         problems.append(f"{source}: no PNG in {', '.join(folders)}")
-    for picture, label, split, stem in progress_bar(jobs, "convert", progress):
+    for picture, label, split, stem in progress_bar(jobs, "labels", progress):
         try:
-            _convert_frame(picture, label, root, split, stem)
+            _convert_label(picture, label, root, split, stem)
         except ValueError as error:
             problems.append(str(error))
     if problems:
         raise ValueError(
             f"CamVid was not converted whole; replace these files and call again:{listed(problems)}"
         )
+    # Pictures come last: what was interrupted has labels without them, and no training takes that.
+    for picture, _, split, stem in progress_bar(jobs, "pictures", progress):
+        image = root / "leftImg8bit" / split / stem.split("_")[0] / (stem + IMAGE_END)
+        if not _is_whole(image, _open(picture, "RGB").size):
+            with atomic_file(image) as temporary:
+                shutil.copyfile(picture, temporary)
     write_text(root / "LICENCE.txt", LICENCE)
     return root
 
@@ -147,13 +153,12 @@ def frame_stem(name: str) -> str | None:
     return f"{match[1].lower()}_000000_{int(match[2]):06d}" if match else None
 
 
-def _convert_frame(picture: Path, label: Path, root: Path, split: str, stem: str) -> None:
-    city = stem.split("_")[0]
-    image = root / "leftImg8bit" / split / city / (stem + IMAGE_END)
-    stand = root / "gtFine" / split / city / stem
+def _convert_label(picture: Path, label: Path, root: Path, split: str, stem: str) -> None:
+    """Write the three pictures of a label, unless they are there; ValueError if it does not fit."""
+    stand = root / "gtFine" / split / stem.split("_")[0] / stem
     ends = (LABEL_END, "_gtFine_instanceIds.png", "_gtFine_color.png")
     size = _open(picture, "RGB").size
-    if all(_is_whole(path, size) for path in (image, *(Path(f"{stand}{end}") for end in ends))):
+    if all(_is_whole(Path(f"{stand}{end}"), size) for end in ends):
         return
     annotation = _open(label, "L")
     if annotation.size != size:
@@ -168,8 +173,6 @@ def _convert_frame(picture: Path, label: Path, root: Path, split: str, stem: str
     colors = np.array([(*row.color, 255) for row in LABELS if row.id >= 0], np.uint8)
     for end, array in zip(ends, (ids, ids.astype(np.uint16), colors[ids])):
         write_image(f"{stand}{end}", array)
-    with atomic_file(image) as temporary:
-        shutil.copyfile(picture, temporary)
 
 
 def _is_whole(path: Path, size: tuple[int, int]) -> bool:
@@ -177,7 +180,7 @@ def _is_whole(path: Path, size: tuple[int, int]) -> bool:
     try:
         with checked_picture(path) as picture:
             return picture.size == size
-    except (OSError, SyntaxError):
+    except BROKEN:
         return False
 
 
@@ -186,12 +189,12 @@ def _open(path: Path, mode: str) -> Image.Image:
         with checked_picture(path) as picture:
             if picture.mode != mode or picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(
-                    f"{path}: mode {picture.mode}, {picture.width}x{picture.height}, expected "
+                    f"mode {picture.mode}, {picture.width}x{picture.height}, expected "
                     f"{mode} and at most {MAX_PIXELS} pixels"
                 )
             picture.load()
             return picture
-    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise ValueError(f"{path}: cannot be read ({error})") from error
 
 

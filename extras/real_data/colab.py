@@ -16,12 +16,13 @@ from pathlib import Path
 
 from extras.real_data.archives import BLOCK
 from extras.real_data.cityscapes import get_cityscapes
+from helpers.checkpoints import file_hash
 from helpers.config import TrainConfig
 from helpers.csv_index import read_csv, write_csv
 from helpers.dataset import CityscapesDataset
-from helpers.files import atomic_file, write_text
+from helpers.files import atomic_file, locked, read_derived, write_text
 from helpers.frame_cache import FrameCache
-from helpers.labels import find_label_set
+from helpers.labels import check_classes, find_label_set
 from helpers.normalization import channel_statistics
 from helpers.progress import progress_bar
 from helpers.recipes import make_model
@@ -59,6 +60,13 @@ def pack(root, folder, view: View = View(), progress: bool = True) -> Path:
     What is there already is kept if it was made of the same frames.
     """
     root, folder = Path(root), Path(folder)
+    check_classes(find_label_set("train19"), root)
+    with locked(folder.parent, wait=True):
+        return _pack(root, folder, view, progress)
+
+
+def _pack(root: Path, folder: Path, view: View, progress: bool) -> Path:
+    """As `pack`, by one process at a time."""
     for split in ("train", "val"):
         write_csv(root, split, folder / f"{split}.csv")
         rows = read_csv(folder / f"{split}.csv")
@@ -90,11 +98,8 @@ def _fingerprint(folder: Path) -> str:
 
 def read_plan(folder) -> dict | None:
     """What pack.json says; None where there is no whole pack."""
-    try:
-        plan = json.loads((Path(folder) / "pack.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return plan if isinstance(plan, dict) and "view" in plan else None
+    plan = read_derived(Path(folder) / "pack.json")
+    return plan if "view" in plan else None
 
 
 def copy_pack(source, target, progress: bool = True) -> Path:
@@ -139,6 +144,8 @@ def _copy(source: Path, target: Path, progress: bool) -> None:
 def packed_datasets(config: TrainConfig, folder, progress: bool = True):
     """As recipes.make_datasets, from the pack in `folder` alone."""
     folder = Path(folder)
+    if config.classes is not None:
+        raise ValueError("a pack holds Cityscapes' label ids: it goes without config.classes")
     plan = read_plan(folder)
     if plan is None:
         raise FileNotFoundError(f"{folder} holds no whole pack: make one with pack(root, folder)")
@@ -179,7 +186,11 @@ def packed_run(config: TrainConfig, folder, progress: bool = True) -> Run:
     """
     config, train_set, val_set = packed_datasets(config, folder, progress)
     model = make_model(config, len(val_set.label_set))
-    return Run(config, model, train_set, val_set, progress=progress)
+    run = Run(config, model, train_set, val_set, progress=progress)
+    # The label files are gone; what is kept of them says which data these are.
+    for split in ("train", "val"):
+        run.data[f"{split}_pack"] = file_hash(Path(folder) / split / "labels.npy")[:16]
+    return run
 
 
 def start(config: TrainConfig, drive, local, root=None, progress: bool = True) -> Run:

@@ -8,6 +8,7 @@ pictures validate, `pictures`, `masks` and `polygons` what is read.
 
 import argparse
 import hashlib
+import math
 import os
 import re
 import shlex
@@ -26,7 +27,7 @@ from extras.real_data.pictures import name_of_size, read_picture, value_range
 from extras.real_data.polygons import paint
 from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END, find_rows, index_folder, write_csv
-from helpers.files import listed, write_image, write_json
+from helpers.files import listed, locked, write_image, write_json
 from helpers.labels import IGNORE, LabelSet
 from helpers.normalization import channel_statistics, write_statistics
 from helpers.progress import progress_bar
@@ -82,6 +83,9 @@ def prepare(
     classes = read_classes(classes)
     if size is not None:
         require(1, 1e5, size=min(size))
+    require(0, 1e9, nearest_color=nearest)
+    if limits is not None and not -math.inf < limits[0] < limits[1] < math.inf:
+        raise ValueError(f"--range: the first number must be below the second, found {limits}")
     check_target(root, images, masks)
     pairs, notes = find_pairs(images, masks)
     val_names = choose_val([name for name, _, _ in pairs], val, group)
@@ -96,23 +100,24 @@ def prepare(
 
     # All is written beside, and takes its place only when nothing was wrong.
     part = root.with_name(f".{root.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        options = Options(classes, size, limits, nearest)
-        sources, counts, sizes, told = write_frames(part, pairs, val_names, options, progress)
-        ids = tuple(range(1, len(classes.names) + 1))
-        label_set = LabelSet(classes.names, classes.colors, ids)
-        write_json(part / "classes.json", label_set.as_dict())
-        write_json(part / "sources.json", sources)
-        replace_folder(part, root)
-    finally:
+    with locked(index_folder(root)):
         shutil.rmtree(part, ignore_errors=True)
+        try:
+            options = Options(classes, size, limits, nearest)
+            sources, counts, sizes, told = write_frames(part, pairs, val_names, options, progress)
+            ids = tuple(range(1, len(classes.names) + 1))
+            label_set = LabelSet(classes.names, classes.colors, ids)
+            write_json(part / "classes.json", label_set.as_dict())
+            write_json(part / "sources.json", sources)
+            replace_folder(part, root)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
-    for split in ("train", "val"):
-        write_csv(root, split, index_folder(root) / f"{split}.csv")
-    rows = find_rows(root, "train")
-    statistics = channel_statistics([root / row.image for row in rows], progress=progress)
-    write_statistics(root, rows, statistics)
+        for split in ("train", "val"):
+            write_csv(root, split, index_folder(root) / f"{split}.csv")
+        rows = find_rows(root, "train")
+        statistics = channel_statistics([root / row.image for row in rows], progress=progress)
+        write_statistics(root, rows, statistics)
 
     for split in ("train", "val"):
         absent = [name for name, n in zip(classes.names, counts[split]) if n == 0]

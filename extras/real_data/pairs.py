@@ -6,7 +6,7 @@ from pathlib import Path
 
 from extras.real_data.pictures import READ, is_read
 from extras.real_data.polygons import coco_names, is_coco
-from helpers.files import listed, visible_files
+from helpers.files import listed, stays_inside, visible_files
 from helpers.sizes import require
 
 MASK_ENDINGS = re.compile(
@@ -78,7 +78,7 @@ def coco_pairs(images: Path, masks: Path) -> tuple[list[tuple[str, Path, Path]],
     pairs = []
     missing = []
     for name in coco_names(masks):
-        if (images / name).is_file():
+        if stays_inside(name) and (images / name).is_file():
             pairs.append((Path(name).with_suffix("").as_posix(), images / name, masks))
         else:
             missing.append(name)
@@ -125,6 +125,10 @@ def find_groups(names: list[str], pattern: str | None = None) -> dict[str, list[
             groups.setdefault(key, []).append(name)
         return groups
 
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"--group {pattern!r} is no regular expression ({error})") from error
     groups = {}
     lost = []
     for name in names:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from helpers.images import checked_picture
+from helpers.images import BROKEN, checked_picture
 
 READ = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 SAMPLES_PER_PIXEL = 277  # a TIFF tag: the number of bands
@@ -32,7 +32,7 @@ def open_picture(path) -> Image.Image:
                 kind = picture.format
                 picture = ImageOps.exif_transpose(picture)
                 picture.load()
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except BROKEN as error:
         raise ValueError(
             f"{path} cannot be read ({error}); if it opens in a picture program, save it there as "
             "PNG with three bands of 8 bits"
@@ -79,7 +79,7 @@ def value_range(paths) -> tuple[float, float] | None:
             with Image.open(path) as picture:
                 one_is_deep = is_deep(picture)
                 values = np.asarray(picture, np.float64) if one_is_deep else None
-        except (OSError, SyntaxError, ValueError):
+        except BROKEN:
             continue  # whoever reads it for good says why
         if not one_is_deep:
             others.append(path)

@@ -5,7 +5,8 @@ LabelMe writes one file per picture, COCO one for all. Pixels that no polygon co
 """
 
 import json
-from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def read_polygons(path) -> dict:
 def read_once(path: Path, changed: int) -> dict:
     """As `read_polygons`; a file that was changed since is read again."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from error
+        raise ValueError(f"{path}: cannot be read ({error}); save it as UTF-8") from error
     if isinstance(content, dict) and isinstance(content.get("shapes"), list):
         return content
     keys = ("images", "annotations", "categories")
@@ -38,12 +39,28 @@ def read_once(path: Path, changed: int) -> dict:
         raise ValueError(
             f"{path}: no polygons of LabelMe (with the key shapes) or COCO ({', '.join(keys)})"
         )
-    by_picture = defaultdict(list)
-    for annotation in content["annotations"]:
-        by_picture[annotation["image_id"]].append(annotation)
-    pictures = {image["file_name"]: image for image in content["images"]}
-    classes = {category["id"]: category["name"] for category in content["categories"]}
+    with as_written(path):
+        by_picture = {image["id"]: [] for image in content["images"]}
+        for annotation in content["annotations"]:
+            by_picture[annotation["image_id"]].append(annotation)
+        pictures = {image["file_name"]: image for image in content["images"]}
+        classes = {category["id"]: category["name"] for category in content["categories"]}
+        if not len(pictures) == len(by_picture) == len(content["images"]):
+            raise ValueError("two pictures have one name or one id")
     return {"pictures": pictures, "by_picture": by_picture, "classes": classes}
+
+
+@contextmanager
+def as_written(path) -> Iterator[None]:
+    """A key that is missing, or a value of another kind, becomes a ValueError with the file."""
+    try:
+        yield
+    except (LookupError, TypeError, ArithmeticError, AttributeError, ValueError) as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(
+            f"{path}: not as LabelMe or COCO write it ({type(error).__name__}: {error})"
+        ) from error
 
 
 def is_coco(path) -> bool:
@@ -59,6 +76,11 @@ def paint(path, name: str, shape: tuple[int, int], classes: Classes) -> np.ndarr
     """Train ids uint8 [H, W] of the picture `name` of that shape. Raises ValueError for a class
     that is not in the list, another size, and shapes that are no areas.
     """
+    with as_written(path):
+        return _paint(path, name, shape, classes)
+
+
+def _paint(path, name: str, shape: tuple[int, int], classes: Classes) -> np.ndarray:
     shapes, size = coco_shapes(path, name) if is_coco(path) else labelme_shapes(path)
     height, width = shape
     if size is not None and size != (width, height):

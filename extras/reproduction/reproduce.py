@@ -393,6 +393,8 @@ def main(arguments=None) -> None:
         print(certificate.verify(given["verify"]))
         return
     if "crop" in given:
+        if given["config"] != "scratch":
+            parser.error("--crop goes with --config scratch")
         given["crop"] = tuple(given["crop"])
     try:
         reproduction = Reproduction(**given)

@@ -18,6 +18,7 @@ from helpers.config import TrainConfig
 from helpers.dataset import CityscapesDataset, normalize
 from helpers.labels import IGNORE
 from helpers.recipes import make_datasets, make_model
+from helpers.sizes import output_size
 from helpers.training import Run
 from helpers.windows import cut
 
@@ -149,6 +150,11 @@ class ScratchConfig(TrainConfig):
     momentum: float = 0.9
     weight_decay: float = 5e-4
     published: tuple = field(default=(0.650, 0.691), compare=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for length in self.crop:
+            output_size(length, self.depth, self.padding)  # raises ValueError
 
 
 def make_scratch_run(config: ScratchConfig, progress: bool = True, folder=None) -> Run:

@@ -50,7 +50,7 @@ def test_statistics_pool_pixels_not_images(tiny_root):
 def test_statistics_name_a_broken_file(tiny_root):
     path = next((tiny_root / "leftImg8bit").rglob("*.png"))
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(OSError, match=path.name):
+    with pytest.raises(ValueError, match=path.name):
         channel_statistics([path])
     with pytest.raises(ValueError, match="empty"):
         channel_statistics([])

@@ -3,10 +3,12 @@
 import json
 import os
 import shutil
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from extras.browser.page import write_page
 from extras.browser.predictions import Predictions
@@ -103,6 +105,25 @@ def test_a_frame_that_vanishes_is_named(checkpoint, root):
 def test_photos_are_a_list(checkpoint, photos):
     with pytest.raises(ValueError, match="photos is a list of paths"):
         Predictions(checkpoint, photos=photos, progress=False)
+
+
+def test_two_uploads_of_one_name_are_both_there(checkpoint, root):
+    browser = PredictionBrowser(checkpoint, root, limit=1, progress=False)
+    pictures = []
+    for color in ("red", "blue"):
+        file = BytesIO()
+        Image.new("RGB", (32, 16), color).save(file, "PNG")
+        pictures.append(("photo.png", file.getvalue()))
+    browser.add_uploads(pictures)
+    browser.predictions[0].load.cache_clear()
+    seen = [tuple(browser.predictions[0].load(index).image[0, 0]) for index in (1, 2)]
+    assert seen == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_a_saved_picture_says_of_which_network(checkpoint, root, tmp_path):
+    other = shutil.copy(checkpoint, tmp_path / "other.pt")
+    first, second = (PredictionBrowser(path, root, progress=False) for path in (checkpoint, other))
+    assert first.save() != second.save()
 
 
 @pytest.mark.parametrize("limit", [0, -1])

@@ -9,6 +9,7 @@ from helpers import checkpoints
 from helpers.checkpoints import load_model, save_model
 from helpers.labels import TRAIN_19
 from helpers.unet import UNet
+from scripts import train_checkpoints
 
 INFO = {
     "label_set": TRAIN_19.as_dict(),
@@ -77,6 +78,15 @@ def test_the_record_beside_it_is_compared(path):
     record.write_text("{")
     with pytest.raises(ValueError, match="x.json is damaged"):
         load_model(path)
+
+
+def test_a_checkpoint_that_is_trained_again_replaces_its_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_checkpoints, "CHECKPOINTS", tmp_path)
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = UNet(num_classes=19, width=2, depth=1, padding="same")
+        train_checkpoints.record("x", {**INFO, "config": {}}, model, 0.0, {})
+        load_model(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize("text", [b"a text", b"", b"PK\x03\x04 no zip", b"e" * 3000])

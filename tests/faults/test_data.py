@@ -7,10 +7,12 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
 from helpers.images import open_image, open_label, read_photograph
 from helpers.labels import TRAIN_19
+from helpers.normalization import histogram
 from tests.faults.conftest import flip_byte, paths
 
 
@@ -126,6 +128,8 @@ def test_an_index_without_rows_is_a_problem(root):
     path = root / "train.csv"
     path.write_text("image,label,city,frame\n")
     assert "has no rows" in "\n".join(check_csv(path, root))
+    with pytest.raises(ValueError, match="train.csv has no rows"):
+        read_csv(path)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +227,17 @@ def test_a_huge_picture_is_named(root, monkeypatch):
     with pytest.raises(ValueError, match="leftImg8bit.png: cannot be read"):
         open_image(paths(root)[0])
     assert len(check_csv(path, root)) == 8
+
+
+def test_whatever_pillow_raises_the_picture_is_named(root):
+    """A text in a PNG that unpacks to more than pillow allows is a ValueError of its own."""
+    note = PngInfo()
+    note.add_text("x", "y" * (2 << 20), zip=True)
+    path = paths(root)[0]
+    Image.open(path).save(path, pnginfo=note)
+    for read in (open_image, open_label, histogram, read_photograph):
+        with pytest.raises(ValueError, match=f"{path.name}.*cannot be read"):
+            read(path)
 
 
 # -- W18: float pictures

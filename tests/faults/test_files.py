@@ -51,3 +51,5 @@ def test_a_state_file_that_is_damaged_is_named(tmp_path, text):
     with pytest.raises(ValueError, match="state.json is damaged"):
         files.read_json(path)
     assert files.read_json(files.write_json(path, [1])) == [1]
+    path.write_bytes(b"\xef\xbb\xbf[2]")  # as an editor on Windows saves it
+    assert files.read_json(path) == [2]

@@ -71,6 +71,15 @@ def test_a_bad_photograph_does_not_stop_the_others(mine, photographs, tmp_path, 
     assert len(list((tmp_path / "out").iterdir())) == 6
 
 
+def test_a_result_takes_no_photograph_s_place(mine, photographs, tmp_path):
+    own = tmp_path / "a" / "street_color.png"
+    Image.new("RGB", (16, 16), "red").save(own)
+    before = own.read_bytes()
+    with pytest.raises(ValueError, match="(?s)place of photographs.*street_color.png"):
+        label(mine, [photographs[0], str(own)], tmp_path / "a")
+    assert own.read_bytes() == before and len(list((tmp_path / "a").iterdir())) == 2
+
+
 @pytest.mark.parametrize("budget", ["nan", "-1", "inf"])
 def test_a_budget_is_a_number(mine, photographs, tmp_path, budget, capsys):
     with pytest.raises((SystemExit, ValueError)) as caught:
@@ -124,6 +133,30 @@ def test_a_damaged_prediction_is_made_again(mine, rows, root, tmp_path, damage):
     assert check_submission(folder, rows, root, ignored_ids=True) != []
     submit(mine, rows, root, folder)
     assert path.read_bytes() == before
+
+
+def test_a_huge_prediction_is_made_again(mine, rows, root, tmp_path, monkeypatch):
+    folder = tmp_path / "submission"
+    submit(mine, rows, root, folder)
+    path = folder / png_name(rows[0])
+    before = path.read_bytes()
+    Image.new("L", (3000, 1000)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    assert "cannot be read" in "\n".join(check_submission(folder, rows, root, ignored_ids=True))
+    submit(mine, rows, root, folder)
+    assert path.read_bytes() == before
+
+
+def test_a_changed_byte_in_the_zip_is_named(mine, rows, root, tmp_path):
+    folder = tmp_path / "submission"
+    submit(mine, rows, root, folder)
+    archive = zip_submission(folder, tmp_path / "x.zip")
+    assert check_submission(archive, rows, root, ignored_ids=True) == []
+    data = archive.read_bytes()
+    for changed in (data[:60] + b"?" + data[61:], data[50:]):
+        archive.write_bytes(changed)
+        with pytest.raises(ValueError, match="x.zip is damaged"):
+            check_submission(archive, rows, root, ignored_ids=True)
 
 
 @pytest.mark.parametrize("hidden", [".ipynb_checkpoints/{}", "._{}"])

@@ -4,15 +4,25 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
+from extras.experiments import trials
+from extras.export import example_sizes
+from extras.real_data import camvid, colab
 from extras.real_data.camvid import convert
-from extras.reproduction import certificate, tables
+from extras.real_data.own_data import prepare
+from extras.reproduction import certificate, reproduce, tables
 from extras.reproduction.reproduce import Reproduction
+from helpers.csv_index import find_rows, index_folder
+from helpers.sizes import valid_size
 from helpers.training import make_run
+from helpers.windows import View
 from tests.faults.conftest import flip_byte, make_root, paths
 from tests.faults.test_runs import HOLD
 
@@ -75,7 +85,118 @@ def test_a_damaged_frame_is_converted_again(source, tmp_path, end, damage):
     assert path.read_bytes() == before
 
 
+def test_a_conversion_that_stopped_is_no_smaller_data_set(source, tmp_path, monkeypatch):
+    """Killed between two frames, or with a frame that cannot be read."""
+    copied = []
+
+    def copy(picture, target, real=shutil.copyfile):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(real(picture, target))
+
+    monkeypatch.setattr(camvid.shutil, "copyfile", copy)
+    with pytest.raises(KeyboardInterrupt):
+        convert(source, tmp_path / "root", progress=False)
+    with pytest.raises(FileNotFoundError, match="labels without an image"):
+        find_rows(tmp_path / "root", "train")
+    monkeypatch.undo()
+
+    cut(source / "trainannot" / "0001TP_00030.png")
+    with pytest.raises(ValueError, match="0001TP_00030"):
+        convert(source, tmp_path / "other", progress=False)
+    with pytest.raises(FileNotFoundError, match="no folder leftImg8bit"):
+        find_rows(tmp_path / "other", "train")
+
+
+# -- own pictures
+
+
+def test_own_pictures_are_laid_out_by_one_process(source, tmp_path):
+    target = tmp_path / "mine"
+    lock = index_folder(target) / ".lock"
+    lock.parent.mkdir(parents=True)
+    masks = source / "trainannot"
+    with FileLock(lock), pytest.raises(OSError, match="another process works in"):
+        prepare(source / "train", masks, ["road", "sky"], target, progress=False)
+    assert not target.exists()
+
+
+# -- packs
+
+
+def test_a_pack_is_not_of_own_classes(one_epoch, root, tmp_path):
+    classes = root / "classes.json"
+    classes.write_text(
+        json.dumps({"names": ["a", "b"], "colors": [[0, 0, 1], [1, 0, 0]], "ids": [1, 2]})
+    )
+    with pytest.raises(ValueError, match="classes of .* are a, b"):
+        colab.pack(root, tmp_path / "pack", View(size=36), progress=False)
+    with pytest.raises(ValueError, match="without config.classes"):
+        colab.packed_run(replace(one_epoch, classes=str(classes)), tmp_path, progress=False)
+
+
+def test_a_run_knows_the_labels_of_its_pack(one_epoch, root, tmp_path):
+    config = replace(one_epoch, view="crop", size=8, cache="auto", mean=None, std=None)
+    view = config.make_view()
+
+    def run(name):
+        folder = colab.pack(root, tmp_path / name, view, progress=False)
+        return colab.packed_run(config, folder, progress=False)
+
+    run("first").fit()
+    assert run("first").resume() == 1
+    label = paths(root, "gtFine")[0]
+    label.write_bytes(paths(root, "gtFine")[1].read_bytes())
+    with pytest.raises(ValueError, match="train_pack was"):
+        run("second").resume()
+
+
+# -- the small city of the trials
+
+
+@pytest.mark.parametrize("end", ["leftImg8bit", "labelIds"])
+@pytest.mark.parametrize("damage", [cut, flip_byte, lambda path: path.unlink()])
+def test_a_damaged_frame_of_the_small_city_is_made_again(tmp_path, monkeypatch, end, damage):
+    made = []
+
+    def frame(folder, split, index, seed):
+        made.append(index)
+        city, stem, _, _ = trials.frame_plan(split, index, seed)
+        for kind, name, mode in (
+            ("gtFine", "gtFine_labelIds", "L"),
+            ("leftImg8bit",) * 2 + ("RGB",),
+        ):
+            path = Path(folder) / kind / split / city / f"{stem}_{name}.png"
+            path.parent.mkdir(parents=True)
+            Image.new(mode, (32, 16), 7 if mode == "L" else (7, 7, 7)).save(path)
+
+    monkeypatch.setattr(trials, "write_frame", frame)
+    root = trials.small_city(tmp_path, train=1, val=1)
+    damage(next(root.rglob(f"*{end}.png")))
+    trials.small_city(tmp_path, train=1, val=1)
+    assert len(made) == 3
+    trials.small_city(tmp_path, train=1, val=1)
+    assert len(made) == 3
+
+
+# -- export
+
+
+@pytest.mark.parametrize(("depth", "padding"), [(8, "same"), (6, "valid"), (0, "same")])
+def test_sizes_for_an_export_are_found_at_any_depth(depth, padding):
+    sizes = example_sizes(View("frame", None, padding, depth, 64))
+    assert len(sizes) == 3 and all(valid_size(size, depth, padding) for size in sizes)
+
+
 # -- the reproduction
+
+
+def test_a_crop_that_makes_no_sense_is_refused_before_the_data(city, tmp_path):
+    for crop in ((0, -5), (30, 64)):
+        with pytest.raises(ValueError, match="is not legal"):
+            Reproduction(str(city), "scratch", folder=tmp_path, quick=True, crop=crop)
+    with pytest.raises(SystemExit):
+        reproduce.main(["--root", str(city), "--crop", "64", "64"])
 
 
 @pytest.fixture(scope="module")

@@ -228,6 +228,15 @@ def test_leftovers_of_a_kill_are_removed(config, runs, place):
     assert not leftover.exists()
 
 
+def test_what_a_run_below_is_writing_is_no_leftover(one_epoch, runs):
+    """series and series/small may train at the same time."""
+    writing = runs / "series" / "small" / ".last.pt.4711.tmp"
+    writing.parent.mkdir(parents=True)
+    writing.write_bytes(b"half")
+    fit(replace(one_epoch, name="series"))
+    assert writing.exists()
+
+
 # -- W14: names stay inside runs/ (the refusals are in test_settings.py)
 
 

@@ -1,9 +1,11 @@
 """Values that make no sense are refused at once, together, before any data are touched."""
 
+import sys
 from dataclasses import replace
 
 import pytest
 
+from helpers import command
 from helpers.config import TrainConfig
 from helpers.evaluate import main as evaluate
 from helpers.training import main as training
@@ -54,6 +56,56 @@ def test_all_of_them_in_one_message():
 )
 def test_the_course_s_own_settings_are_right(config):
     assert replace(config, name="series/a") != config
+
+
+def test_the_home_folder_is_found_behind_an_option(monkeypatch, tmp_path):
+    """A shell leaves --root=~/data as it is; a folder called ~ would be made."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    given = ["command", "--output=~/out", "~/in.png", "--name=a~b", "--name=~", "a=b", "--json"]
+    monkeypatch.setattr("sys.argv", given)
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    found = []
+    command.run(lambda: found.extend(sys.argv))
+    home = str(tmp_path)
+    assert found == [
+        "command",
+        f"--output={home}/out",
+        f"{home}/in.png",
+        "--name=a~b",
+        f"--name={home}",
+        "a=b",
+        "--json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (RuntimeError("can't allocate memory: you tried to allocate 9 bytes"), "can't allocate"),
+        (MemoryError(), "out of memory"),
+        (MemoryError("Unable to allocate 1 TiB"), "1 TiB"),
+    ],
+)
+def test_too_little_memory_is_a_sentence(error, says, monkeypatch, capsys):
+    def greedy():
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    with pytest.raises(SystemExit) as ended:
+        command.run(greedy)
+    assert ended.value.code == 1 and says in capsys.readouterr().err
+
+
+def test_another_runtime_error_is_a_bug_of_ours(monkeypatch):
+    def broken():
+        raise RuntimeError("sizes do not fit")
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    with pytest.raises(RuntimeError):
+        command.run(broken)
 
 
 def test_a_command_touches_no_data_before(tmp_path):
