@@ -24,6 +24,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import center_crop, normalize, to_tensor
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.files import write_json
@@ -74,7 +75,7 @@ def main(arguments=None) -> dict:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", help="dataset root (default: as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-write", action="store_true")

@@ -27,6 +27,7 @@ from time import perf_counter
 import PIL
 import torch
 
+from helpers import command
 from helpers.csv_index import find_rows
 from helpers.files import write_json
 from helpers.frame_cache import FrameCache
@@ -117,7 +118,7 @@ def main(arguments=None) -> dict:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", help="dataset root (default: as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-write", action="store_true")

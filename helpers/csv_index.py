@@ -16,7 +16,7 @@ import numpy as np
 from helpers.files import listed, stays_inside, visible_files, write_table
 from helpers.images import open_image, open_label
 from helpers.labels import TRAIN_19, read_label_set
-from helpers.paths import check_root, runs_dir
+from helpers.paths import check_root, runs_dir, shown
 
 SPLITS = ("train", "val", "test")
 IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -249,7 +249,7 @@ def find_index(root, split: str) -> Path:
         count = write_csv(root, split, path)
         print(f"{split}.csv named frames that are gone: written anew, {count} rows")
     elif len(rows) < len(known):
-        print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
+        print(f"{shown(path)} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path
 
 

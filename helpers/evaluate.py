@@ -21,7 +21,6 @@ from helpers.dataset import CityscapesDataset
 from helpers.device import amp_dtype, find_device
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix, count_pairs
-from helpers.paths import find_root
 from helpers.progress import progress_bar
 from helpers.recipes import check_sizes
 from helpers.sizes import require
@@ -205,15 +204,15 @@ def main(arguments=None) -> None:
         prog="python -m helpers.evaluate", description="Scores of a checkpoint."
     )
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--split", default="val")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
     require(1, 1e9, batch_size=args.batch_size)
-    command.ensure_data(args.root)
+    root = command.ensure_data(args.root)
     model, info = load_model(args.checkpoint, find_device())
-    dataset = dataset_for(info, find_root(args.root), args.split)
+    dataset = dataset_for(info, root, args.split)
     if args.batch_size > 1:
         check_sizes(dataset)
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)

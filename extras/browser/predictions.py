@@ -304,7 +304,7 @@ def is_photograph(row: Row) -> bool:
 def statistics_of(image: np.ndarray) -> dict:
     """Mean and standard deviation of one picture's channels, on the scale from 0 to 1."""
     mean, std = own_statistics(image)
-    return {"mean": mean.tolist(), "std": std.clip(min=0.01).tolist()}
+    return {"mean": mean.tolist(), "std": std.tolist()}
 
 
 def at_size_of(other: Frame, frame: Frame) -> Frame:

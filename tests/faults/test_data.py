@@ -11,6 +11,7 @@ from PIL import Image
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
 from helpers.images import open_image, open_label, read_photograph
 from helpers.labels import TRAIN_19
+from helpers.paths import shown
 from tests.faults.conftest import flip_byte, paths
 
 
@@ -96,7 +97,8 @@ def test_an_index_of_fewer_frames_says_so(root, capsys):
     path.write_text("".join(lines[:-1]))
     capsys.readouterr()
     find_index(root, "train")
-    assert "3 of 4 frames" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 of 4 frames" in said and shown(path) in said and str(path) not in said
 
 
 # -- W2: check_csv says "all is well" only where it is
