@@ -1,8 +1,6 @@
 """Pictures for the chapters: rows of panels, color legends, overlays.
 
-Importing it sets one style. In a notebook it also changes what stands beside a figure as plain
-text: texts, colors and the data drawn, rounded, so that a test that compares stored outputs notices
-a figure that shows something else.
+Importing it sets one style.
 """
 
 import json
@@ -39,7 +37,6 @@ def photos(quality: int = 85) -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
-    _register()  # that call forgets what was registered for figures
 
 
 def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.ndarray:
@@ -133,19 +130,3 @@ def course_map(chapter: str):
     )
     axis.add_patch(frame)
     return figure
-
-
-def _register() -> None:
-    try:
-        shell = get_ipython()
-    except NameError:
-        return
-    from helpers.figure_text import describe
-
-    # Loaded later, the notebook's backend would forget what follows.
-    plt.switch_backend(matplotlib.get_backend())
-    formatter = shell.display_formatter.formatters["text/plain"]
-    formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
-
-
-_register()

@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from helpers import plots
-from helpers.figure_text import describe
+from scripts.figure_text import describe
 from helpers.labels import TRAIN_19
 
 MAP = np.repeat(np.arange(16, dtype=np.uint8).reshape(4, 4), 3, axis=1)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import helpers.plots as plots
-from helpers.figure_text import describe
+from scripts.figure_text import describe
 from scripts import figures
 
 ENTRIES = json.loads((figures.IMAGES / "figures.json").read_text(encoding="utf-8"))
