@@ -15,7 +15,8 @@ from helpers.paths import ROOT
 
 CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept between runs
 
-# What a kernel runs first. It leaves no name and no path behind: a notebook finds the project alone.
+# What a kernel runs first. It leaves no name and no path behind: a notebook finds the project
+# alone.
 STARTUP = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
