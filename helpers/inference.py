@@ -20,7 +20,7 @@ from helpers.dataset import normalize
 from helpers.device import amp_dtype, find_device
 from helpers.files import listed, write_image
 from helpers.images import read_photograph
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, from_histogram
+from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, from_histogram, histogram
 from helpers.sizes import require
 from helpers.windows import View, cut, reduce_image
 
@@ -227,8 +227,7 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
 
 def own_statistics(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
-    counts = np.reshape(Image.fromarray(photograph).histogram(), (3, 256))
-    own = from_histogram(counts)
+    own = from_histogram(histogram(photograph))
     # A picture of one color has no deviation to divide by.
     return np.array(own.mean), np.maximum(own.std, 1 / 255)
 

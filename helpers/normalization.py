@@ -3,7 +3,6 @@
 import hashlib
 import json
 from fractions import Fraction
-from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from PIL import Image
 
 from helpers.csv_index import index_folder
 from helpers.files import write_json
-from helpers.images import checked_picture
+from helpers.images import open_image
 from helpers.progress import parallel_map, progress_bar
 
 # The constants in wide circulation for Cityscapes' 2,975 training frames (origin unknown; chapter
@@ -32,28 +31,14 @@ class ChannelStatistics(NamedTuple):
     pixels: int
 
 
-def center_box(height: int, width: int, crop: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the center crop (h, w), cut to the frame."""
-    h, w = min(crop[0], height), min(crop[1], width)
-    top, left = (height - h) // 2, (width - w) // 2
-    return left, top, left + w, top + h
+def histogram(image: np.ndarray) -> np.ndarray:
+    """How often each channel of uint8 [H, W, 3] takes each of its 256 values: int64 [3, 256]."""
+    return np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)
 
 
-def histogram(path, crop=None) -> np.ndarray:
-    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
-    width), centered.
-
-    Raises OSError, or ValueError for another mode, with the name of the file.
-    """
-    try:
-        with checked_picture(path) as picture:
-            if picture.mode != "RGB":
-                raise ValueError(f"{path}: mode {picture.mode}, expected 8-bit RGB")
-            if crop is not None:
-                picture = picture.crop(center_box(picture.height, picture.width, crop))
-            return np.array(picture.histogram(), np.int64).reshape(3, 256)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OSError(f"{path}: cannot be read ({error}); download or build it again") from error
+def frame_histogram(path) -> np.ndarray:
+    """The histogram of the frame at `path`. Errors as in helpers.images.open_image."""
+    return histogram(open_image(path))
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:
@@ -71,17 +56,16 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     return ChannelStatistics(tuple(mean), tuple(std), pixels)
 
 
-def channel_statistics(paths, crop=None, progress=False, workers=None) -> ChannelStatistics:
+def channel_statistics(paths, progress=False, workers=None) -> ChannelStatistics:
     """Pooled mean and population standard deviation of the images at `paths`, exact to the last
     float digit.
 
-    `crop` = (height, width) restricts it to the center crop. Counts are whole numbers, so that the
-    result is the same for any number of `workers` (default: all cores). Raises ValueError or
-    OSError naming a bad file.
+    Counts are whole numbers, so that the result is the same for any number of `workers` (default:
+    all cores). Raises ValueError or FileNotFoundError naming a bad file.
     """
     paths = list(paths)
     counts = np.zeros((3, 256), np.int64)
-    histograms = parallel_map(partial(histogram, crop=crop), paths, workers)
+    histograms = parallel_map(frame_histogram, paths, workers)
     for one in progress_bar(histograms, "statistics", progress, total=len(paths)):
         counts += one
     return from_histogram(counts)

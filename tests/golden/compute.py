@@ -294,12 +294,16 @@ def tiles(folder):
 
 def statistics(folder):
     shapes = ((31, 47), (20, 20), (64, 9))
-    paths = []
+    paths = {"whole": [], "crop": []}
     for number, (height, width) in enumerate(shapes):
-        paths.append(save(noise(height, width, seed=number), folder / f"{number}.png"))
+        picture = noise(height, width, seed=number)
+        paths["whole"].append(save(picture, folder / f"{number}.png"))
+        top, left = max(0, (height - 21) // 2), max(0, (width - 16) // 2)
+        center = np.ascontiguousarray(picture[top : top + 21, left : left + 16])
+        paths["crop"].append(save(center, folder / f"{number}_center.png"))
     values = {}
-    for name, crop in (("whole", None), ("crop", (21, 16))):
-        found = channel_statistics(paths, crop)
+    for name in paths:
+        found = channel_statistics(paths[name])
         values[name] = [list(found.mean), list(found.std), found.pixels]
     return {"exact": values}
 
