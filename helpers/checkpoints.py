@@ -98,13 +98,18 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
 
 
 def file_hash(path) -> str:
-    """The sha256 of a file. ValueError if the .json beside a checkpoint says another one."""
+    """The SHA-256 of a file. ValueError if NAME.json beside NAME.pt has another one."""
     path = Path(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
     record = path.with_suffix(".json")
-    if record.is_file() and read_json(record).get("sha256", digest) != digest:
-        raise ValueError(f"{path} is not the file that {record} describes; restore both")
-    return digest
+    if record.is_file():
+        expected = read_json(record).get("sha256", found)
+        if expected != found:
+            raise ValueError(
+                f"{path} is not the file that {record} describes: expected the SHA-256 "
+                f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
+            )
+    return found
 
 
 def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
@@ -162,20 +167,6 @@ def network_entry(model: torch.nn.Module) -> dict:
     return {"network": type(model).__name__, "arguments": model.arguments}
 
 
-def check_record(path) -> None:
-    """Raises ValueError if NAME.json beside NAME.pt has a sha256 that is not the file's."""
-    record = Path(path).with_suffix(".json")
-    if not record.is_file():
-        return
-    expected = read_json(record).get("sha256")
-    found = file_hash(path)
-    if expected is not None and expected != found:
-        raise ValueError(
-            f"{path} is not the file that {record.name} describes: expected the SHA-256 "
-            f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
-        )
-
-
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """(model in eval mode, float32; info) from a file of `save_model` or of a training run.
 
@@ -183,7 +174,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     A record beside the file, NAME.json, must have the same hash.
     """
     state = load(path)
-    check_record(path)
+    sha256 = file_hash(path)
     if "arguments" not in state or "info" not in state:
         raise ValueError(
             f"{path} does not say which network it is for: expected 'arguments' and 'info'"
@@ -202,7 +193,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
             f"{path} does not fit this version of the course ({type(error).__name__}: {error})"
         ) from error
     load_weights(model, state["model"], path)
-    info["sha256"] = file_hash(path)
+    info["sha256"] = sha256
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
 
 
