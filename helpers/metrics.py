@@ -8,7 +8,7 @@ truth is evaluated.
 import numpy as np
 import torch
 
-from helpers.labels import IGNORE, LABELS
+from helpers.labels import IGNORE
 
 
 def count_pairs(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -108,14 +108,6 @@ class ConfusionMatrix:
             if new_row < result.num_classes:
                 np.add.at(result.counts[new_row], groups, self.counts[row])
         return result
-
-
-def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
-    """The names of the categories in a label set, and for each class the index of its own."""
-    category_of_id = {label.id: label.category for label in LABELS}
-    categories = [category_of_id[label_id] for label_id in label_set.ids]
-    names = tuple(dict.fromkeys(categories))
-    return names, [names.index(category) for category in categories]
 
 
 def _class_indices(name: str, values) -> torch.Tensor:

@@ -33,7 +33,7 @@ from helpers.fcn import FCN8s, FCN16s, FCN32s
 from helpers.frame_cache import FrameCache
 from helpers.inference import frame_logits, predict_frame, tile_logits
 from helpers.labels import ALL_30, CAMVID_11, TRAIN_19
-from helpers.metrics import ConfusionMatrix, category_groups
+from helpers.metrics import ConfusionMatrix
 from helpers.normalization import channel_statistics
 from helpers.sizes import nearest_sizes, output_size, valid_size
 from helpers.training import Run
@@ -45,6 +45,7 @@ from sample_city.write import frame_plan, write_frame
 from tests.golden.inputs import (
     GRAY_MEAN,
     GRAY_STD,
+    category_groups,
     digest,
     fill,
     nearest_gray,
