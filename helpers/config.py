@@ -60,7 +60,7 @@ class TrainConfig:
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
     compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
-    checkpointing: bool = False  # less memory, a third more time: helpers.device
+    checkpointing: bool = False  # less memory, a third more time (helpers.device)
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from helpers import fcn
 from extras.training_tools.pretrained import load_vgg16
+from helpers import fcn
 from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, bilinear_kernel, crop
 
 ALL = (FCN32s, FCN16s, FCN8s)
