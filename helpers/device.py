@@ -50,6 +50,12 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
     return torch.float16
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """`with mixed_precision(device):` computes in the format of `amp_dtype`."""
+    half = amp_dtype(device)
+    return torch.autocast(device.type, half, enabled=half is not None)
+
+
 def prepare(device: torch.device, deterministic: bool = False) -> None:
     """On CUDA: TF32 for float32, and the fastest convolution for each size.
 

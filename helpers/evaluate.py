@@ -18,7 +18,7 @@ from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
-from helpers.device import amp_dtype, find_device
+from helpers.device import find_device, mixed_precision
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix, count_pairs
 from helpers.progress import progress_bar
@@ -112,7 +112,6 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     costs waiting.
     """
     device = next(model.parameters()).device
-    half = amp_dtype(device)
     was_training = model.training
     model.eval()
     scores = Scores(label_set, ConfusionMatrix(len(label_set)))
@@ -123,7 +122,7 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     for images, targets in batches:
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         targets = targets.to(device, non_blocking=True)
-        with torch.autocast(device.type, half, enabled=half is not None):
+        with mixed_precision(device):
             logits = model(images)
         if isinstance(logits, dict):
             raise ValueError("the network returns a dictionary: extras.training_tools.pretrained")
@@ -190,12 +189,10 @@ def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
     return scores.confusion.merged(into.encode(np.array(scores.label_set.ids)))
 
 
-def dataset_for(info: dict, root, split: str, limit: int | None = None) -> CityscapesDataset:
-    """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below
-    `root`.
-    """
+def dataset_for(info: dict, root, split: str) -> CityscapesDataset:
+    """The dataset that fits a loaded checkpoint's `info`: all frames of a split below `root`."""
     check_classes(info["label_set"], root)
-    rows = find_rows(root, split)[:limit]
+    rows = find_rows(root, split)
     return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
 
