@@ -96,9 +96,8 @@ def pixel_loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor
     """Cross entropy summed over the labeled pixels (float32), and their number. All void: 0 and 0,
     no nan.
     """
-    how = (
-        "none" if torch.are_deterministic_algorithms_enabled() else "sum"
-    )  # on CUDA only "none" is repeatable
+    # On CUDA only "none" is repeatable.
+    how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"
     loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
 
@@ -182,11 +181,9 @@ def side_by_side(model, dataset, index: int) -> np.ndarray:
     return np.concatenate([frame, *colors], axis=1)
 
 
-def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
-    """The confusion matrix of `scores` with its classes merged into those of another set (19 ->
-    CamVid's 11).
-    """
-    return scores.confusion.merged(into.encode(np.array(scores.label_set.ids)))
+def merge_scores(scores: Scores) -> ConfusionMatrix:
+    """The confusion matrix of `scores` with its 19 classes merged into CamVid's 11."""
+    return scores.confusion.merged(CAMVID_11.encode(scores.label_set.ids))
 
 
 def dataset_for(info: dict, root, split: str) -> CityscapesDataset:

@@ -1,7 +1,6 @@
 """Exact mean and standard deviation of a set of frames (chapter 04 builds it by hand)."""
 
 import hashlib
-import json
 from fractions import Fraction
 from math import sqrt
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.csv_index import index_folder
-from helpers.files import write_json
+from helpers.files import read_json, write_json
 from helpers.images import open_image
 from helpers.progress import parallel_map, progress_bar
 
@@ -79,7 +78,7 @@ def find_statistics(root, rows, progress: bool = False) -> ChannelStatistics:
     """
     path = index_folder(root) / "statistics.json"
     if path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_json(path)
         if stored.get("files") == _fingerprint(root, rows):
             return ChannelStatistics(tuple(stored["mean"]), tuple(stored["std"]), stored["pixels"])
         print("statistics.json is of other frames: computed anew")

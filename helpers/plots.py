@@ -3,7 +3,6 @@
 Importing it sets one style.
 """
 
-import json
 import math
 
 import matplotlib
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.patheffects import withStroke
 
+from helpers.files import read_json
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
 from helpers.paths import ROOT
 
@@ -90,16 +90,15 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
     return figure
 
 
-def numbers(axis, values: np.ndarray, color: str = "white") -> None:
+def numbers(axis, values: np.ndarray) -> None:
     """Write each value of a small integer array [h, w] into its pixel of `axis`.
 
-    White numbers get a dark outline, so that they can be read on bright pixels too.
+    A dark outline lets white numbers be read on bright pixels too.
     """
-    outline = [withStroke(linewidth=2, foreground="black" if color == "white" else "white")]
-    place = {"ha": "center", "va": "center", "path_effects": outline}
-    for row in range(values.shape[0]):
-        for column in range(values.shape[1]):
-            axis.text(column, row, values[row, column], color=color, **place)
+    outline = [withStroke(linewidth=2, foreground="black")]
+    how = {"ha": "center", "va": "center", "path_effects": outline, "color": "white"}
+    for (row, column), value in np.ndenumerate(values):
+        axis.text(column, row, value, **how)
 
 
 def picture_file(name: str, width: float = 12.0):
@@ -117,8 +116,7 @@ def course_map(chapter: str):
     """The pipeline of the course with the box of one chapter lit; `chapter` is "00" to "09"."""
     figure = picture_file("map.png")
     axis = figure.axes[0]
-    boxes = json.loads((ROOT / "images" / "map.json").read_text(encoding="utf-8"))
-    left, top, right, bottom = boxes[chapter]
+    left, top, right, bottom = read_json(ROOT / "images" / "map.json")[chapter]
     frame = FancyBboxPatch(
         (left, top),
         right - left,
