@@ -114,17 +114,13 @@ def file_hash(path) -> str:
 
 def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
     """Copy `weights` into `model`; ValueError with the first differences if they do not fit."""
-    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    stored = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = []
-    for name in sorted(own.keys() | stored.keys()):
-        if own.get(name) != stored.get(name):
-            here = own.get(name, "nothing")
-            there = stored.get(name, "nothing")
-            wrong.append(f"{name}: stored {there}, model {here}")
-    if wrong:
-        raise ValueError(f"{path} belongs to another architecture:{listed(wrong, 5)}")
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # torch lists every name, and every shape that differs
+        differences = [line.strip()[:200] for line in str(error).splitlines()[1:]]
+        raise ValueError(
+            f"{path} belongs to another architecture:{listed(differences, 5)}"
+        ) from error
 
 
 def load_fitting(model: torch.nn.Module, path, progress: bool = True) -> None:

@@ -118,32 +118,33 @@ def read_csv(path) -> list[Row]:
     """The rows of an index; raises ValueError that names the file if its header or a row is not as
     expected.
     """
-    lines = _read_lines(path)
-    if not lines or lines[0] != list(Row._fields):
-        raise ValueError(
-            f"{path}: expected the header {','.join(Row._fields)}, "
-            f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv"
-        )
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(Row._fields):
-            raise ValueError(
-                f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}"
-            )
-        for name in line[:2]:
-            if name and not stays_inside(name):
-                raise ValueError(f"{path}, line {number}: {name!r} leads out of the dataset root")
-    return [Row(*line) for line in lines[1:]]
-
-
-def _read_lines(path) -> list[list[str]]:
     try:
         # With or without the mark that Excel writes before UTF-8.
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file))
+            lines = list(csv.reader(file))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; write it with write_csv") from None
     except (UnicodeError, csv.Error) as error:
         raise ValueError(f"{path}: {error}; save it as UTF-8, separated by commas") from error
+
+    expected = list(Row._fields)
+    header = lines[0] if lines else ["an empty file"]
+    if header != expected:
+        raise ValueError(
+            f"{path}: expected the header {','.join(expected)}, found {','.join(header)}; write it "
+            "with write_csv"
+        )
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        place = f"{path}, line {number}"
+        if len(line) != len(expected):
+            raise ValueError(f"{place}: expected {len(expected)} fields, found {len(line)}")
+        row = Row(*line)
+        for name in (row.image, row.label):
+            if name and not stays_inside(name):
+                raise ValueError(f"{place}: {name!r} leads out of the dataset root")
+        rows.append(row)
+    return rows
 
 
 def check_csv(paths, root) -> list[str]:

@@ -67,10 +67,7 @@ class FrameCache:
         if self.state is None:
             with locked(self.folder.parent, wait=True):
                 # Another process may have built it while this one waited.
-                self.state = self._stored_state(index)
-                if self.state is None:
-                    self._build(index)
-                    self.state = "built"
+                self.state = self._stored_state(index) or self._build(index)
         if self.state == "sources gone":
             print(f"cache: the source frames are gone, reading the {len(self.rows)} stored ones")
         self._open()
@@ -134,8 +131,8 @@ class FrameCache:
             image, label = self.view.pair(image, label)
         return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
-    def _build(self, index: dict) -> None:
-        """Decode all frames into a folder beside, which then takes the place of the old one.
+    def _build(self, index: dict) -> str:
+        """Decode all frames into a folder beside, which then takes the place of the old one: built.
 
         A killed build leaves that folder, and the next one goes on in it. An error removes it.
         """
@@ -154,6 +151,7 @@ class FrameCache:
             self._append(part, done, first)
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(part, self.folder)
+            return "built"
         except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
             # A frame that cannot be read: its message says so already.

@@ -139,6 +139,4 @@ def _ratio(part, whole) -> np.ndarray:
 def _mean(values: np.ndarray) -> float:
     """The mean of the values that are not nan; nan if all are."""
     defined = values[~np.isnan(values)]
-    if len(defined) == 0:
-        return float("nan")
-    return float(defined.mean())
+    return float(defined.mean()) if len(defined) else float("nan")

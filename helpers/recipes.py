@@ -34,8 +34,7 @@ def make_datasets(config: TrainConfig, progress: bool = True):
         if config.train_limit is None:
             statistics = find_statistics(root, rows["train"], progress)
         else:
-            paths = [root / row.image for row in rows["train"]]
-            statistics = channel_statistics(paths, progress=progress)
+            statistics = channel_statistics([root / row.image for row in rows["train"]], progress)
         config = replace(config, mean=statistics.mean, std=statistics.std)
 
     datasets = []
