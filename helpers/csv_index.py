@@ -55,7 +55,7 @@ def find_rows(root, split: str) -> list[Row]:
     """
     root = check_root(root)
     images = _files(root / "leftImg8bit" / split, IMAGE_END)
-    labels = _files(root / "gtFine" / split, LABEL_END)
+    labels = set(_files(root / "gtFine" / split, LABEL_END))
     if not images:
         there = ", ".join(sorted(p.name for p in (root / "leftImg8bit").iterdir())) or "nothing"
         raise FileNotFoundError(
@@ -63,12 +63,9 @@ def find_rows(root, split: str) -> list[Row]:
         )
 
     rows = []
-    labeled = set(labels)
     for city, name in images:
         row = Row(**frame_row(Path("leftImg8bit", split, city, name + IMAGE_END)))
-        if (city, name) not in labeled:
-            row = row._replace(label="")
-        rows.append(row)
+        rows.append(row if (city, name) in labels else row._replace(label=""))
 
     unlabeled = [row.image for row in rows if not row.label and split != "test"]
     if unlabeled:
@@ -76,7 +73,7 @@ def find_rows(root, split: str) -> list[Row]:
             f"images without a label below {root}/gtFine/{split} "
             f"(was only one of the two archives unpacked?):{listed(unlabeled)}"
         )
-    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labeled - set(images))]
+    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labels - set(images))]
     if lost:
         raise FileNotFoundError(
             f"labels without an image below {root}/leftImg8bit/{split} "

@@ -22,18 +22,18 @@ def find_device() -> torch.device:
 
     Raises ValueError if $COURSE_DEVICE is no device of this machine.
     """
-    name = os.environ.get("COURSE_DEVICE", "").lower()
-    cuda = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
-    mps = int(torch.backends.mps.is_available())
-    if not name:
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    cards = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
+    there = [f"cuda:{number}" for number in range(cards)]
+    if torch.backends.mps.is_available():
+        there.append("mps:0")
+    there.append("cpu:0")
+    fastest = there[0].removesuffix(":0")
 
-    kind, _, number = name.partition(":")
-    there = {"cuda": cuda, "mps": mps, "cpu": 1}.get(kind, 0)
-    if not (number or "0").isdigit() or int(number or 0) >= there:
+    name = os.environ.get("COURSE_DEVICE", "").lower() or fastest
+    if name not in there and f"{name}:0" not in there:
         raise ValueError(
-            f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {cuda} CUDA devices, "
-            f"{mps} of Apple's and the CPU here; unset it, or set it to cpu"
+            f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {', '.join(there)} here; "
+            "unset it, or set it to cpu"
         )
     return torch.device(name)
 

@@ -101,12 +101,14 @@ class ConfusionMatrix:
 
         groups[i] is the new class of class i, or 255 to leave it out.
         """
-        groups = np.array([*groups, IGNORE])  # the last column stays the last column
-        result = ConfusionMatrix(int(groups[groups != IGNORE].max()) + 1)
-        groups = np.minimum(groups, result.num_classes)
-        for row, new_row in enumerate(groups[:-1]):
-            if new_row < result.num_classes:
-                np.add.at(result.counts[new_row], groups, self.counts[row])
+        kept = [int(group) for group in groups if group != IGNORE]
+        result = ConfusionMatrix(max(kept) + 1)
+        for truth, new_truth in enumerate(groups):
+            if new_truth != IGNORE:
+                # The last column, classes outside the set, stays the last column.
+                for prediction, new_prediction in enumerate([*groups, IGNORE]):
+                    column = min(int(new_prediction), result.num_classes)
+                    result.counts[new_truth, column] += self.counts[truth, prediction]
         return result
 
 
