@@ -44,7 +44,9 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     """Mean and standard deviation from counts [3, 256], in exact integer arithmetic until the last
     step.
     """
-    mean, std, pixels = [], [], int(counts[0].sum())
+    mean = []
+    std = []
+    pixels = int(counts[0].sum())
     if pixels == 0:
         raise ValueError("no pixels: the list of images is empty")
     for channel in counts.tolist():  # Python's integers do not overflow

@@ -337,8 +337,9 @@ class Run:
         else:
             checkpoints.check_nothing_is_lost(self.folder, self.config)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
-        for leftover in self.folder.rglob(".*.tmp") if self.rank == 0 else []:
-            leftover.unlink(missing_ok=True)
+        if self.rank == 0:
+            for leftover in self.folder.rglob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
         return len(self.history)
 
 
