@@ -66,7 +66,7 @@ def main(arguments=None) -> None:
             raise ValueError("no CUDA card here: say with --gib how much memory yours has")
         gib = torch.cuda.get_device_properties(device).total_memory / 2**30
     require(0, 1e4, gib=gib)
-    print("A step of 16 crops needs, of fast to slow options:")
+    print("A step of 16 crops needs, the fastest way first:")
     print(*memory_ladder(gib), sep="\n")
 
 
