@@ -75,7 +75,7 @@ def main(arguments=None) -> dict:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", help="dataset root (default: as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--no-write", action="store_true")

@@ -31,10 +31,11 @@ from torch.profiler import profile as record
 from torch.utils.flop_counter import FlopCounterMode
 
 from extras.training_tools.gpu_batches import GpuLoader
+from extras.training_tools.memory import step_memory
 from helpers import command
 from helpers.csv_index import Row
 from helpers.dataset import CityscapesDataset
-from helpers.device import checkpoint_blocks, step_memory
+from helpers.device import checkpoint_blocks
 from helpers.evaluate import pixel_loss
 from helpers.files import read_json, write_json
 from helpers.paths import ROOT
@@ -347,7 +348,7 @@ def read_other(path: Path) -> tuple[str, dict, list[dict]]:
 
 
 def table(result: dict) -> str:
-    """All rows as Markdown, with the memory that the formula of helpers.device gives."""
+    """All rows as Markdown, with the memory that extras.training_tools.memory gives by formula."""
     lines = [
         "| card | precision | batch | mode | ms | images/s | share of peak | GiB | by formula |",
         "|---|---|---|---|---|---|---|---|---|",

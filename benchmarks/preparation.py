@@ -32,7 +32,7 @@ from helpers.csv_index import find_rows
 from helpers.files import write_json
 from helpers.frame_cache import FrameCache
 from helpers.labels import TRAIN_19
-from helpers.normalization import channel_statistics, histogram
+from helpers.normalization import channel_statistics, frame_histogram
 from helpers.paths import ROOT
 from helpers.progress import count_cores, parallel_map
 from helpers.windows import View
@@ -74,7 +74,7 @@ def read_times(name: str, rows, root, workers: int) -> dict:
     total = {"computing": 0.0, "waiting": 0.0}
     if name == "statistics":
         items = [root / row.image for row in rows]
-        work = histogram
+        work = frame_histogram
     else:
         items = rows
         cache = object.__new__(FrameCache)  # only to read with: nothing is written
@@ -118,7 +118,7 @@ def main(arguments=None) -> dict:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", help="dataset root (default: as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-write", action="store_true")

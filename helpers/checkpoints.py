@@ -98,28 +98,29 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
 
 
 def file_hash(path) -> str:
-    """The sha256 of a file. ValueError if the .json beside a checkpoint says another one."""
+    """The SHA-256 of a file. ValueError if NAME.json beside NAME.pt has another one."""
     path = Path(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
     record = path.with_suffix(".json")
-    if record.is_file() and read_json(record).get("sha256", digest) != digest:
-        raise ValueError(f"{path} is not the file that {record} describes; restore both")
-    return digest
+    if record.is_file():
+        expected = read_json(record).get("sha256", found)
+        if expected != found:
+            raise ValueError(
+                f"{path} is not the file that {record} describes: expected the SHA-256 "
+                f"{expected[:12]}..., found {found[:12]}...; restore both, or remove {record.name}"
+            )
+    return found
 
 
 def load_weights(model: torch.nn.Module, weights: dict, path) -> None:
     """Copy `weights` into `model`; ValueError with the first differences if they do not fit."""
-    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    stored = {name: tuple(value.shape) for name, value in weights.items()}
-    wrong = []
-    for name in sorted(own.keys() | stored.keys()):
-        if own.get(name) != stored.get(name):
-            here = own.get(name, "nothing")
-            there = stored.get(name, "nothing")
-            wrong.append(f"{name}: stored {there}, model {here}")
-    if wrong:
-        raise ValueError(f"{path} belongs to another architecture:{listed(wrong, 5)}")
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # torch lists every name, and every shape that differs
+        differences = [line.strip()[:200] for line in str(error).splitlines()[1:]]
+        raise ValueError(
+            f"{path} belongs to another architecture:{listed(differences, 5)}"
+        ) from error
 
 
 def load_fitting(model: torch.nn.Module, path, progress: bool = True) -> None:

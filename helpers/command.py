@@ -1,8 +1,10 @@
 """How a command ends: with a sentence for whoever gave it, not with a traceback."""
 
+import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from helpers.files import locked
 from helpers.paths import ROOT, data_dir, find_root, sample_city_dir
@@ -62,10 +64,17 @@ def home_expanded(argument: str) -> str:
     return name + mark + os.path.expanduser(value)
 
 
-def ensure_data(root=None) -> None:
-    """Where no data set is found, make the sample city, as a process of its own."""
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """The option --root, which means the same in every command."""
+    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+
+
+def ensure_data(root=None) -> Path:
+    """The dataset root. Where no data set is found, the sample city is made, as a process of its
+    own.
+    """
     if find_root(root) != sample_city_dir():
-        return
+        return find_root(root)
     if not sample_city_dir().is_dir():
         print(f"no data set found: making the sample city in {sample_city_dir()}")
     # Always, for an interrupted city is completed so; a whole one takes a second. Of the processes
@@ -75,3 +84,4 @@ def ensure_data(root=None) -> None:
         made = subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     if made.returncode != 0:
         raise OSError("the sample city was not made, see above; --root takes another data set")
+    return sample_city_dir()

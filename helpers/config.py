@@ -60,7 +60,7 @@ class TrainConfig:
     mean: tuple[float, ...] | None = None  # None: computed from the training images
     std: tuple[float, ...] | None = None
     compile: bool = False  # torch.compile: slow to start, then faster; needs a C++ compiler
-    checkpointing: bool = False  # less memory, a third more time: helpers.device
+    checkpointing: bool = False  # less memory, a third more time (helpers.device)
     deterministic: bool = False  # on CUDA: slower, and the same bits every time
     pictures: int = 3  # validation frames whose prediction is saved every epoch
 
@@ -178,18 +178,13 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
         "--export", metavar="FILE", help="write the final model in half precision to FILE"
     )
     # One option per field of TrainConfig; mean and std come from the data.
+    number_types = {int: int, int | None: int, float: float}
     for field in fields(TrainConfig):
         option = "--" + field.name.replace("_", "-")
-        if field.name in ("mean", "std"):
-            continue
         if field.type is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction)
-        elif field.type in (int, int | None):
-            parser.add_argument(option, type=int)
-        elif field.type is float:
-            parser.add_argument(option, type=float)
-        else:
-            parser.add_argument(option, type=text_or_none)
+        elif field.name not in ("mean", "std"):
+            parser.add_argument(option, type=number_types.get(field.type, text_or_none))
     given = vars(parser.parse_args(arguments))
     export = given.pop("export", None)
     preset = given.pop("preset", None)

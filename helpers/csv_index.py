@@ -16,7 +16,7 @@ import numpy as np
 from helpers.files import listed, stays_inside, visible_files, write_table
 from helpers.images import open_image, open_label
 from helpers.labels import TRAIN_19, read_label_set
-from helpers.paths import check_root, runs_dir
+from helpers.paths import check_root, runs_dir, shown
 
 SPLITS = ("train", "val", "test")
 IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
@@ -55,7 +55,7 @@ def find_rows(root, split: str) -> list[Row]:
     """
     root = check_root(root)
     images = _files(root / "leftImg8bit" / split, IMAGE_END)
-    labels = _files(root / "gtFine" / split, LABEL_END)
+    labels = set(_files(root / "gtFine" / split, LABEL_END))
     if not images:
         there = ", ".join(sorted(p.name for p in (root / "leftImg8bit").iterdir())) or "nothing"
         raise FileNotFoundError(
@@ -63,12 +63,9 @@ def find_rows(root, split: str) -> list[Row]:
         )
 
     rows = []
-    labeled = set(labels)
     for city, name in images:
         row = Row(**frame_row(Path("leftImg8bit", split, city, name + IMAGE_END)))
-        if (city, name) not in labeled:
-            row = row._replace(label="")
-        rows.append(row)
+        rows.append(row if (city, name) in labels else row._replace(label=""))
 
     unlabeled = [row.image for row in rows if not row.label and split != "test"]
     if unlabeled:
@@ -76,7 +73,7 @@ def find_rows(root, split: str) -> list[Row]:
             f"images without a label below {root}/gtFine/{split} "
             f"(was only one of the two archives unpacked?):{listed(unlabeled)}"
         )
-    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labeled - set(images))]
+    lost = [f"{city}/{name}{LABEL_END}" for city, name in sorted(labels - set(images))]
     if lost:
         raise FileNotFoundError(
             f"labels without an image below {root}/leftImg8bit/{split} "
@@ -118,34 +115,35 @@ def read_csv(path) -> list[Row]:
     """The rows of an index; raises ValueError that names the file if its header or a row is not as
     expected, or if it has no rows.
     """
-    lines = _read_lines(path)
-    if not lines or lines[0] != list(Row._fields):
-        raise ValueError(
-            f"{path}: expected the header {','.join(Row._fields)}, "
-            f"found {','.join(lines[0]) if lines else 'an empty file'}; write it with write_csv"
-        )
-    if len(lines) == 1:
-        raise ValueError(f"{path} has no rows; write it with write_csv")
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(Row._fields):
-            raise ValueError(
-                f"{path}, line {number}: expected {len(Row._fields)} fields, found {len(line)}"
-            )
-        for name in line[:2]:
-            if name and not stays_inside(name):
-                raise ValueError(f"{path}, line {number}: {name!r} leads out of the dataset root")
-    return [Row(*line) for line in lines[1:]]
-
-
-def _read_lines(path) -> list[list[str]]:
     try:
         # With or without the mark that Excel writes before UTF-8.
         with open(path, newline="", encoding="utf-8-sig") as file:
-            return list(csv.reader(file))
+            lines = list(csv.reader(file))
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist; write it with write_csv") from None
     except (UnicodeError, csv.Error) as error:
         raise ValueError(f"{path}: {error}; save it as UTF-8, separated by commas") from error
+
+    expected = list(Row._fields)
+    header = lines[0] if lines else ["an empty file"]
+    if header != expected:
+        raise ValueError(
+            f"{path}: expected the header {','.join(expected)}, found {','.join(header)}; write it "
+            "with write_csv"
+        )
+    if len(lines) == 1:
+        raise ValueError(f"{path} has no rows; write it with write_csv")
+    rows = []
+    for number, line in enumerate(lines[1:], 2):
+        place = f"{path}, line {number}"
+        if len(line) != len(expected):
+            raise ValueError(f"{place}: expected {len(expected)} fields, found {len(line)}")
+        row = Row(*line)
+        for name in (row.image, row.label):
+            if name and not stays_inside(name):
+                raise ValueError(f"{place}: {name!r} leads out of the dataset root")
+        rows.append(row)
+    return rows
 
 
 def check_csv(paths, root) -> list[str]:
@@ -249,7 +247,7 @@ def find_index(root, split: str) -> Path:
         count = write_csv(root, split, path)
         print(f"{split}.csv did not fit the files that are there: written anew, {count} rows")
     elif len(rows) < len(known):
-        print(f"{path} has {len(rows)} of {len(known)} frames: remove it to take all")
+        print(f"{shown(path)} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path
 
 

@@ -22,18 +22,18 @@ def find_device() -> torch.device:
 
     Raises ValueError if $COURSE_DEVICE is no device of this machine.
     """
-    name = os.environ.get("COURSE_DEVICE", "").lower()
-    cuda = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
-    mps = int(torch.backends.mps.is_available())
-    if not name:
-        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    cards = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
+    there = [f"cuda:{number}" for number in range(cards)]
+    if torch.backends.mps.is_available():
+        there.append("mps:0")
+    there.append("cpu:0")
+    fastest = there[0].removesuffix(":0")
 
-    kind, _, number = name.partition(":")
-    there = {"cuda": cuda, "mps": mps, "cpu": 1}.get(kind, 0)
-    if not (number or "0").isdigit() or int(number or 0) >= there:
+    name = os.environ.get("COURSE_DEVICE", "").lower() or fastest
+    if name not in there and f"{name}:0" not in there:
         raise ValueError(
-            f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {cuda} CUDA devices, "
-            f"{mps} of Apple's and the CPU here; unset it, or set it to cpu"
+            f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {', '.join(there)} here; "
+            "unset it, or set it to cpu"
         )
     return torch.device(name)
 
@@ -50,6 +50,12 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
     return torch.float16
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """`with mixed_precision(device):` computes in the format of `amp_dtype`."""
+    half = amp_dtype(device)
+    return torch.autocast(device.type, half, enabled=half is not None)
+
+
 def prepare(device: torch.device, deterministic: bool = False) -> None:
     """On CUDA: TF32 for float32, and the fastest convolution for each size.
 
@@ -60,48 +66,6 @@ def prepare(device: torch.device, deterministic: bool = False) -> None:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark = not deterministic
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
-
-
-# The memory of recipe A's training step (width 64, 572x572 crops) in GiB, counted by
-# extras.training_tools.costs: float32 weights, gradients and Adam's two moments; and what each
-# crop keeps for the backward pass, in half precision.
-WEIGHTS_GIB = 0.462
-CROP_GIB = 0.397
-CROP_CHECKPOINTED_GIB = 0.284
-# Steps of 16 crops: (batch, batches a step, checkpointing), the fastest first.
-LADDER = (
-    (16, 1, False),
-    (8, 2, False),
-    (4, 4, False),
-    (2, 8, False),
-    (1, 16, False),
-    (1, 16, True),
-)
-
-
-def step_memory(batch: int, checkpointing: bool = False) -> float:
-    """GiB of tensors in a training step of recipe A with autocast, by the formula above."""
-    return WEIGHTS_GIB + batch * (CROP_CHECKPOINTED_GIB if checkpointing else CROP_GIB)
-
-
-def memory_ladder(card: float) -> list[str]:
-    """The ladder as lines of text; the first row that fits into a card of `card` GiB is marked.
-
-    A tenth is added for what lives for a moment, and 0.6 GiB for CUDA itself (not measured).
-    """
-    lines = []
-    found = False
-    for batch, accumulate, checkpointing in LADDER:
-        need = step_memory(batch, checkpointing)
-        mark = ""
-        if not found and 1.1 * need + 0.6 <= card:
-            found = True
-            mark = "  <- this card"
-        options = f"--batch-size {batch} --accumulate {accumulate}"
-        if checkpointing:
-            options += " --checkpointing"
-        lines.append(f"{need:5.1f} GiB  {options}{mark}")
-    return lines
 
 
 def checkpoint_blocks(model: torch.nn.Module) -> None:
@@ -167,8 +131,9 @@ def report() -> str:
         card = torch.cuda.get_device_properties(device)
         size = card.total_memory / 2**30
         lines.append(f"gpu          {card.name}, {size:.0f} GiB, amp {amp_dtype(device)}")
-        lines.append("recipe A     a step of 16 crops needs, by a formula (helpers/device.py):")
-        lines += ["             " + line for line in memory_ladder(size)]
+        lines.append(
+            "             python -m extras.training_tools.memory: which batches fit into it"
+        )
     there = "not there yet"
     if root.is_dir():
         missing = missing_folders(root)

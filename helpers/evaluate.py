@@ -18,11 +18,10 @@ from helpers import command
 from helpers.checkpoints import load_model
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
-from helpers.device import amp_dtype, find_device
+from helpers.device import find_device, mixed_precision
 from helpers.inference import forward
 from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix, count_pairs
-from helpers.paths import find_root
 from helpers.progress import progress_bar
 from helpers.recipes import check_sizes
 from helpers.sizes import require
@@ -98,9 +97,8 @@ def pixel_loss(logits: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor
     """Cross entropy summed over the labeled pixels (float32), and their number. All void: 0 and 0,
     no nan.
     """
-    how = (
-        "none" if torch.are_deterministic_algorithms_enabled() else "sum"
-    )  # on CUDA only "none" is repeatable
+    # On CUDA only "none" is repeatable.
+    how = "none" if torch.are_deterministic_algorithms_enabled() else "sum"
     loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction=how).sum()
     return loss, (target != IGNORE).sum()
 
@@ -114,7 +112,6 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     costs waiting.
     """
     device = next(model.parameters()).device
-    half = amp_dtype(device)
     was_training = model.training
     model.eval()
     scores = Scores(label_set, ConfusionMatrix(len(label_set)))
@@ -125,7 +122,7 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     for images, targets in batches:
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         targets = targets.to(device, non_blocking=True)
-        with torch.autocast(device.type, half, enabled=half is not None):
+        with mixed_precision(device):
             logits = model(images)
         if isinstance(logits, dict):
             raise ValueError("the network returns a dictionary: extras.training_tools.pretrained")
@@ -185,19 +182,15 @@ def side_by_side(model, dataset, index: int) -> np.ndarray:
     return np.concatenate([frame, *colors], axis=1)
 
 
-def merge_scores(scores: Scores, into: LabelSet = CAMVID_11) -> ConfusionMatrix:
-    """The confusion matrix of `scores` with its classes merged into those of another set (19 ->
-    CamVid's 11).
-    """
-    return scores.confusion.merged(into.encode(np.array(scores.label_set.ids)))
+def merge_scores(scores: Scores) -> ConfusionMatrix:
+    """The confusion matrix of `scores` with its 19 classes merged into CamVid's 11."""
+    return scores.confusion.merged(CAMVID_11.encode(scores.label_set.ids))
 
 
-def dataset_for(info: dict, root, split: str, limit: int | None = None) -> CityscapesDataset:
-    """The dataset that fits a loaded checkpoint's `info`: the first `limit` frames of a split below
-    `root`.
-    """
+def dataset_for(info: dict, root, split: str) -> CityscapesDataset:
+    """The dataset that fits a loaded checkpoint's `info`: all frames of a split below `root`."""
     check_classes(info["label_set"], root)
-    rows = find_rows(root, split)[:limit]
+    rows = find_rows(root, split)
     return CityscapesDataset(rows, root, info["view"], info["label_set"], info["mean"], info["std"])
 
 
@@ -206,15 +199,15 @@ def main(arguments=None) -> None:
         prog="python -m helpers.evaluate", description="Scores of a checkpoint."
     )
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--split", default="val")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     args = parser.parse_args(arguments)
     require(1, 1e9, batch_size=args.batch_size)
-    command.ensure_data(args.root)
+    root = command.ensure_data(args.root)
     model, info = load_model(args.checkpoint, find_device())
-    dataset = dataset_for(info, find_root(args.root), args.split)
+    dataset = dataset_for(info, root, args.split)
     if args.batch_size > 1:
         check_sizes(dataset)
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)

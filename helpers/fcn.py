@@ -220,21 +220,6 @@ class FCN32s(nn.Module):
         scores = self.score_fc7(fc7)
         return crop(self.up_to_image(scores), 19, images.shape[-2:])
 
-    def load_vgg16(self, vgg: nn.Module) -> None:
-        """Take the weights of torchvision's vgg16(), its linear layers reshaped to convolutions."""
-        own = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d)][:13]
-        own += [self.fc6, self.fc7]
-        theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
-        theirs += [vgg.classifier[0], vgg.classifier[3]]
-        normalized = any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features)
-        if normalized or [w.weight.numel() for w in own] != [w.weight.numel() for w in theirs]:
-            raise ValueError(
-                "expected the layers of torchvision.models.vgg16(), found those of another network"
-            )
-        for ours, other in zip(own, theirs, strict=True):
-            ours.weight.data.copy_(other.weight.detach().reshape(ours.weight.shape))
-            ours.bias.data.copy_(other.bias.detach())
-
 
 class FCN16s(FCN32s):
     """FCN32s with the scores of pool4 added before the last up-sampling, by 16 (Sec. 4.2)."""

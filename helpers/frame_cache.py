@@ -14,7 +14,6 @@ import json
 import os
 import shutil
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from helpers.progress import parallel_map, progress_bar
 from helpers.windows import View
 
 NAMES = ("images", "labels")
+HEADER_BYTES = 128  # of a .npy of few dimensions
 
 
 class FrameCache:
@@ -67,10 +67,7 @@ class FrameCache:
         if self.state is None:
             with locked(self.folder.parent, wait=True):
                 # Another process may have built it while this one waited.
-                self.state = self._stored_state(index)
-                if self.state is None:
-                    self._build(index)
-                    self.state = "built"
+                self.state = self._stored_state(index) or self._build(index)
         if self.state == "sources gone":
             print(f"cache: the source frames are gone, reading the {len(self.rows)} stored ones")
         self._open()
@@ -134,15 +131,14 @@ class FrameCache:
             image, label = self.view.pair(image, label)
         return np.ascontiguousarray(image), np.ascontiguousarray(label)
 
-    def _build(self, index: dict) -> None:
-        """Decode all frames into a folder beside, which then takes the place of the old one.
+    def _build(self, index: dict) -> str:
+        """Decode all frames into a folder beside, which then takes the place of the old one: built.
 
         A killed build leaves that folder, and the next one goes on in it. An error removes it.
         """
         part = self.folder.with_name(f".{self.folder.name}.part")
         first = self._read(self.rows[0])
         try:
-            part.mkdir(parents=True, exist_ok=True)
             done = self._begin(part, index, first)
             need = sum(array.nbytes for array in first) * (len(self.rows) - done)
             free = shutil.disk_usage(part).free
@@ -154,6 +150,7 @@ class FrameCache:
             self._append(part, done, first)
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(part, self.folder)
+            return "built"
         except Exception as error:
             shutil.rmtree(part, ignore_errors=True)
             # A frame that cannot be read: its message says so already.
@@ -170,21 +167,23 @@ class FrameCache:
 
         A file is the header of its .npy and then frame after frame.
         """
-        files = []
-        for name, array in zip(NAMES, first):
-            files.append((part / f"{name}.npy", header(len(self.rows), array), array.nbytes))
-
         # Frames of another plan, or of files that have changed, are of no use.
-        done = len(self.rows) if read_derived(part / "index.json") == index else 0
-        for path, start, frame_bytes in files:
-            size = path.stat().st_size if path.is_file() else 0
-            done = min(done, max(0, size - len(start)) // frame_bytes)
-
-        for path, start, frame_bytes in files:
-            with open(path, "r+b" if done else "wb") as file:
-                file.write(start)
-                file.truncate(len(start) + done * frame_bytes)
+        if read_derived(part / "index.json") != index:
+            shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True, exist_ok=True)
         (part / "index.json").write_text(json.dumps(index))
+
+        paths = [part / f"{name}.npy" for name in NAMES]
+        done = len(self.rows)
+        for path, array in zip(paths, first):
+            size = path.stat().st_size if path.is_file() else 0
+            done = min(done, max(0, size - HEADER_BYTES) // array.nbytes)
+        for path, array in zip(paths, first):
+            shape = (len(self.rows), *array.shape)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            with open(path, "r+b" if done else "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                file.truncate(HEADER_BYTES + done * array.nbytes)
         return done
 
     def _append(self, part: Path, done: int, first) -> None:
@@ -204,11 +203,3 @@ class FrameCache:
                     )
                 images.write(image)
                 labels.write(label)
-
-
-def header(length: int, array: np.ndarray) -> bytes:
-    """The beginning of the .npy of `length` arrays like this one."""
-    text = BytesIO()
-    plan = {"descr": "|u1", "fortran_order": False, "shape": (length, *array.shape)}
-    np.lib.format.write_array_header_1_0(text, plan)
-    return text.getvalue()

@@ -17,10 +17,10 @@ from PIL import Image
 from helpers import command
 from helpers.checkpoints import load_model
 from helpers.dataset import normalize
-from helpers.device import amp_dtype, find_device
+from helpers.device import find_device, mixed_precision
 from helpers.files import listed, write_image
 from helpers.images import read_photograph
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, from_histogram
+from helpers.normalization import from_histogram, histogram
 from helpers.sizes import require
 from helpers.windows import View, cut, reduce_image
 
@@ -101,8 +101,7 @@ def tile_size(model, view: View, rows: int, columns: int, budget: int) -> int:
 
 def forward(model, inputs: torch.Tensor, flip: bool = False) -> torch.Tensor:
     """Logits float32 [N, classes, h, w]; with `flip`, averaged with those of the mirror image."""
-    half = amp_dtype(inputs.device)
-    with torch.autocast(inputs.device.type, half, enabled=half is not None):
+    with mixed_precision(inputs.device):
         logits = model(inputs).float()
         if flip:
             mirrored = model(inputs.flip(-1)).float()
@@ -154,21 +153,17 @@ def assemble(pieces, height: int, width: int) -> torch.Tensor:
     return result
 
 
-def frame_pieces(model, frame: np.ndarray, info: dict | None = None, scales=(1.0,), **options):
+def frame_pieces(model, frame: np.ndarray, info: dict, scales=(1.0,), **options):
     """As tile_logits, at full resolution: the logits of a reduced frame are interpolated.
 
-    `info` is what load_model returns; without it the recipe's crop view, mean and deviation are
-    taken. The logits are averaged over `scales` by which the network's input is resized (their
-    memory: 4 * classes bytes per pixel).
+    `info` is what load_model returns. The logits are averaged over `scales` by which the network's
+    input is resized (their memory: 4 * classes bytes per pixel).
     """
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
         raise ValueError(
             f"a frame is uint8 RGB [H, W, 3], found {frame.dtype} {list(frame.shape)}: "
             ".convert('RGB')"
         )
-    if info is None:
-        view = View(padding=model.padding, depth=model.depth)
-        info = {"view": view, "mean": CITYSCAPES_MEAN, "std": CITYSCAPES_STD}
     factor = info["view"].factor(len(frame))
     if factor == 1 and tuple(scales) == (1.0,):
         yield from tile_logits(model, frame, info, **options)
@@ -206,7 +201,7 @@ def enlarged_strips(logits: torch.Tensor, factor: int, height: int, width: int):
         yield top, 0, strip[:, : height - top]
 
 
-def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) -> torch.Tensor:
+def frame_logits(model, frame: np.ndarray, info: dict, **options) -> torch.Tensor:
     """Logits float32 [classes, H, W] of a whole frame; options as in predict_frame.
 
     19 classes of a Cityscapes frame are 160 MB.
@@ -215,7 +210,7 @@ def frame_logits(model, frame: np.ndarray, info: dict | None = None, **options) 
     return assemble(frame_pieces(model, frame, info, **options), height, width)
 
 
-def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options) -> np.ndarray:
+def predict_frame(model, frame: np.ndarray, info: dict, **options) -> np.ndarray:
     """Train ids uint8 [H, W] of a whole frame uint8 [H, W, 3].
 
     The options are those of tile_logits and frame_pieces: tile, budget, flip, scales.
@@ -230,8 +225,7 @@ def predict_frame(model, frame: np.ndarray, info: dict | None = None, **options)
 
 def own_statistics(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
-    counts = np.reshape(Image.fromarray(photograph).histogram(), (3, 256))
-    own = from_histogram(counts)
+    own = from_histogram(histogram(photograph))
     # A picture of one color has no deviation to divide by.
     return np.array(own.mean), np.maximum(own.std, 1 / 255)
 

@@ -6,7 +6,7 @@ cityscapesScripts' labels.py.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,13 +101,8 @@ class LabelSet:
         return table
 
     def as_dict(self) -> dict:
-        """The set as plain lists, as checkpoints and classes.json hold it."""
-        return {
-            "names": list(self.names),
-            "colors": [list(color) for color in self.colors],
-            "ids": list(self.ids),
-            "merged": [list(pair) for pair in self.merged],
-        }
+        """The set as plain values, as checkpoints and classes.json hold it."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict) -> "LabelSet":
@@ -141,33 +136,32 @@ class LabelSet:
             )
         if label_ids.size == 0:
             return label_ids.astype(np.uint8)
-        if label_ids.min() < 0:  # -1, license plate, is ignored in every set
-            label_ids = np.where(label_ids == -1, 0, label_ids)
-        if label_ids.min() < 0 or label_ids.max() > self.highest_id:
-            unknown = sorted({int(i) for i in np.unique(label_ids)} - {*range(self.highest_id + 1)})
+        if label_ids.min() < -1 or label_ids.max() > self.highest_id:
+            unknown = [str(i) for i in np.unique(label_ids) if not -1 <= i <= self.highest_id]
             raise ValueError(
-                f"unknown label id {', '.join(map(str, unknown))}: label ids are 0 to "
-                f"{self.highest_id} (is this a train-id or color image? use gtFine_labelIds.png)"
+                f"unknown label id {', '.join(unknown)}: label ids are 0 to {self.highest_id} "
+                "(is this a train-id or color image? use gtFine_labelIds.png)"
             )
-        return self.table[label_ids]
+        return self.table[label_ids]  # -1, license plate, is the last entry: ignored in every set
 
     def decode(self, train_ids) -> np.ndarray:
         """Train ids as label ids uint8, as the evaluation server wants them; 255 becomes 0."""
-        return self._look_up(train_ids, np.array(self.ids, np.uint8), 0)
+        return self._look_up(train_ids, self.ids)
 
     def colorize(self, train_ids) -> np.ndarray:
         """Train ids [...] as RGB uint8 [..., 3]; 255 becomes black."""
-        return self._look_up(train_ids, np.array(self.colors, np.uint8), 0)
+        return self._look_up(train_ids, self.colors)
 
-    def _look_up(self, train_ids, values: np.ndarray, void: int) -> np.ndarray:
+    def _look_up(self, train_ids, values) -> np.ndarray:
+        """What `values` has for each train id; 0 for 255. ValueError for any other id."""
         train_ids = np.asarray(train_ids)
-        table = np.full((IGNORE + 1, *values.shape[1:]), void, np.uint8)
+        values = np.array(values, np.uint8)
+        table = np.zeros((IGNORE + 1, *values.shape[1:]), np.uint8)
         table[: len(self)] = values
-        wrong = sorted({int(i) for i in np.unique(train_ids)} - set(range(len(self))) - {IGNORE})
+        wrong = sorted(set(np.unique(train_ids).tolist()) - {*range(len(self)), IGNORE})
         if wrong:
-            raise ValueError(
-                f"train id {', '.join(map(str, wrong))} is not in this set of {len(self)} classes"
-            )
+            words = ", ".join(str(train_id) for train_id in wrong)
+            raise ValueError(f"train id {words} is not in this set of {len(self)} classes")
         return table[train_ids]
 
 

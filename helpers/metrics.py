@@ -8,7 +8,7 @@ truth is evaluated.
 import numpy as np
 import torch
 
-from helpers.labels import IGNORE, LABELS
+from helpers.labels import IGNORE
 
 
 def count_pairs(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -101,21 +101,15 @@ class ConfusionMatrix:
 
         groups[i] is the new class of class i, or 255 to leave it out.
         """
-        groups = np.array([*groups, IGNORE])  # the last column stays the last column
-        result = ConfusionMatrix(int(groups[groups != IGNORE].max()) + 1)
-        groups = np.minimum(groups, result.num_classes)
-        for row, new_row in enumerate(groups[:-1]):
-            if new_row < result.num_classes:
-                np.add.at(result.counts[new_row], groups, self.counts[row])
+        kept = [int(group) for group in groups if group != IGNORE]
+        result = ConfusionMatrix(max(kept) + 1)
+        for truth, new_truth in enumerate(groups):
+            if new_truth != IGNORE:
+                # The last column, classes outside the set, stays the last column.
+                for prediction, new_prediction in enumerate([*groups, IGNORE]):
+                    column = min(int(new_prediction), result.num_classes)
+                    result.counts[new_truth, column] += self.counts[truth, prediction]
         return result
-
-
-def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
-    """The names of the categories in a label set, and for each class the index of its own."""
-    category_of_id = {label.id: label.category for label in LABELS}
-    categories = [category_of_id[label_id] for label_id in label_set.ids]
-    names = tuple(dict.fromkeys(categories))
-    return names, [names.index(category) for category in categories]
 
 
 def _class_indices(name: str, values) -> torch.Tensor:
@@ -147,6 +141,4 @@ def _ratio(part, whole) -> np.ndarray:
 def _mean(values: np.ndarray) -> float:
     """The mean of the values that are not nan; nan if all are."""
     defined = values[~np.isnan(values)]
-    if len(defined) == 0:
-        return float("nan")
-    return float(defined.mean())
+    return float(defined.mean()) if len(defined) else float("nan")

@@ -2,7 +2,6 @@
 
 import hashlib
 from fractions import Fraction
-from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import NamedTuple
@@ -31,30 +30,23 @@ class ChannelStatistics(NamedTuple):
     pixels: int
 
 
-def center_box(height: int, width: int, crop: tuple[int, int]) -> tuple[int, int, int, int]:
-    """(left, top, right, bottom) of the center crop (h, w), cut to the frame."""
-    h, w = min(crop[0], height), min(crop[1], width)
-    top, left = (height - h) // 2, (width - w) // 2
-    return left, top, left + w, top + h
+def histogram(image: np.ndarray) -> np.ndarray:
+    """How often each channel of uint8 [H, W, 3] takes each of its 256 values: int64 [3, 256]."""
+    return np.array(Image.fromarray(image).histogram(), np.int64).reshape(3, 256)
 
 
-def histogram(path, crop=None) -> np.ndarray:
-    """How often each channel takes each of its 256 values: int64 [3, 256]; `crop` is (height,
-    width), centered.
-
-    Errors as in `open_image`.
-    """
-    picture = Image.fromarray(open_image(path))
-    if crop is not None:
-        picture = picture.crop(center_box(picture.height, picture.width, crop))
-    return np.array(picture.histogram(), np.int64).reshape(3, 256)
+def frame_histogram(path) -> np.ndarray:
+    """The histogram of the frame at `path`. Errors as in helpers.images.open_image."""
+    return histogram(open_image(path))
 
 
 def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     """Mean and standard deviation from counts [3, 256], in exact integer arithmetic until the last
     step.
     """
-    mean, std, pixels = [], [], int(counts[0].sum())
+    mean = []
+    std = []
+    pixels = int(counts[0].sum())
     if pixels == 0:
         raise ValueError("no pixels: the list of images is empty")
     for channel in counts.tolist():  # Python's integers do not overflow
@@ -65,17 +57,16 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     return ChannelStatistics(tuple(mean), tuple(std), pixels)
 
 
-def channel_statistics(paths, crop=None, progress=False, workers=None) -> ChannelStatistics:
+def channel_statistics(paths, progress=False, workers=None) -> ChannelStatistics:
     """Pooled mean and population standard deviation of the images at `paths`, exact to the last
     float digit.
 
-    `crop` = (height, width) restricts it to the center crop. Counts are whole numbers, so that the
-    result is the same for any number of `workers` (default: all cores). Raises ValueError or
-    OSError naming a bad file.
+    Counts are whole numbers, so that the result is the same for any number of `workers` (default:
+    all cores). Raises ValueError or FileNotFoundError naming a bad file.
     """
     paths = list(paths)
     counts = np.zeros((3, 256), np.int64)
-    histograms = parallel_map(partial(histogram, crop=crop), paths, workers)
+    histograms = parallel_map(frame_histogram, paths, workers)
     for one in progress_bar(histograms, "statistics", progress, total=len(paths)):
         counts += one
     return from_histogram(counts)

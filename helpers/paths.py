@@ -7,6 +7,7 @@ city. Chapter 03 explains it.
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,9 +18,6 @@ HOW_TO_GET_CITYSCAPES = (
     "  python -m extras.real_data.cityscapes data/cityscapes\n"
     "Without an account, use the sample city: python -m sample_city"
 )
-
-# What was said already: each line is said once in a process.
-_said = set()
 
 
 def folder(value) -> Path:
@@ -78,10 +76,10 @@ def find_root(root=None) -> Path:
     return sample_city_dir()
 
 
+@cache
 def _say_once(line: str) -> None:
-    if line not in _said:
-        _said.add(line)
-        print(line, file=sys.stderr)
+    """Print a line to stderr, once in a process."""
+    print(line, file=sys.stderr)
 
 
 def origin(root) -> str:
@@ -123,11 +121,8 @@ def check_root(root) -> Path:
 
 def shown(path, root=None) -> str:
     """`path` for printing: relative to `root` or the project, with forward slashes."""
-    path = Path(path)
-    for base in (root, ROOT, data_dir(), runs_dir(), cache_dir()):
-        if base is not None:
-            try:
-                return path.resolve().relative_to(Path(base).resolve()).as_posix()
-            except ValueError:
-                continue
-    return path.name
+    for base in (root or ROOT, ROOT, data_dir(), runs_dir(), cache_dir()):
+        base = Path(base).resolve()
+        if Path(path).resolve().is_relative_to(base):
+            return Path(path).resolve().relative_to(base).as_posix()
+    return Path(path).name

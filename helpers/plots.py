@@ -1,11 +1,8 @@
 """Pictures for the chapters: rows of panels, color legends, overlays.
 
-Importing it sets one style. In a notebook it also changes what stands beside a figure as plain
-text: texts, colors and the data drawn, rounded, so that a test that compares stored outputs notices
-a figure that shows something else.
+Importing it sets one style.
 """
 
-import json
 import math
 
 import matplotlib
@@ -14,6 +11,7 @@ import numpy as np
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.patheffects import withStroke
 
+from helpers.files import read_json
 from helpers.labels import IGNORE, TRAIN_19, LabelSet
 from helpers.paths import ROOT
 
@@ -39,7 +37,6 @@ def photos(quality: int = 85) -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     set_matplotlib_formats("jpeg", pil_kwargs={"quality": quality})
-    _register()  # that call forgets what was registered for figures
 
 
 def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.ndarray:
@@ -93,16 +90,15 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
     return figure
 
 
-def numbers(axis, values: np.ndarray, color: str = "white") -> None:
+def numbers(axis, values: np.ndarray) -> None:
     """Write each value of a small integer array [h, w] into its pixel of `axis`.
 
-    White numbers get a dark outline, so that they can be read on bright pixels too.
+    A dark outline lets white numbers be read on bright pixels too.
     """
-    outline = [withStroke(linewidth=2, foreground="black" if color == "white" else "white")]
-    place = {"ha": "center", "va": "center", "path_effects": outline}
-    for row in range(values.shape[0]):
-        for column in range(values.shape[1]):
-            axis.text(column, row, values[row, column], color=color, **place)
+    outline = [withStroke(linewidth=2, foreground="black")]
+    how = {"ha": "center", "va": "center", "path_effects": outline, "color": "white"}
+    for (row, column), value in np.ndenumerate(values):
+        axis.text(column, row, value, **how)
 
 
 def picture_file(name: str, width: float = 12.0):
@@ -120,8 +116,7 @@ def course_map(chapter: str):
     """The pipeline of the course with the box of one chapter lit; `chapter` is "00" to "09"."""
     figure = picture_file("map.png")
     axis = figure.axes[0]
-    boxes = json.loads((ROOT / "images" / "map.json").read_text(encoding="utf-8"))
-    left, top, right, bottom = boxes[chapter]
+    left, top, right, bottom = read_json(ROOT / "images" / "map.json")[chapter]
     frame = FancyBboxPatch(
         (left, top),
         right - left,
@@ -133,19 +128,3 @@ def course_map(chapter: str):
     )
     axis.add_patch(frame)
     return figure
-
-
-def _register() -> None:
-    try:
-        shell = get_ipython()
-    except NameError:
-        return
-    from helpers.figure_text import describe
-
-    # Loaded later, the notebook's backend would forget what follows.
-    plt.switch_backend(matplotlib.get_backend())
-    formatter = shell.display_formatter.formatters["text/plain"]
-    formatter.for_type(plt.Figure, lambda figure, printer, cycle: printer.text(describe(figure)))
-
-
-_register()

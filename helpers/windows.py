@@ -122,10 +122,9 @@ class View:
 
     def legal(self, n: int) -> int:
         """The smallest legal label window of at least n pixels."""
-        size = n + 2 * self.margin
-        if not valid_size(size, self.depth, self.padding):
-            size = nearest_sizes(size, self.depth, self.padding)[-1]
-        return size - 2 * self.margin
+        while not valid_size(n + 2 * self.margin, self.depth, self.padding):
+            n += 1
+        return n
 
     def factor(self, height: int) -> int:
         """The integer by which a frame of this height is reduced."""

@@ -1,5 +1,5 @@
 """Whether a figure shows what is stored of it: strict nbval compares texts, and no two processors
-round alike. helpers.figure_text writes the descriptions, conftest.py compares them.
+round alike. scripts.figure_text writes the descriptions, conftest.py compares them.
 """
 
 import numpy as np

@@ -23,12 +23,12 @@ from PIL import Image
 
 from helpers import command
 from helpers.csv_index import find_rows
-from helpers.figure_text import describe
 from helpers.images import open_image, open_label
 from helpers.labels import TRAIN_19
 from helpers.paths import ROOT
 from scripts import diagrams
 from scripts.city_pictures import STREET
+from scripts.figure_text import describe
 from scripts.pinned import CITY, build_city, pin
 
 IMAGES = ROOT / "images"

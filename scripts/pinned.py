@@ -15,6 +15,17 @@ from helpers.paths import ROOT
 
 CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept between runs
 
+# What a kernel runs first. It leaves no name and no path behind: a notebook finds the project
+# alone.
+STARTUP = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from scripts.figure_text import describe_figures
+describe_figures()
+sys.path.remove({str(ROOT)!r})
+del sys, describe_figures
+"""
+
 
 def pin() -> None:
     """Set the environment that kernels inherit: a fixed city, the CPU, fresh folders."""
@@ -41,9 +52,15 @@ def pin() -> None:
 
 
 def fresh_folders() -> None:
-    """Empty folders for runs, caches and settings: no notebook sees what another one left."""
+    """Empty folders for runs, caches and settings: no notebook sees what another one left.
+
+    In IPython's is what its kernels run first.
+    """
     fresh = Path(tempfile.mkdtemp(prefix="course-"))
     atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    startup = fresh / "ipython" / "profile_default" / "startup" / "figures.py"
+    startup.parent.mkdir(parents=True)
+    startup.write_text(STARTUP, encoding="utf-8")
     os.environ.update(
         COURSE_RUNS=str(fresh / "runs"),
         COURSE_CACHE=str(fresh / "cache"),

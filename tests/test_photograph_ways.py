@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from benchmarks.photographs import COURSE, RESULT, predict
+from extras.browser.predictions import statistics_of
 from helpers.inference import own_statistics
 
 
@@ -24,6 +25,14 @@ def test_own_statistics_normalize_a_photograph():
     pixels = (image / 255 - mean) / std
     assert pixels.mean((0, 1)) == pytest.approx(0, abs=1e-9)
     assert pixels.std((0, 1)) == pytest.approx(1)
+
+
+def test_the_browser_divides_by_the_same_deviation():
+    """Also of a picture that is all but flat."""
+    image = np.full((30, 40, 3), 7, np.uint8)
+    mean, std = own_statistics(image)
+    assert statistics_of(image) == {"mean": mean.tolist(), "std": std.tolist()}
+    assert std.tolist() == [1 / 255] * 3
 
 
 @pytest.mark.parametrize("height", (None, 32))

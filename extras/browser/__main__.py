@@ -10,11 +10,11 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from extras.browser.page import write_page
+from extras.browser.page import do_not_share, write_page
 from extras.browser.predictions import Predictions
 from extras.browser.views import State
 from helpers import command
-from helpers.paths import find_root, runs_dir, sample_city_dir, shown
+from helpers.paths import runs_dir, shown
 
 
 def main(arguments=None) -> None:
@@ -22,20 +22,20 @@ def main(arguments=None) -> None:
         prog="python -m extras.browser", description=__doc__.splitlines()[0]
     )
     parser.add_argument("checkpoint")
-    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+    command.add_root(parser)
     parser.add_argument("--split", default="val")
     parser.add_argument("--frames", type=int, default=12, help="how many frames (default: 12)")
     parser.add_argument("--output", help="the page (default: runs/browser.html)")
     parser.add_argument("--no-open", action="store_true", help="write the page only")
     args = parser.parse_args(arguments)
-    command.ensure_data(args.root)
-    root = find_root(args.root)
+    root = command.ensure_data(args.root)
     predictions = Predictions(args.checkpoint, root, args.split, limit=args.frames)
     path = Path(args.output or runs_dir() / "browser.html")
     path = write_page(path, [predictions], State(), args.frames)
     print(f"{shown(path)}: {len(predictions.scores)} frames, {path.stat().st_size / 1e6:.1f} MB")
-    if root != sample_city_dir():
-        print("It holds the frames: whether it may be passed on is for their license to say.")
+    warning = do_not_share(predictions)
+    if warning:
+        print(warning)
     if not args.no_open:
         webbrowser.open(path.resolve().as_uri())
 

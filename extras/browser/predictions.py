@@ -16,7 +16,7 @@ import torch
 from helpers.checkpoints import load_model
 from helpers.csv_index import Row, find_rows, read_csv
 from helpers.dataset import normalize, read_pair
-from helpers.device import amp_dtype, find_device
+from helpers.device import find_device, mixed_precision
 from helpers.files import atomic_file
 from helpers.images import read_photograph
 from helpers.inference import assemble, own_statistics, tile_logits
@@ -274,8 +274,7 @@ class Predictions:
             )
             device = next(self.model.parameters()).device
             inputs = normalize(window, self.info["mean"], self.info["std"])[None].to(device)
-            half = amp_dtype(device)
-            with torch.autocast(device.type, half, enabled=half is not None):
+            with mixed_precision(device):
                 logits = self.model(inputs)[0].float()
             image = window[view.margin :, view.margin :][: len(truth), : len(truth)]
         total, classes, chances = logits.logsumexp(0, keepdim=True), [], []
@@ -304,7 +303,7 @@ def is_photograph(row: Row) -> bool:
 def statistics_of(image: np.ndarray) -> dict:
     """Mean and standard deviation of one picture's channels, on the scale from 0 to 1."""
     mean, std = own_statistics(image)
-    return {"mean": mean.tolist(), "std": std.clip(min=0.01).tolist()}
+    return {"mean": mean.tolist(), "std": std.tolist()}
 
 
 def at_size_of(other: Frame, frame: Frame) -> Frame:

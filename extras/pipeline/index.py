@@ -10,17 +10,16 @@ import argparse
 from helpers import command
 from helpers.csv_index import SPLITS, check_csv, index_folder, write_csv
 from helpers.files import listed
-from helpers.paths import check_root, find_root, shown
+from helpers.paths import check_root, shown
 
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m extras.pipeline.index", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+    command.add_root(parser)
     args = parser.parse_args(arguments)
-    command.ensure_data(args.root)
-    root = check_root(find_root(args.root))
+    root = check_root(command.ensure_data(args.root))
     paths = []
     for split in SPLITS:
         if not (root / "leftImg8bit" / split).is_dir() and split == "test":

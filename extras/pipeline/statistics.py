@@ -10,17 +10,16 @@ import argparse
 from helpers import command
 from helpers.csv_index import find_index, read_csv
 from helpers.normalization import channel_statistics, write_statistics
-from helpers.paths import check_root, find_root, shown
+from helpers.paths import check_root, shown
 
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m extras.pipeline.statistics", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--root", help="dataset root (default: found as everywhere in the course)")
+    command.add_root(parser)
     args = parser.parse_args(arguments)
-    command.ensure_data(args.root)
-    root = check_root(find_root(args.root))
+    root = check_root(command.ensure_data(args.root))
     rows = read_csv(find_index(root, "train"))
     statistics = channel_statistics([root / row.image for row in rows], progress=True)
     path = write_statistics(root, rows, statistics)

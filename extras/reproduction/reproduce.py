@@ -32,7 +32,7 @@ from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
 from helpers.csv_index import IMAGE_END, LABEL_END, SPLITS, check_csv, read_csv, write_csv
 from helpers.dataset import CityscapesDataset
-from helpers.device import amp_dtype, find_device
+from helpers.device import find_device, mixed_precision
 from helpers.evaluate import pixel_loss
 from helpers.files import locked, read_json, visible_files, write_image, write_text
 from helpers.inference import frame_pieces, predict_frame
@@ -287,10 +287,9 @@ class Reproduction:
     def center_crop(self, model, dataset: CityscapesDataset, index: int):
         """Yield (logits [1, classes, h, w], train ids [h, w]) of a frame's center crop."""
         device = next(model.parameters()).device
-        half = amp_dtype(device)
         image, target = dataset[index]
         image = image[None].to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, half, enabled=half is not None):
+        with mixed_precision(device):
             logits = model(image)
         yield logits, target.numpy().astype(np.uint8)
 

@@ -1,14 +1,17 @@
 """torchvision's networks in the course's training and evaluation (chapter 13).
 
 Their encoders have learned from ImageNet; what they return is a dictionary. `Torchvision` hides
-both, so that Run, evaluate and load_model take them as they take a U-Net.
+both, so that Run, evaluate and load_model take them as they take a U-Net. `load_vgg16` is how the
+FCN paper begins (Sec. 4.1).
 """
 
 import torch
+from torch import nn
 from torchvision.models import segmentation
 
 from helpers.checkpoints import NETWORKS
 from helpers.config import TrainConfig
+from helpers.fcn import FCN32s
 from helpers.recipes import make_datasets
 from helpers.training import Run
 
@@ -54,3 +57,22 @@ def make_run(config: TrainConfig, name: str, pretrained: bool = True, **options)
     torch.manual_seed(config.seed)
     model = Torchvision(name, len(train_set.label_set), pretrained)
     return Run(config, model, train_set, val_set, **options)
+
+
+def load_vgg16(model: FCN32s, vgg: nn.Module) -> None:
+    """Copy the weights of torchvision's vgg16(), its linear layers reshaped to convolutions.
+
+    `model` is an FCN of the paper. Raises ValueError for another network than vgg16().
+    """
+    own = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)][:13]
+    own += [model.fc6, model.fc7]
+    theirs = [layer for layer in vgg.features if isinstance(layer, nn.Conv2d)]
+    theirs += [vgg.classifier[0], vgg.classifier[3]]
+    normalized = any(isinstance(layer, nn.BatchNorm2d) for layer in vgg.features)
+    if normalized or [w.weight.numel() for w in own] != [w.weight.numel() for w in theirs]:
+        raise ValueError(
+            "expected the layers of torchvision.models.vgg16(), found those of another network"
+        )
+    for ours, other in zip(own, theirs, strict=True):
+        ours.weight.data.copy_(other.weight.detach().reshape(ours.weight.shape))
+        ours.bias.data.copy_(other.bias.detach())

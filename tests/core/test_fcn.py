@@ -11,6 +11,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
+from extras.training_tools.pretrained import load_vgg16
 from helpers import fcn
 from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, bilinear_kernel, crop
 
@@ -308,7 +309,7 @@ def test_vgg_weights_are_taken_over_by_reshaping():
     for p in vgg.parameters():
         nn.init.normal_(p, std=0.2 if p.dim() == 4 else 0.1)
     model = FCN8s(num_classes=19, width=2, hidden=6).eval()
-    model.load_vgg16(vgg)
+    load_vgg16(model, vgg)
     assert model.fc6.weight.shape == (6, 16, 7, 7) and model.score_fc7.in_channels == 6
     image = torch.randn(1, 3, 224, 224)
     wide = F.pad(image, (0, 64))
@@ -328,7 +329,7 @@ def test_vgg_weights_are_taken_over_by_reshaping():
 def test_the_whole_vgg16_fits():
     with torch.device("meta"):
         model = FCN16s(num_classes=19)
-        model.load_vgg16(torchvision.models.vgg16())
+        load_vgg16(model, torchvision.models.vgg16())
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 134_348_134
 
 
@@ -338,7 +339,7 @@ def test_another_network_is_refused(other):
         torch.device("meta"),
         pytest.raises(ValueError, match=r"expected the layers of torchvision.models.vgg16\(\)"),
     ):
-        FCN32s().load_vgg16(getattr(torchvision.models, other)())
+        load_vgg16(FCN32s(), getattr(torchvision.models, other)())
 
 
 def test_every_parameter_learns():

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from helpers.labels import CAMVID_11, TRAIN_19
-from helpers.metrics import ConfusionMatrix, category_groups
+from helpers.metrics import ConfusionMatrix
+from tests.golden.inputs import category_groups
 
 
 def random_pair(seed=0, shape=(4, 37, 53), classes=19):

@@ -10,8 +10,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from helpers import plots
-from helpers.figure_text import describe
 from helpers.labels import TRAIN_19
+from scripts.figure_text import describe
 
 MAP = np.repeat(np.arange(16, dtype=np.uint8).reshape(4, 4), 3, axis=1)
 

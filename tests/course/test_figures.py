@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 import helpers.plots as plots
-from helpers.figure_text import describe
 from scripts import figures
+from scripts.figure_text import describe
 
 ENTRIES = json.loads((figures.IMAGES / "figures.json").read_text(encoding="utf-8"))
 

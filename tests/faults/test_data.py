@@ -12,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
 from helpers.images import open_image, open_label, read_photograph
 from helpers.labels import TRAIN_19
-from helpers.normalization import histogram
+from helpers.normalization import frame_histogram
+from helpers.paths import shown
 from tests.faults.conftest import flip_byte, paths
 
 
@@ -98,7 +99,8 @@ def test_an_index_of_fewer_frames_says_so(root, capsys):
     path.write_text("".join(lines[:-1]))
     capsys.readouterr()
     find_index(root, "train")
-    assert "3 of 4 frames" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "3 of 4 frames" in said and shown(path) in said and str(path) not in said
 
 
 # -- W2: check_csv says "all is well" only where it is
@@ -235,7 +237,7 @@ def test_whatever_pillow_raises_the_picture_is_named(root):
     note.add_text("x", "y" * (2 << 20), zip=True)
     path = paths(root)[0]
     Image.open(path).save(path, pnginfo=note)
-    for read in (open_image, open_label, histogram, read_photograph):
+    for read in (open_image, open_label, frame_histogram, read_photograph):
         with pytest.raises(ValueError, match=f"{path.name}.*cannot be read"):
             read(path)
 

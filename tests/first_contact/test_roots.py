@@ -17,7 +17,7 @@ def nothing_set(tmp_path, monkeypatch):
     """No variable names a data set; the data folder is empty and elsewhere."""
     monkeypatch.delenv("CITYSCAPES_DATASET")
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(paths, "_said", set())
+    paths._say_once.cache_clear()
     return tmp_path / "data"
 
 

@@ -33,7 +33,7 @@ from helpers.fcn import FCN8s, FCN16s, FCN32s
 from helpers.frame_cache import FrameCache
 from helpers.inference import frame_logits, predict_frame, tile_logits
 from helpers.labels import ALL_30, CAMVID_11, TRAIN_19
-from helpers.metrics import ConfusionMatrix, category_groups
+from helpers.metrics import ConfusionMatrix
 from helpers.normalization import channel_statistics
 from helpers.sizes import nearest_sizes, output_size, valid_size
 from helpers.training import Run
@@ -45,6 +45,7 @@ from sample_city.write import frame_plan, write_frame
 from tests.golden.inputs import (
     GRAY_MEAN,
     GRAY_STD,
+    category_groups,
     digest,
     fill,
     nearest_gray,
@@ -294,12 +295,16 @@ def tiles(folder):
 
 def statistics(folder):
     shapes = ((31, 47), (20, 20), (64, 9))
-    paths = []
+    paths = {"whole": [], "crop": []}
     for number, (height, width) in enumerate(shapes):
-        paths.append(save(noise(height, width, seed=number), folder / f"{number}.png"))
+        picture = noise(height, width, seed=number)
+        paths["whole"].append(save(picture, folder / f"{number}.png"))
+        top, left = max(0, (height - 21) // 2), max(0, (width - 16) // 2)
+        center = np.ascontiguousarray(picture[top : top + 21, left : left + 16])
+        paths["crop"].append(save(center, folder / f"{number}_center.png"))
     values = {}
-    for name, crop in (("whole", None), ("crop", (21, 16))):
-        found = channel_statistics(paths, crop)
+    for name in paths:
+        found = channel_statistics(paths[name])
         values[name] = [list(found.mean), list(found.std), found.pixels]
     return {"exact": values}
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from helpers.labels import LABELS
+
 # A street's most frequent label ids, and two that are void: 0 (unlabeled) and 9 (parking).
 LABEL_IDS = (7, 8, 11, 21, 23, 26, 0, 9)
 
@@ -118,6 +120,14 @@ def small_root(root: Path, shape=(64, 96), train: int = 6, val: int = 5) -> Path
             if split != "test":
                 save(label, root / "gtFine" / split / city / f"{stem}_gtFine_labelIds.png")
     return root
+
+
+def category_groups(label_set) -> tuple[tuple[str, ...], list[int]]:
+    """The names of the categories in a label set, and for each class the index of its own."""
+    category_of_id = {label.id: label.category for label in LABELS}
+    categories = [category_of_id[label_id] for label_id in label_set.ids]
+    names = tuple(dict.fromkeys(categories))
+    return names, [names.index(category) for category in categories]
 
 
 def save(array: np.ndarray, path: Path) -> Path:

@@ -16,7 +16,8 @@ from extras.benchmark_server.official import (
 from helpers.csv_index import find_rows
 from helpers.images import open_label
 from helpers.labels import LABELS, TRAIN_19
-from helpers.metrics import ConfusionMatrix, category_groups
+from helpers.metrics import ConfusionMatrix
+from tests.golden.inputs import category_groups
 
 FRAMES = 2
 

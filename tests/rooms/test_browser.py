@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from extras.browser import browse, page, views
 from extras.browser.controls import uploads
@@ -119,12 +119,8 @@ def test_predictions_are_those_that_evaluate_scores(folder, small_city, view, la
     )
     found = Predictions(path, small_city, limit=2)
     model, info = load_model(path)
-    expected = evaluate(
-        model,
-        DataLoader(dataset_for(info, small_city, "val", limit=2)),
-        info["label_set"],
-        per_frame=True,
-    )
+    frames = Subset(dataset_for(info, small_city, "val"), [0, 1])
+    expected = evaluate(model, DataLoader(frames), info["label_set"], per_frame=True)
     for index, matrix in enumerate(expected.per_frame):
         assert np.array_equal(found.scores[index].matrix, matrix.matrix)
     assert np.array_equal(found.total().matrix, expected.confusion.matrix)

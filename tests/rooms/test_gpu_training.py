@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from extras.training_tools import memory
 from extras.training_tools.costs import training_cost
 from extras.training_tools.gpu_batches import GpuLoader, GpuRun, gpu_run
 from helpers import device, inference, training
@@ -521,10 +522,10 @@ def test_the_way_down_ends_at_the_thinner_network():
 
 def test_the_formula_is_what_is_counted():
     cost = training_cost(572, 572)
-    assert 16 * cost.parameters / 2**30 == pytest.approx(device.WEIGHTS_GIB, abs=0.001)
-    assert cost.kept / 2**30 == pytest.approx(device.CROP_GIB, abs=0.001)
+    assert 16 * cost.parameters / 2**30 == pytest.approx(memory.WEIGHTS_GIB, abs=0.001)
+    assert cost.kept / 2**30 == pytest.approx(memory.CROP_GIB, abs=0.001)
     kept = training_cost(572, 572, checkpointing=True).kept
-    assert kept / 2**30 == pytest.approx(device.CROP_CHECKPOINTED_GIB, abs=0.001)
+    assert kept / 2**30 == pytest.approx(memory.CROP_CHECKPOINTED_GIB, abs=0.001)
 
 
 def test_the_formula_fits_what_a_gpu_measured():
@@ -532,7 +533,7 @@ def test_the_formula_fits_what_a_gpu_measured():
     checked = 0
     for row in rows:
         if row["precision"] in ("bf16", "fp16") and row["mode"] in ("eager", "checkpointing"):
-            need = device.step_memory(row["batch"], row["mode"] == "checkpointing")
+            need = memory.step_memory(row["batch"], row["mode"] == "checkpointing")
             assert need == pytest.approx(row["memory_gib"], rel=0.1), row
             checked += 1
     assert checked >= 4
@@ -549,17 +550,17 @@ def test_the_formula_fits_what_a_gpu_measured():
     ],
 )
 def test_every_card_has_its_row(card, options):
-    lines = device.memory_ladder(card)
+    lines = memory.memory_ladder(card)
     [marked] = [line for line in lines if "<- this card" in line]
     assert marked.split("GiB")[1].split("<-")[0].strip() == options
-    assert all(batch * steps == 16 for batch, steps, _ in device.LADDER)
+    assert all(batch * steps == 16 for batch, steps, _ in memory.LADDER)
 
 
 def test_a_card_that_is_too_small_has_none():
-    assert not any("<-" in line for line in device.memory_ladder(1.0))
+    assert not any("<-" in line for line in memory.memory_ladder(1.0))
 
 
-def test_the_report_names_the_row(monkeypatch):
+def test_the_report_names_the_card(monkeypatch):
     class Card:
         name = "Small Card"
         total_memory = 4 * 2**30
@@ -569,7 +570,15 @@ def test_the_report_names_the_row(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda where: Card)
     text = device.report()
     assert "Small Card, 4 GiB, amp torch.float16" in text
-    assert "--batch-size 4 --accumulate 4  <- this card" in text
+    assert "extras.training_tools.memory" in text
+
+
+def test_the_ladder_as_a_command(monkeypatch, capsys):
+    memory.main(["--gib", "4"])
+    assert "--batch-size 4 --accumulate 4  <- this card" in capsys.readouterr().out
+    monkeypatch.setattr(memory, "find_device", lambda: torch.device("cpu"))
+    with pytest.raises(ValueError, match="no CUDA card here"):
+        memory.main([])
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda", "cuda:1", "cuda:x", "mps", "cpu:3"])
