@@ -89,8 +89,8 @@ def test_a_mix_of_road_and_car_is_mostly_rider():
         mixed = pairs.pair(0)[1][100:200, 70:230]
     wrong = mixed[(mixed != label) & (mixed != 255)]
     assert TRAIN_19.names[np.bincount(wrong).argmax()] == "rider"
-    was = np.bincount(label[(mixed == TRAIN_19.names.index("rider")) & (label != 255)])
-    assert {TRAIN_19.names[number] for number in np.argsort(was)[-2:]} == {"road", "car"}
+    was = label[(mixed == TRAIN_19.names.index("rider")) & (mixed != label)]
+    assert (was == TRAIN_19.names.index("car")).mean() > 0.9
 
 
 def test_the_first_convolution_can_learn_either_order():
