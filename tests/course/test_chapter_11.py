@@ -123,14 +123,15 @@ def saved(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("saved") / "net.pt", model, info)
 
 
-def score(root, path, number, batch_size=1, order=range(8), seed=0) -> float:
+def score(root, path, number, batch_size=1, order=range(8), seed=0) -> np.ndarray:
+    """Mean IoU and loss; the loss sees what leaves the largest logits where they are."""
     torch.manual_seed(seed)
     with case(number):
         model, info = load_model(path)
         model.train()
         frames = Subset(dataset_for(info, root, "train"), list(order))
         scores = evaluate(model, DataLoader(frames, batch_size), TRAIN_19, per_frame=True)
-        return scores.mean_iou
+        return np.array([scores.mean_iou, scores.loss_per_pixel])
 
 
 @pytest.mark.parametrize("number", [None, 10, 11, 12, 13, 14, 15, 20])
@@ -141,9 +142,9 @@ def test_what_a_score_depends_on(root, saved, number):
     shuffled = score(root, saved, number, 4, (7, 2, 4, 1, 0, 5, 3, 6))
     again = score(root, saved, number, seed=1)
     same = {
-        "batches": in_fours == pytest.approx(as_it_is, abs=1e-6),
-        "order": shuffled == pytest.approx(in_fours, abs=1e-6),
-        "again": again == pytest.approx(as_it_is, abs=1e-6),
+        "batches": np.allclose(in_fours, as_it_is, rtol=1e-4),
+        "order": np.allclose(shuffled, in_fours, rtol=1e-4),
+        "again": np.allclose(again, as_it_is, rtol=1e-4),
     }
     changed = {name for name, equal in same.items() if not equal}
     assert changed == {11: {"batches", "order"}, 12: {"again"}}.get(number, set())
