@@ -347,8 +347,8 @@ BUGS = (
     Bug(
         "blue-and-red-exchanged",
         PICTURE,
-        "Frames have a blue cast, brake lights are blue; a checkpoint of others scores lower "
-        "than it should.",
+        "Frames have a blue cast, brake lights are blue; a checkpoint that was trained elsewhere "
+        "scores lower than it should.",
         "Show the tensor that the network gets as a picture, and look at something whose color "
         "you know.",
         "OpenCV reads BGR; the network was trained on RGB.",

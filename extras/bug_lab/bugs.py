@@ -6,7 +6,8 @@ a while.
         ...  # the helpers now have this bug, everywhere in this process
 
     python -m extras.bug_lab.bugs                         # the list
-    python -m extras.bug_lab.bugs --show flipped-alone    # one of them, with its line of code
+    python -m extras.bug_lab.bugs --show 19               # one of them: symptom and hint
+    python -m extras.bug_lab.bugs --answer 19             # its cause, its fix, its line of code
 
 Chapter 11 shows the symptoms, tests/rooms/test_bug_lab.py plants every one of them and wants a
 test to notice.
@@ -26,11 +27,11 @@ from helpers import command
 
 
 def find_bug(name: str) -> Bug:
-    """The bug called `name`, or the n-th of the catalog for "case n"; KeyError that lists the
-    names.
+    """The bug called `name`, or the n-th of the catalog for "case n" or "n"; KeyError that lists
+    the names.
     """
     for number, bug in enumerate(BUGS, 1):
-        if name in (bug.name, f"case {number}"):
+        if name in (bug.name, f"case {number}", f"{number}"):
             return bug
     raise KeyError(f"no bug {name!r}; there are {', '.join(bug.name for bug in BUGS)}")
 
@@ -144,14 +145,15 @@ def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m extras.bug_lab.bugs", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--show", metavar="NAME", help="one bug with its line of code")
+    parser.add_argument("--show", metavar="NAME", help="one bug: its symptom and a hint")
+    parser.add_argument("--answer", metavar="NAME", help="its cause, its fix and its line of code")
     args = parser.parse_args(arguments)
     if args.show:
         bug = find_bug(args.show)
-        print(
-            f"{bug.symptom}\n\nHint:  {bug.hint}\nCause: {bug.cause}\nFix:   "
-            f"{bug.fix}\n\n{difference(args.show)}"
-        )
+        print(f"{bug.symptom}\n\nHint:  {bug.hint}")
+    elif args.answer:
+        bug = find_bug(args.answer)
+        print(f"Cause: {bug.cause}\nFix:   {bug.fix}\n\n{difference(args.answer)}")
     else:
         for number, bug in enumerate(BUGS, 1):
             print(f"{number:3} {bug.name:32} {bug.group}")

@@ -3,29 +3,29 @@
 import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 
-ORDER = {
-    "picture": ("the picture\nof a batch", "Would I label\nit like this?"),
-    "values": ("the values\nof a target", "Are they classes,\nor 255?"),
-    "first loss": ("the first\nloss", "Is it that of\nknowing nothing?"),
-    "by heart": ("one batch\nby heart", "Does the loss\ngo to 0?"),
-    "score": ("the score", "Which pixels,\nand how?"),
-}
+ORDER = (
+    ("the picture\nof a batch", "Would I label\nit like this?"),
+    ("the values\nof a target", "Are they classes,\nor 255?"),
+    ("the first\nloss", "Is it that of\nknowing nothing?"),
+    ("one batch\nby heart", "Does the loss\ngo to 0?"),
+    ("the score", "Is it the same with\nother batches?"),
+)
 
 
-def order_of_looking(lit: str | None = None):
-    """Five boxes in a row, each with its question; the box `lit` (a key of ORDER) is colored."""
+def order_of_looking():
+    """Five boxes in a row, each with its question."""
     figure = plt.figure(figsize=(11, 1.7))
     axis = figure.add_axes([0, 0, 1, 1])
     axis.set(xlim=(0, 110), ylim=(0, 17))
     axis.axis("off")
-    for place, (name, (title, question)) in enumerate(ORDER.items()):
+    for place, (title, question) in enumerate(ORDER):
         left = 2 + 22 * place
         box = FancyBboxPatch(
             (left, 8),
             15,
             7.5,
             boxstyle="round,pad=0.6",
-            facecolor="#f7c948" if name == lit else "#eef1f5",
+            facecolor="#eef1f5",
             edgecolor="#52606d",
         )
         axis.add_patch(box)

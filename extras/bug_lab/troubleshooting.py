@@ -206,10 +206,12 @@ TROUBLES = (
     Trouble(
         LOSS,
         "The first loss is far from ln 19 = 2.94",
-        "An untrained network should give 19 classes about the same probability. The input is not "
-        "normalized, or the target is wrong.",
-        "Print mean and deviation of the input (near 0 and 1) and the values of the target.",
-        "07",
+        "An untrained network should give 19 classes about the same probability. Its last layer is "
+        "too large, or the number of classes is a very different one. Raw inputs show only in a "
+        "network without batch norm, which rescales them.",
+        "Print the deviation of the logits and their shape, and mean and deviation of the input "
+        "(near 0 and 1), which the loss may hide.",
+        "11",
     ),
     Trouble(
         LOSS,

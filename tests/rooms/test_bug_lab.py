@@ -101,7 +101,15 @@ def test_troubleshooting_page_is_current(capsys, monkeypatch, tmp_path):
 
 
 def test_the_list_and_one_bug_are_printed(capsys):
-    bugs.main(["--show", "flipped-alone"])
     bugs.main([])
     printed = capsys.readouterr().out
-    assert "- label = label[:, ::-1]" in printed and all(bug.name in printed for bug in BUGS)
+    assert all(bug.name in printed for bug in BUGS)
+    for name in ("flipped-alone", "19"):
+        bug = bugs.find_bug(name)
+        bugs.main(["--show", name])
+        shown = capsys.readouterr().out
+        assert bug.symptom in shown and bug.hint in shown
+        assert bug.cause not in shown and bug.fix not in shown and bug.name not in shown
+        bugs.main(["--answer", name])
+        answer = capsys.readouterr().out
+        assert bug.cause in answer and bug.fix in answer and "- label = label[:, ::-1]" in answer
