@@ -241,7 +241,9 @@ def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:
     scale = 1.0
     if view.kind == "frame":
         rows = len(photograph)
-        scale = view.height / len(range(0, rows, view.factor(rows)))
+        # Frames that are lower than the view's height stay as they are.
+        known = info.get("rows", view.height)
+        scale = known / len(range(0, rows, view.factor(rows)))
     return {**info, "mean": tuple(mean), "std": tuple(std)}, scale
 
 

@@ -101,6 +101,12 @@ class Run:
     def label_set(self) -> LabelSet:
         return self.val_set.label_set
 
+    @cached_property
+    def rows(self) -> int:
+        """The rows of a frame as the network sees it: photographs are brought to that height."""
+        image, _ = self.val_set.read(0)
+        return len(image)
+
     # One process here; extras.training_tools.distributed trains with many.
     rank = 0
     world_size = 1
@@ -280,6 +286,7 @@ class Run:
             "data": self.data,
             "label_set": self.label_set.as_dict(),
             "view": asdict(self.val_set.view),
+            "rows": self.rows,
             "mean": list(self.config.mean),
             "std": list(self.config.std),
             "history": self.history,

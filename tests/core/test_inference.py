@@ -329,6 +329,8 @@ def test_a_photograph_is_seen_with_its_own_statistics_at_the_height_the_network_
     assert round(-(-100 // view.factor(100)) * scale) == view.height
     expected = predict_frame(same, photograph, info, scales=(scale,))
     assert np.array_equal(predict_photograph(same, photograph, QUARTER), expected)
+    _, scale = for_photograph(photograph, {**QUARTER, "rows": 25})
+    assert scale == 25 / -(-100 // view.factor(100)), "trained on frames of 25 rows"
     _, scale = for_photograph(photograph, {"view": View(), "mean": MEAN, "std": STD})
     assert scale == 1, "a network of crops sees every picture at its own size"
 

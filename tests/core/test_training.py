@@ -313,6 +313,13 @@ def test_a_whole_run_learns_and_leaves_its_records(root, runs):
     assert next(checkpoints.load_model(exported, "meta")[0].parameters()).device.type == "meta"
 
 
+def test_a_checkpoint_knows_the_rows_of_its_frames(root, runs):
+    config = small_config(root, view="frame", size=None, epochs=1, pictures=0)
+    train(config, progress=False)
+    _, info = checkpoints.load_model(runs / "small" / "best.pt")
+    assert info["rows"] == 64 < info["view"].height
+
+
 def test_a_step_uses_its_own_gradient(root, runs):
     config = small_config(
         root, learning_rate=0.0, dropout=0.0, norm=None, accumulate=1, batch_size=5
