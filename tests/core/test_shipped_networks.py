@@ -26,7 +26,7 @@ from scripts.score_checkpoints import (
 )
 from scripts.train_checkpoints import CHECKPOINTS, CONFIGS, PAIR, sample
 
-NEEDED = ("unet", "fcn8s", "fcn16s", "fcn32s", "window")
+NEEDED = (*PAIR, "window", "unet_photo", "unet_valid")
 COMPARED = [name for name in PAIR if (CHECKPOINTS / f"{name}.pt").is_file()]
 NAMES = [name for name in (*CONFIGS, "window") if (CHECKPOINTS / f"{name}.pt").is_file()]
 SHIPPED = json.loads(SCORES.read_text())
@@ -133,7 +133,9 @@ def test_scores_are_consistent(name):
     assert len(entry["frames"]) == 20
     for key in ("mean_iou", "pixel_accuracy"):
         assert entry["street"][key] == entry["frames"][STREET][key]
-    assert entry["edge_mean_iou"] < entry["mean_iou"]
+    # unet_valid sees frames at full resolution: its mistakes do not gather at the edges.
+    if name != "unet_valid":
+        assert entry["edge_mean_iou"] < entry["mean_iou"]
 
 
 def test_the_comparison_shows_what_scores_json_says_of_the_street():
