@@ -183,7 +183,7 @@ def main(arguments=None) -> None:
         arguments = list(sys.argv[1:] if arguments is None else arguments)
         make_loader = GpuLoader if "--gpu-batches" in arguments else None
         arguments = [a for a in arguments if a != "--gpu-batches"]
-        if dist.get_rank() == 0:
+        if os.environ["RANK"] == "0":
             print("if a process ends, the same command goes on after the last whole epoch")
         training.main(arguments, lambda config: make_run(config, make_loader=make_loader))
     except RuntimeError as error:

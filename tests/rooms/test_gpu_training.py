@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from extras.training_tools import memory
 from extras.training_tools.costs import training_cost
 from extras.training_tools.gpu_batches import GpuLoader, GpuRun, gpu_run
-from helpers import device, inference, training
+from helpers import device, training
 from helpers.config import TrainConfig
 from helpers.evaluate import evaluate, pixel_loss, side_by_side
 from helpers.files import read_json
@@ -488,7 +488,7 @@ def test_pictures_are_computed_as_scores_are(root, monkeypatch):
     run = make_run(tiny(root), progress=False)
     seen = []
     run.model.register_forward_hook(lambda model, images, logits: seen.append(logits.dtype))
-    monkeypatch.setattr(inference, "amp_dtype", lambda device: torch.bfloat16)
+    monkeypatch.setattr(device, "amp_dtype", lambda device: torch.bfloat16)
     side_by_side(run.model, run.val_set, 0)
     assert seen == [torch.bfloat16]
 
