@@ -351,9 +351,10 @@ class Run:
             checkpoints.check_nothing_is_lost(self.folder, self.config)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
         # Deeper folders may be runs of their own: series and series/small.
-        for pattern in (".*.tmp", "predictions/.*.tmp") if self.rank == 0 else ():
-            for leftover in self.folder.glob(pattern):
-                leftover.unlink(missing_ok=True)
+        if self.rank == 0:
+            for folder in (self.folder, self.folder / "predictions"):
+                for leftover in folder.glob(".*.tmp"):
+                    leftover.unlink(missing_ok=True)
         return len(self.history)
 
 

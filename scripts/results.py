@@ -64,9 +64,8 @@ def networks() -> str:
         )
     blind = [(text, f"{scores['blind'][name]:.3f}") for name, text in BLIND.items()]
     sentences = "\n".join(pairs)
-    more = without_padding(scores["networks"]["unet_valid"])
-    if seeds():
-        more = f"{seeds()}\n\n{more}"
+    parts = (seeds(), without_padding(scores["networks"]["unet_valid"]))
+    more = "\n\n".join(part for part in parts if part)
     return f"""## The shipped networks
 
 Networks of about a million parameters, trained alike on 320 generated frames, are scored on
