@@ -9,8 +9,11 @@ import os
 
 from scripts.pinned import build_city, fresh_folders, pin
 
-# On a CUDA card only where somebody asks for it. The workers of a parallel run inherit all this.
-if "PYTEST_XDIST_WORKER" not in os.environ:
+# On a CUDA card only where somebody asks for it. The workers of a parallel run inherit all this,
+# but for the folders.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    fresh_folders()
+else:
     wanted = os.environ.get("COURSE_TEST_DEVICE", os.environ.get("COURSE_DEVICE", ""))
     cards = os.environ.get("CUDA_VISIBLE_DEVICES")
     pin()

@@ -59,6 +59,9 @@ QUICK = [
     "notebooks/00_start_here.ipynb",
 ]
 
+# All tests run side by side, at most in this many processes: each starts kernels of its own.
+WORKERS = min(os.cpu_count() or 1, 4)
+
 # torch and torchvision from different builds install well and fail here.
 CHECK = """
 import torch
@@ -206,6 +209,22 @@ def environment() -> dict[str, str]:
     return variables
 
 
+def pytest_options(chosen: list[str]) -> list[str]:
+    """The options for pytest: `chosen`, what --quick stands for, and processes side by side.
+
+    The cells of a notebook need one kernel, so a file stays in one process. A single file starts
+    faster without others, and a debugger needs pytest itself.
+    """
+    options = list(chosen)
+    if "--quick" in options:
+        options.remove("--quick")
+        options += ["-q", *QUICK]
+    files = [word for word in options if (ROOT / word.split("::")[0]).exists()]
+    if len(files) == 1 or {"-n", "-s", "--pdb"} & set(options):
+        return options
+    return [*options, "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
 def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - this file must say so itself
         print(f"The course needs Python 3.10 or newer; this is {sys.version.split()[0]}.")
@@ -227,11 +246,7 @@ def main() -> int:
         with alone():
             install(files, options)
         if testing:
-            chosen = arguments[1:]
-            if "--quick" in chosen:
-                chosen.remove("--quick")
-                chosen += ["-q", *QUICK]
-            command = ["-m", "pytest", "--nbval", *chosen]
+            command = ["-m", "pytest", "--nbval", *pytest_options(arguments[1:])]
         else:
             # The project is the root: links to other folders and their pictures work.
             command = [

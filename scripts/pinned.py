@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from helpers.files import locked
 from helpers.paths import ROOT
 
 CITY = ROOT / "data" / "test_city"  # a sample city of fixed size and seed, kept between runs
@@ -41,7 +42,6 @@ def pin() -> None:
         TQDM_DISABLE="1",
     )
     for name in (
-        "COURSE_DATA",
         "COURSE_TRACEBACK",
         "MPLBACKEND",
         "MATPLOTLIBRC",
@@ -52,7 +52,8 @@ def pin() -> None:
 
 
 def fresh_folders() -> None:
-    """Empty folders for runs, caches and settings: no notebook sees what another one left.
+    """Empty folders for data, runs, caches and settings: no notebook sees what another one left,
+    or touches what a reader has.
 
     In IPython's is what its kernels run first.
     """
@@ -62,6 +63,7 @@ def fresh_folders() -> None:
     startup.parent.mkdir(parents=True)
     startup.write_text(STARTUP, encoding="utf-8")
     os.environ.update(
+        COURSE_DATA=str(fresh / "data"),
         COURSE_RUNS=str(fresh / "runs"),
         COURSE_CACHE=str(fresh / "cache"),
         JUPYTER_CONFIG_DIR=str(fresh / "jupyter"),
@@ -75,4 +77,5 @@ def build_city() -> Path:
     """
     from sample_city import build
 
-    return build(CITY, train=40, val=20, test=4, seed=1)
+    with locked(CITY, wait=True):  # the workers of a parallel run all come here
+        return build(CITY, train=40, val=20, test=4, seed=1)

@@ -125,7 +125,7 @@ def test_the_test_command_adds_the_reference_tools(launcher, monkeypatch):
     steps(launcher)
     assert start(monkeypatch, "test", "-q") == 0
     assert launcher["commands"][0].count("-r") == 2
-    assert launcher["commands"][-1][2:] == ["pytest", "--nbval", "-q"]
+    assert launcher["commands"][-1][2:5] == ["pytest", "--nbval", "-q"]
     assert steps(launcher) == ["pip", "check", "pytest"]
     start(monkeypatch, "test")
     start(monkeypatch)
@@ -136,9 +136,31 @@ def test_the_quick_tests_are_some_of_all(launcher, monkeypatch):
     assert start(monkeypatch, "test", "--quick", "-x") == 0
     words = launcher["commands"][-1]
     assert words[2:6] == ["pytest", "--nbval", "-x", "-q"] and "--quick" not in words
-    assert words[6:] == course.QUICK
+    assert words[6 : 6 + len(course.QUICK)] == course.QUICK
     for name in course.QUICK:
         assert (HERE / name).exists(), name
+
+
+@pytest.mark.parametrize(
+    "chosen, side_by_side",
+    [
+        ([], True),
+        (["-k", "csv"], True),
+        (["--quick"], True),
+        (["notebooks/00_start_here.ipynb"], False),  # not worth a second process
+        (["notebooks/00_start_here.ipynb::Cell 1", "-x"], False),
+        (["notebooks/00_start_here.ipynb", "tests/core"], True),
+        (["-n", "0"], False),  # as one asks for it
+        (["--pdb"], False),
+    ],
+)
+def test_tests_run_side_by_side(chosen, side_by_side):
+    options = course.pytest_options(chosen)
+    assert all(word in options for word in chosen if word != "--quick")
+    # The cells of a notebook need one kernel: its file must stay in one process.
+    assert ("loadfile" in options) == side_by_side
+    if side_by_side:
+        assert options[options.index("-n") + 1] == str(course.WORKERS)
 
 
 @pytest.mark.parametrize(
