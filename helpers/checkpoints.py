@@ -53,6 +53,7 @@ def load(path) -> dict:
             damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"{damaged} in it was changed")
+        # Tensors and plain values only: a pickle from outside could run anything.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file from outside: torch's reader lets all kinds through
         reason = str(error).partition("\n")[0].partition(" In PyTorch")[0]
@@ -178,6 +179,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     name = state.get("network", "UNet")
     if name not in NETWORKS:
         raise ValueError(f"{path} is for a network {name!r}; this course has {', '.join(NETWORKS)}")
+    # Build the network again from its arguments, then fill in its weights.
     arguments = dict(state["arguments"])
     if "classes" in arguments:  # files of format 1 call it so
         arguments["num_classes"] = arguments.pop("classes")
@@ -203,6 +205,7 @@ def read_info(stored: dict, num_classes: int) -> dict:
     )
     if len(info["label_set"]) != num_classes:
         raise ValueError(f"{len(info['label_set'])} classes, but {num_classes} outputs")
+    # A nan in here would turn every picture into nan, silently.
     numbers = (*info["mean"], *info["std"])
     if len(numbers) != 6 or not all(map(math.isfinite, numbers)) or min(info["std"]) <= 0:
         raise ValueError(f"mean {info['mean']}, std {info['std']}")

@@ -51,6 +51,7 @@ def run(main) -> None:
         print(f"\n{interrupt}" if interrupt.args else "\nstopped", file=sys.stderr)
         sys.exit(130)
     except EXPECTED as error:
+        # A RuntimeError is a bug of ours, unless the memory was full.
         bug = isinstance(error, RuntimeError) and "memory" not in str(error)
         if bug or os.environ.get("COURSE_TRACEBACK"):
             raise

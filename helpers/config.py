@@ -66,6 +66,7 @@ class TrainConfig:
 
     def __post_init__(self):
         """Raises ValueError with everything that makes no sense, before any data are touched."""
+        # All problems at once: nobody wants to mend them one run at a time.
         given = vars(self)
         counts = ("width", "hidden", "height", "size", "epochs", "batch_size", "accumulate")
         counts += ("train_limit", "val_limit")
@@ -185,9 +186,11 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
             parser.add_argument(option, action=argparse.BooleanOptionalAction)
         elif field.name not in ("mean", "std"):
             parser.add_argument(option, type=number_types.get(field.type, text_or_none))
+    # Only what was typed is in here; everything else comes from the preset.
     given = vars(parser.parse_args(arguments))
     export = given.pop("export", None)
     preset = given.pop("preset", None)
+    # The full recipe takes days on a CPU.
     if preset is None:
         preset = "demo" if find_device().type == "cpu" else "recipe"
         if preset == "demo":

@@ -62,6 +62,7 @@ def find_rows(root, split: str) -> list[Row]:
             f"no frame matches {root}/leftImg8bit/{split}/*/*{IMAGE_END} (splits there: {there})"
         )
 
+    # One row per image; whether it has a label is known from the set of labels.
     rows = []
     for city, name in images:
         row = Row(**frame_row(Path("leftImg8bit", split, city, name + IMAGE_END)))
@@ -124,6 +125,7 @@ def read_csv(path) -> list[Row]:
     except (UnicodeError, csv.Error) as error:
         raise ValueError(f"{path}: {error}; save it as UTF-8, separated by commas") from error
 
+    # A wrong header is a wrong file: nothing in it can be trusted.
     expected = list(Row._fields)
     header = lines[0] if lines else ["an empty file"]
     if header != expected:
@@ -139,6 +141,7 @@ def read_csv(path) -> list[Row]:
         if len(line) != len(expected):
             raise ValueError(f"{place}: expected {len(expected)} fields, found {len(line)}")
         row = Row(*line)
+        # A CSV from somebody else must not make us read files outside the data set.
         for name in (row.image, row.label):
             if name and not stays_inside(name):
                 raise ValueError(f"{place}: {name!r} leads out of the dataset root")
@@ -154,6 +157,7 @@ def check_csv(paths, root) -> list[str]:
     unknown ids, train ids instead of label ids, a row twice, a frame in two files, no rows.
     """
     root = Path(root)
+    # A data set with classes of its own says so in this file.
     own = root / "classes.json"
     highest_id = (read_label_set(own) if own.is_file() else TRAIN_19).highest_id
     problems = []
@@ -225,6 +229,7 @@ def _check_row(row: Row, root: Path, pixels: np.ndarray, highest_id: int) -> lis
 
 def index_folder(root) -> Path:
     """Where the index of a data set stands: runs/index/<name>-<8 hex digits of its path>."""
+    # Two data sets of one name get two folders, by the hash of their paths.
     place = Path(root).resolve()
     digest = hashlib.sha256(place.as_posix().encode()).hexdigest()
     return runs_dir() / "index" / f"{place.name}-{digest[:8]}"
@@ -241,6 +246,7 @@ def find_index(root, split: str) -> Path:
         count = write_csv(root, split, path)
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
+    # Compare with what is on the disk now.
     known = set(find_rows(root, split))
     rows = read_csv(path)
     if not known.issuperset(rows):

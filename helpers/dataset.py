@@ -39,6 +39,7 @@ def read_pair(row: Row, root, view: View = View(), label_set: LabelSet = TRAIN_1
     except ValueError as error:
         raise ValueError(f"{root}/{row.label}: {error}") from error
 
+    # Colors are averaged, ids are picked: see helpers.windows.
     factor = view.factor(height)
     return reduce_image(image, factor), reduce_label(label, factor)
 
@@ -121,6 +122,7 @@ class Frames(Dataset):
         if not self.augment:
             return top, left, False
 
+        # A generator of its own for each pair, so the order of the pairs changes nothing.
         random = np.random.PCG64([self.seed, self.epoch, index])
         flip = random.random_raw() % 2 == 1
         if self.view.kind == "crop" and rows > height:
@@ -167,7 +169,9 @@ def data_loader(
         dataset,
         batch_sampler=batches,
         num_workers=min(workers, len(batches)),
+        # Locked memory, from which a GPU copies while it computes.
         pin_memory=device.type == "cuda",
+        # Its own, so that making workers draws nothing from the global generator.
         generator=torch.Generator(),
     )
 

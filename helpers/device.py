@@ -22,6 +22,7 @@ def find_device() -> torch.device:
 
     Raises ValueError if $COURSE_DEVICE is no device of this machine.
     """
+    # All that is there, the fastest first.
     cards = max(1, torch.cuda.device_count()) if torch.cuda.is_available() else 0
     there = [f"cuda:{number}" for number in range(cards)]
     if torch.backends.mps.is_available():
@@ -45,6 +46,7 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
     """
     if device.type != "cuda":
         return None
+    # bfloat16 has float32's range, so that its gradients need no scaling.
     if torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     return torch.float16
@@ -62,8 +64,10 @@ def prepare(device: torch.device, deterministic: bool = False) -> None:
     `deterministic` takes, more slowly, one that gives the same bits every time.
     """
     if device.type == "cuda":
+        # cuBLAS wants this to repeat its sums in one order.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.set_float32_matmul_precision("high")
+        # cuDNN tries its convolutions once for each new size and keeps the fastest.
         torch.backends.cudnn.benchmark = not deterministic
         torch.use_deterministic_algorithms(deterministic, warn_only=True)
 

@@ -111,6 +111,7 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
     Runs on the model's device. `per_frame` also keeps the matrix of every frame, which on a GPU
     costs waiting.
     """
+    # Batch norm and dropout behave differently in training: scores are for use.
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -143,6 +144,7 @@ def score_batches(model, batches, label_set: LabelSet, per_frame: bool = False) 
                 matrix = ConfusionMatrix(len(label_set))
                 matrix.update(prediction, target)
                 scores.per_frame.append(matrix)
+    # Now everything is read at once.
     scores.confusion.add_pairs(pairs)
     for loss, pixels in zip(losses, counts):
         scores.loss_sum += float(loss)
@@ -173,8 +175,10 @@ def side_by_side(model, dataset, index: int) -> np.ndarray:
     model.train(was_training)
     prediction = logits[0].argmax(0).cpu().numpy()
 
+    # Frame and labels as bytes: what the network was given is normalized.
     frame, truth = dataset.pair(index)
     height, width = truth.shape
+    # An unpadded network labels the inner part of its window only.
     margin = dataset.view.margin
     frame = frame[margin : margin + height, margin : margin + width]
     label_set = dataset.label_set

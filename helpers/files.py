@@ -20,6 +20,7 @@ def atomic_file(path) -> Iterator[Path]:
     removed.
     """
     path = Path(path)
+    # In the same folder: only there is a rename one step that cannot be interrupted.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,7 @@ class FrameCache:
         self.label_set = label_set
         self.progress = progress
         self.workers = workers
+        # The folder's name holds what it was made for: another view gets another cache.
         plan = {"rows": self.rows, "view": asdict(view), "cropped": cropped, "format": 1}
         key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
         self.folder = Path(folder) if folder else cache_dir() / f"{self.root.name}-{key}"
@@ -99,6 +100,7 @@ class FrameCache:
     def _stored_state(self, index: dict) -> str | None:
         """ "ready" or "sources gone" if the folder holds these frames; None if it must be built."""
         stored = read_derived(self.folder / "index.json")
+        # Nobody can compare with sources that are gone; then the plan alone must be the same.
         gone = not any(index["sources"])
         if stored != index and not (gone and stored.get("key") == index["key"]):
             return None
@@ -137,6 +139,7 @@ class FrameCache:
         A killed build leaves that folder, and the next one goes on in it. An error removes it.
         """
         part = self.folder.with_name(f".{self.folder.name}.part")
+        # The first frame tells how large every frame of this cache is.
         first = self._read(self.rows[0])
         try:
             done = self._begin(part, index, first)
@@ -148,6 +151,7 @@ class FrameCache:
                     f"the cache needs {need >> 20} MiB but {part.parent} has {free >> 20} MiB free",
                 )
             self._append(part, done, first)
+            # Whole at last: one rename, so that nobody ever opens half a cache.
             shutil.rmtree(self.folder, ignore_errors=True)
             os.replace(part, self.folder)
             return "built"
@@ -175,6 +179,7 @@ class FrameCache:
 
         paths = [part / f"{name}.npy" for name in NAMES]
         done = len(self.rows)
+        # A kill may leave half a frame in one file: count whole frames of the shorter file.
         for path, array in zip(paths, first):
             size = path.stat().st_size if path.is_file() else 0
             done = min(done, max(0, size - HEADER_BYTES) // array.nbytes)

@@ -63,12 +63,14 @@ def read_photograph(path) -> np.ndarray:
             # Up to 179 megapixels are welcome.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = ImageOps.exif_transpose(checked_picture(path))
+            # 16 and 32 bits per pixel, and floats: brought to 8 bits.
             if picture.mode.startswith(("I", "F")):
                 values = np.asarray(picture, np.float64)
                 scale = 257 if picture.mode.startswith("I") else _float_scale(values)
                 if scale == 257 and 0 < values.max() < 2**14:
                     raise ValueError(f"its values end at {values.max():g} of 65535: scale it first")
                 picture = Image.fromarray(np.clip(values / scale, 0, 255).round().astype(np.uint8))
+            # What shines through is white, as on a page.
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)

@@ -215,6 +215,7 @@ def predict_frame(model, frame: np.ndarray, info: dict, **options) -> np.ndarray
 
     The options are those of tile_logits and frame_pieces: tile, budget, flip, scales.
     """
+    # Tile by tile: the logits of a large photograph at full size would take gigabytes.
     train_ids = np.empty(frame.shape[:2], np.uint8)
     for top, left, logits in frame_pieces(model, frame, info, **options):
         classes = logits.argmax(0).cpu().numpy()
@@ -279,6 +280,7 @@ def label_photographs(paths, model, info: dict, folder, **options) -> None:
     Raises ValueError before the first prediction if a result would replace another one, or one of
     the photographs.
     """
+    # Before the first prediction: what would be lost is lost for good.
     names = [Path(path).stem for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

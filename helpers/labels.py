@@ -93,6 +93,7 @@ class LabelSet:
     @property
     def table(self) -> np.ndarray:
         """The look-up table from label id to train id, uint8 [256]; 255 is ignored."""
+        # 256 entries, one for each value that a byte can have: looking up never fails.
         table = np.full(256, IGNORE, np.uint8)
         for train_id, label_id in enumerate(self.ids):
             table[label_id] = train_id
@@ -113,6 +114,7 @@ class LabelSet:
             ids=tuple(values["ids"]),
             merged=tuple(tuple(pair) for pair in values.get("merged", [])),
         )
+        # As many names, colors and ids as classes, and none of them twice.
         lists = (found.names, set(found.names), found.colors, found.ids, set(found.ids))
         numbers = sum((*found.colors, *found.merged), found.ids)
         if (

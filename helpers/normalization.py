@@ -49,6 +49,7 @@ def from_histogram(counts: np.ndarray) -> ChannelStatistics:
     pixels = int(counts[0].sum())
     if pixels == 0:
         raise ValueError("no pixels: the list of images is empty")
+    # mean = sum x / N, and variance = (N sum x^2 - (sum x)^2) / N^2, both as exact fractions.
     for channel in counts.tolist():  # Python's integers do not overflow
         first = sum(value * n for value, n in enumerate(channel))
         second = sum(value * value * n for value, n in enumerate(channel))
@@ -67,6 +68,7 @@ def channel_statistics(paths, progress=False, workers=None) -> ChannelStatistics
     paths = list(paths)
     counts = np.zeros((3, 256), np.int64)
     histograms = parallel_map(frame_histogram, paths, workers)
+    # 3 x 256 counts are all that is kept of a frame.
     for one in progress_bar(histograms, "statistics", progress, total=len(paths)):
         counts += one
     return from_histogram(counts)

@@ -47,6 +47,7 @@ def overlay(image: np.ndarray, colors: np.ndarray, opacity: float = 0.5) -> np.n
 
 def legend(figure, train_ids, label_set: LabelSet = TRAIN_19, columns: int = 10) -> None:
     """Below the figure, color and name of every class that occurs in the map(s) `train_ids`."""
+    # Only what is visible: a legend of all 19 classes would hide the five that matter.
     patches = []
     for train_id in np.unique(np.asarray(train_ids)):
         if train_id == IGNORE:
@@ -82,6 +83,7 @@ def panels(pictures, titles, columns: int | None = None, width: float = 12.0):
         layout="constrained",
         figsize=(width, rows * (panel_height + 0.3)),
     )
+    # All panels lose their axes, also those that stay empty in the last row.
     for axis in axes.flat:
         axis.axis("off")
     for axis, picture, title in zip(axes.flat, pictures, titles):

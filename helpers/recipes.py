@@ -27,9 +27,11 @@ def make_datasets(config: TrainConfig, progress: bool = True):
     if config.classes is not None:
         label_set = read_label_set(config.classes)
     check_classes(label_set, root)
+    # The rows of both splits, as chapter 03 writes them.
     rows = {}
     for split, limit in (("train", config.train_limit), ("val", config.val_limit)):
         rows[split] = read_csv(find_index(root, split))[:limit]
+    # Statistics of the training frames alone: val must stay unseen. Chapter 04 stores them.
     if config.mean is None or config.std is None:
         if config.train_limit is None:
             statistics = find_statistics(root, rows["train"], progress)
@@ -39,9 +41,11 @@ def make_datasets(config: TrainConfig, progress: bool = True):
 
     datasets = []
     for split in ("train", "val"):
+        # Validation sees every frame as it is, in every epoch.
         augment = config.augment and split == "train"
         cache = None
         if config.cache:
+            # Center crops are all that is needed, unless crops are drawn anywhere.
             cropped = view.kind == "crop" and not augment
             cache = FrameCache(rows[split], root, view, label_set, cropped, progress=progress)
         dataset = CityscapesDataset(
@@ -66,6 +70,7 @@ def check_labels(dataset: CityscapesDataset, split: str) -> None:
     """Raises ValueError if there is nothing to learn from a split, or to measure on it."""
     if len(dataset.label_set) < 2:
         raise ValueError("one class alone is always right: name the rest of the picture, too")
+    # The first labeled frame ends the search: all frames are read only where none has a label.
     for index in range(len(dataset)):
         label = dataset.cache[index][1] if dataset.cache else dataset.label_ids(index)
         if (dataset.train_id_of[label] != IGNORE).any():
@@ -83,6 +88,7 @@ def check_sizes(dataset: CityscapesDataset) -> None:
     seen = {}
     for row in dataset.rows:
         with Image.open(f"{dataset.root}/{row.image}") as picture:
+            # pillow reads the size from the first bytes and decodes nothing.
             factor = dataset.view.factor(picture.height)
             seen.setdefault((picture.width // factor, picture.height // factor), row.image)
     if len(seen) > 1:
@@ -94,6 +100,7 @@ def check_sizes(dataset: CityscapesDataset) -> None:
 
 def make_model(config: TrainConfig, num_classes: int) -> torch.nn.Module:
     """The network that the config names, with weights drawn from its seed."""
+    # Right before the weights are drawn, so that nothing else can shift them.
     torch.manual_seed(config.seed)
     if config.model == "unet":
         return UNet(

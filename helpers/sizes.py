@@ -19,6 +19,7 @@ def valid_size(n: int, depth: int = 4, padding: str = "valid") -> bool:
     Unpadded, at depth 4: n = 12 (mod 16) and n >= 188. Padded: a multiple of 2**depth. (Paper,
     Sec. 2, last sentence.)
     """
+    # All poolings together divide by this.
     grid = 2**depth
     if padding == "same":
         return n > 0 and n % grid == 0

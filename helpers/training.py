@@ -64,6 +64,7 @@ class Run:
         progress: bool = True,
         folder=None,
     ):
+        # What is trained, on what, and where it is kept.
         self.config = config
         self.train_set = train_set
         self.val_set = val_set
@@ -73,6 +74,7 @@ class Run:
         self.history = []
         self.folder = Path(folder or runs_dir() / config.name)
 
+        # Where it computes, and in which number format: mixed precision on a GPU alone.
         self.device = find_device()
         self.amp_dtype = amp_dtype(self.device)
         prepare(self.device, config.deterministic)
@@ -84,6 +86,7 @@ class Run:
             checkpoint_blocks(self.model)
         # The same weights, compiled: what is saved and scored is always `model`.
         self.fast_model = torch.compile(self.model) if config.compile else self.model
+        # Adam, unless the caller brings an optimizer; fused, all weights go in one pass.
         if optimizer is None:
             fused = self.device.type != "mps"
             optimizer = torch.optim.Adam(
@@ -94,6 +97,7 @@ class Run:
         scale = self.amp_dtype == torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scale)
 
+        # One step may take several batches: their gradients add up.
         batch = config.batch_size * config.accumulate
         self.steps_per_epoch = math.ceil(len(train_set) / batch)
 
@@ -117,6 +121,7 @@ class Run:
 
     def batches(self, epoch: int) -> list[list[int]]:
         """The frames of every batch of an epoch, shuffled by (seed, epoch)."""
+        # An order of its own for every epoch, and the same one in a run that was interrupted.
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_set), generator=generator).tolist()
         return in_batches(order, self.config.batch_size)
@@ -141,6 +146,7 @@ class Run:
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimizer step, counted from 0 over the whole run."""
+        # The schedules count in shares of the training, so that they fit any number of epochs.
         done = step / max(1, self.steps_per_epoch * self.config.epochs)
         return self.config.learning_rate_at(done)
 
@@ -157,6 +163,7 @@ class Run:
 
         Returns (loss sum, labeled pixels) of each batch, on the device.
         """
+        # Set by hand in every step: a resumed run needs no scheduler's state.
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(number)
         self.optimizer.zero_grad(set_to_none=True)
@@ -173,6 +180,7 @@ class Run:
             with torch.autocast(self.device.type, self.amp_dtype, enabled=mixed):
                 logits = self.network_for(images)(images)
             loss, pixels = self.loss(logits, targets)
+            # Divided by the labeled pixels of the whole step, so that each of them weighs the same.
             self.scaler.scale(loss / labeled).backward()
             losses.append(torch.stack([loss.detach(), pixels]))
         self.scaler.step(self.optimizer)
@@ -195,6 +203,7 @@ class Run:
             if number % 16 == 15:
                 self.check_finite(epoch, losses)
         self.check_finite(epoch, losses)
+        # In float64: a sum over millions of pixels loses digits in float32.
         total = torch.stack(losses).cpu().double().sum(0)
         loss_sum, pixels = self.sum_over_processes(total).tolist()
         if pixels == 0:
@@ -233,6 +242,7 @@ class Run:
                 best = max(row["val_mean_iou"] for row in self.history)
                 rest = "goes on" if done < self.config.epochs else "complete; --name begins another"
                 print(f"{done} of {self.config.epochs} epochs done, best mIoU {best:.4g}: {rest}")
+            # The training itself: whatever goes wrong in an epoch, the ones before are on the disk.
             for epoch in range(done, self.config.epochs):
                 try:
                     self.train_and_save(epoch)
@@ -299,6 +309,7 @@ class Run:
         if best is self.history[-1]:
             checkpoints.save_model(self.folder / "best.pt", self.model, self.info(), half=False)
         self.save_records()
+        # Everything that the next epoch depends on, so that a resumed run ends like any other.
         state = {
             "format": checkpoints.FORMAT,
             **checkpoints.network_entry(self.model),
@@ -333,6 +344,7 @@ class Run:
         path = self.folder / "last.pt"
         if path.is_file():
             state = checkpoints.load_run(path)
+            # First all that can be refused, then what changes the run.
             check_same_config(self.config, state["info"]["config"], self.folder)
             check_same(self.folder, self.data, state["info"].get("data", {}))
             checkpoints.load_weights(self.model, state["model"], path)

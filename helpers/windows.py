@@ -39,12 +39,14 @@ def cut(
     rows, columns = array.shape[:2]
     bottom = top + height
     right = left + width
+    # The usual case costs nothing: no pixel is copied.
     if top >= 0 and left >= 0 and bottom <= rows and right <= columns:
         return array[top:bottom, left:right]
 
     row_indices = mirror(top, height, rows)
     column_indices = mirror(left, width, columns)
     window = array[row_indices][:, column_indices]
+    # What was mirrored in is overwritten where a label must not be made up.
     if fill is not None:
         y = np.arange(top, bottom)
         x = np.arange(left, right)
@@ -97,6 +99,7 @@ class View:
             )
         if self.size is None:
             size = 388 if self.padding == "valid" else 384
+            # The only way to set a field of a frozen dataclass.
             object.__setattr__(self, "size", size)
         if self.kind == "crop":
             self.input_size(self.size)  # raises if the network cannot give such a window
