@@ -256,7 +256,11 @@ def main() -> int:
                 "--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb",
                 *arguments,
             ]
-        started = subprocess.run([str(PYTHON), *command], cwd=ROOT, env=environment())
+        variables = environment()
+        if "loadfile" in command:  # the processes share the cores
+            threads = max(1, (os.cpu_count() or 1) // WORKERS)
+            variables.setdefault("OMP_NUM_THREADS", str(threads))
+        started = subprocess.run([str(PYTHON), *command], cwd=ROOT, env=variables)
         return started.returncode
     except subprocess.CalledProcessError as error:
         print(

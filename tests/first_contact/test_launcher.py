@@ -163,6 +163,19 @@ def test_tests_run_side_by_side(chosen, side_by_side):
         assert options[options.index("-n") + 1] == str(course.WORKERS)
 
 
+def test_processes_side_by_side_share_the_cores(launcher, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(course.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(course, "WORKERS", 4)
+    start(monkeypatch, "test")
+    assert launcher["environment"]["OMP_NUM_THREADS"] == "2"
+    start(monkeypatch, "test", "--pdb")
+    assert "OMP_NUM_THREADS" not in launcher["environment"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    start(monkeypatch, "test")
+    assert launcher["environment"]["OMP_NUM_THREADS"] == "1"
+
+
 @pytest.mark.parametrize(
     "platform, nvidia, index, options, chosen, said",
     [
