@@ -1,17 +1,16 @@
-"""Draw the comparison that the course's title promises: one street, as FCN-16s, FCN-8s and U-Net
-see it after equal training.
+"""Draw the comparison that the course's title promises: one street, as the three FCN and the
+U-Net see it after equal training.
 
     python -m scripts.compare_networks         # writes images/fcn_unet_compared.png
 
-Above the whole street, below a part of it, enlarged. Ignored pixels are black.
+A part of the street, enlarged: the photograph, the truth, and the answers. Ignored pixels are
+black.
 """
 
 import argparse
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.patches import Rectangle
 
 from helpers import command
 from helpers.checkpoints import load_model
@@ -20,7 +19,7 @@ from helpers.images import open_image, open_label
 from helpers.labels import IGNORE, TRAIN_19
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import ROOT
-from helpers.plots import legend
+from helpers.plots import legend, panels
 from helpers.windows import reduce_image, reduce_label
 from scripts.city_pictures import STREET
 from scripts.train_checkpoints import CHECKPOINTS
@@ -46,7 +45,10 @@ def predict(name: str, image: np.ndarray) -> np.ndarray:
 
 
 def maps() -> list[tuple[str, np.ndarray]]:
-    """Title and train ids uint8 [256, 512] of truth and predictions, ignored pixels 255 in all."""
+    """Title and train ids uint8 [256, 512] of truth and predictions, ignored pixels 255 in all.
+
+    The percentage in a title is that of the whole street.
+    """
     image, target = street()
     result = [("truth", target)]
     for name, title in NAMES.items():
@@ -54,29 +56,20 @@ def maps() -> list[tuple[str, np.ndarray]]:
         matrix = ConfusionMatrix(len(TRAIN_19))
         matrix.update(prediction, target)
         prediction[target == IGNORE] = IGNORE
-        result.append((f"{title}: {matrix.pixel_accuracy():.0%} right", prediction))
+        result.append((f"{title}: {matrix.pixel_accuracy():.0%} of the street right", prediction))
     return result
 
 
 def draw():
-    """The figure: the columns, above whole and below in part."""
-    classes = maps()
-    shown = [("the street", street()[0])]
-    shown += [(title, TRAIN_19.colorize(train_ids)) for title, train_ids in classes]
-    figure, axes = plt.subplots(
-        2, len(shown), figsize=(16.2, 4.5), height_ratios=(1, 2), layout="constrained"
-    )
-    for column, (title, picture) in enumerate(shown):
-        whole, part = axes[:, column]
-        whole.imshow(picture)
-        whole.set_title(title)
-        whole.add_patch(
-            Rectangle((LEFT, TOP), WIDTH, HEIGHT, fill=False, edgecolor="white", linewidth=1.5)
-        )
-        part.imshow(picture[TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH])
-        for axis in (whole, part):
-            axis.axis("off")
-    legend(figure, np.stack([train_ids for _, train_ids in classes]), columns=10)
+    """The figure: six panels of the enlarged part."""
+    rows = slice(TOP, TOP + HEIGHT)
+    columns = slice(LEFT, LEFT + WIDTH)
+    classes = [(title, train_ids[rows, columns]) for title, train_ids in maps()]
+    pictures = [street()[0][rows, columns]]
+    pictures += [TRAIN_19.colorize(train_ids) for _, train_ids in classes]
+    titles = ["the street", *[title for title, _ in classes]]
+    figure = panels(pictures, titles, columns=3, width=10)
+    legend(figure, np.stack([train_ids for _, train_ids in classes]), columns=8)
     return figure
 
 

@@ -193,39 +193,56 @@ def fcn():
     rows = trace(model, 512)
     figure, axis = canvas(13.6, 6.3)
     named = {name: (channels, size) for name, _, channels, size in rows}
-    base, x, places = 3.55, 0.45, []
+    pooled = [size for _, kind, _, size in rows if kind == "MaxPool2d"]
+    base, x, places = 3.85, 0.35, []
+    pools = {}
     labels = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"]
-    for (channels, size, times), label in zip(_fcn_stages(rows), labels):
-        height, width = 0.082 * size**0.5, 0.16 + 0.11 * times
+    for number, ((channels, size, times), label) in enumerate(zip(_fcn_stages(rows), labels)):
         color = ORANGE if label.startswith("fc") else BLUE
-        axis.add_patch(
-            Rectangle((x, base - height / 2), width, height, facecolor=color, edgecolor="white")
-        )
-        axis.text(
-            x + width / 2,
-            base + height / 2 + 0.06,
-            channels,
-            ha="center",
-            va="bottom",
-            fontsize=13,
-            color=INK,
-        )
-        axis.text(
-            x + width / 2,
-            base - height / 2 - 0.06,
-            f"{label}\n{size}",
-            ha="center",
-            va="top",
-            fontsize=11,
-            color="#555555",
-        )
+        width = 0.16 + 0.09 * times
+        box = _fcn_box(axis, x, base, width, channels, size, label, color)
         if places:
-            arrow(
-                axis, (places[-1][1] + 0.05, base), (x - 0.05, base), INK if label == "fc7" else RED
-            )
-        places.append((x, x + width, height))
-        x += width + 0.8
-    return _fcn_scores(figure, axis, model, named, places, base)
+            last = pools.get(f"pool{number}", places[-1])
+            arrow_color = INK if label == "fc7" else RED
+            if f"pool{number}" in pools:
+                arrow_color = BLUE
+            arrow(axis, (last[1] + 0.05, base), (x - 0.05, base), arrow_color)
+        places.append(box)
+        x = box[1] + 0.74
+        # The two maps that are scored on their way
+        if label in ("conv3", "conv4"):
+            name = f"pool{number + 1}"
+            pools[name] = _fcn_box(axis, x, base, 0.16, channels, pooled[number], name, RED)
+            arrow(axis, (box[1] + 0.05, base), (x - 0.05, base), RED)
+            x = pools[name][1] + 0.64
+    return _fcn_scores(figure, axis, model, named, places, pools, base)
+
+
+def _fcn_box(axis, x, y, width, channels, size, label, color):
+    """A map as a box with its channels above, its name and size below: (left, right, y, height)."""
+    height = max(0.076 * size**0.5, 0.36)
+    axis.add_patch(
+        Rectangle((x, y - height / 2), width, height, facecolor=color, edgecolor="white")
+    )
+    axis.text(
+        x + width / 2,
+        y + height / 2 + 0.06,
+        channels,
+        ha="center",
+        va="bottom",
+        fontsize=13,
+        color=INK,
+    )
+    axis.text(
+        x + width / 2,
+        y - height / 2 - 0.06,
+        f"{label}\n{size}",
+        ha="center",
+        va="top",
+        fontsize=11,
+        color="#555555",
+    )
+    return x, x + width, y, height
 
 
 def _fcn_stages(rows) -> list:
@@ -242,88 +259,72 @@ def _fcn_stages(rows) -> list:
     return stages
 
 
-def _fcn_scores(figure, axis, model, named, places, base):
+def _fcn_scores(figure, axis, model, named, places, pools, base):
     """The right-hand part: scores of fc7, pool4 and pool3, added and up-sampled to the frame's
     size.
     """
-    pools = [(places[3], "pool4", 5), (places[2], "pool3", 9)]  # crops as in helpers.fcn.FCN8s
-    x = places[-1][1] + 0.8
     classes, size = named["score_fc7"]
-
-    def score(x, y, size, text, color=GRAY):
-        height = max(0.082 * size**0.5, 0.36)
-        axis.add_patch(
-            Rectangle((x, y - height / 2), 0.2, height, facecolor=color, edgecolor="white")
-        )
-        axis.text(
-            x + 0.1,
-            y + height / 2 + 0.06,
-            classes,
-            ha="center",
-            va="bottom",
-            fontsize=13,
-            color=INK,
-        )
-        axis.text(
-            x + 0.1,
-            y - height / 2 - 0.06,
-            text,
-            ha="center",
-            va="top",
-            fontsize=11,
-            color="#555555",
-        )
-        return x, x + 0.2, y, height
-
-    now = score(x, base, size, f"score\n{size}")
+    x = places[-1][1] + 0.74
+    now = _fcn_box(axis, x, base, 0.2, classes, size, "score", GRAY)
     arrow(axis, (places[-1][1] + 0.05, base), (now[0] - 0.05, base), INK)
-    for i, (place, name, offset) in enumerate(pools):
-        x = now[1] + 0.95
+    crops = {"pool4": 5, "pool3": 9}  # as in helpers.fcn.FCN8s
+    for level, (name, offset) in zip((1.78, 0.72), crops.items()):
+        x = now[1] + 0.84
         _, up_size = named[f"up_to_{name}"]
-        joined = score(x, base, up_size, f"sum\n{up_size}", GREEN)
+        joined = _fcn_box(axis, x, base, 0.2, classes, up_size, "sum", GREEN)
         arrow(axis, (now[1] + 0.05, base), (joined[0] - 0.05, base), GREEN)
-        y = 1.15 - 0.62 * i
-        start = place[1] + 0.4
-        axis.plot(
-            [start, start, joined[0] + 0.1], [base, y, y], color=GRAY, linewidth=2.2, zorder=0
-        )
-        axis.plot(start, base, "o", color=GRAY, markersize=6, zorder=4)
-        arrow(axis, (joined[0] + 0.1, y), (joined[0] + 0.1, base - joined[3] / 2 - 0.5), GRAY)
+
+        # Below its map a 1x1 convolution makes scores, and these go across.
+        left, right, _, height = pools[name]
+        middle = (left + right) / 2
         _, score_size = named[f"score_{name}"]
+        tall = 0.076 * score_size**0.5
+        axis.add_patch(
+            Rectangle(
+                (middle - 0.1, level - tall / 2), 0.2, tall, facecolor=GRAY, edgecolor="white"
+            )
+        )
+        start = base - height / 2 - 0.5
+        arrow(axis, (middle, start), (middle, level + tall / 2 + 0.04), INK)
+        axis.text(middle - 0.17, level, classes, ha="right", va="center", fontsize=13, color=INK)
+        end = joined[0] + 0.1
+        axis.plot([middle + 0.1, end], [level, level], color=GRAY, linewidth=2.2, zorder=0)
+        arrow(axis, (end, level), (end, base - joined[3] / 2 - 0.5), GRAY)
         axis.text(
-            (start + joined[0]) / 2,
-            y + 0.05,
-            f"{name}: class scores, {score_size} x {score_size}, cropped by {offset}, added",
+            (middle + end) / 2,
+            level + 0.05,
+            f"scores of {name}, {score_size} x {score_size}, cropped by {offset}, added",
             ha="center",
             va="bottom",
             fontsize=11,
             color="#555555",
         )
         now = joined
-    x = now[1] + 0.95
-    out = score(x, base, 512, "frame\n512", GREEN)
+    x = now[1] + 0.84
+    out = _fcn_box(axis, x, base, 0.2, classes, 512, "frame", GREEN)
     arrow(axis, (now[1] + 0.05, base), (out[0] - 0.05, base), GREEN)
     count = sum(p.numel() for p in model.parameters())
     axis.text(
-        0.45, 5.92, f"FCN-8s on VGG16: {count:,} parameters", fontsize=16, weight="bold", color=INK
+        0.35, 5.92, f"FCN-8s on VGG16: {count:,} parameters", fontsize=16, weight="bold", color=INK
     )
     axis.text(
-        13.2,
+        13.3,
         5.95,
-        "number above a box: channels; below: pixels along a side",
+        "number above or beside a box: channels; below: pixels along a side",
         fontsize=11,
         ha="right",
         color="#555555",
     )
     strides = [m.stride[0] for m in (model.up_to_pool4, model.up_to_pool3, model.up_to_image)]
     keys = [
-        (RED, "2x2 max pooling, then convolutions (fc6: one of 7x7)"),
-        (INK, "1x1 convolution"),
+        (RED, "2x2 max pooling, then convolutions (fc6: 7x7)"),
+        (BLUE, "3x3 convolutions"),
+        (INK, "1x1 convolution; to a gray box: class scores"),
         (GREEN, f"bilinear up-sampling, by {', '.join(map(str, strides))}"),
         (GRAY, "skip: class scores are added"),
     ]
     for i, (color, name) in enumerate(keys):
-        place, y = 4.2 + 5.4 * (i % 2), 5.5 - 0.33 * (i // 2)
+        place, y = 2.6 + 5.3 * (i % 2), 5.55 - 0.33 * (i // 2)
         arrow(axis, (place, y), (place + 0.5, y), color)
         axis.text(place + 0.62, y, name, va="center", fontsize=12, color=INK)
     return figure

@@ -39,8 +39,8 @@ ALT = {
     "channels on the way down, and come back to 388 pixels and 19 classes on the way up; gray "
     "arrows carry cropped maps across.",
     "fcn": "Diagram of FCN-8s: the convolutions of VGG16 shrink the frame by 32, two layers that "
-    "were fully connected follow, and class scores are up-sampled in three steps while scores of "
-    "pool4 and pool3 are added.",
+    "were fully connected follow, and class scores are up-sampled in three steps; below pool4 and "
+    "pool3 a 1x1 convolution makes scores, which are added on the way up.",
     "valid_convolution": "Two grids: a 3x3 average over six by six ones gives four by four ones "
     "without padding, with padding six by six, and less than one at the border, where zeros were "
     "invented.",

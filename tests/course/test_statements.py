@@ -19,7 +19,7 @@ STATEMENTS = [
     ("01", "the scores, not the answers", "Long et al. 2015, Sec. 3.3"),
     ("01", "one is the transpose of the other", "Dumoulin, Visin 2016, Sec. 4"),
     ("02", "The detail is lost on the way *down*, in the poolings", "test_skips_carry"),
-    ("02", "only contains the pixels, for which the full context is", "Ronneberger 2015, Sec. 2"),
+    ("02", "only contains the pixels, for which the full context is", "Ronneberger 2015, Sec. 1"),
     ("04", "What it does not do is change the shape of the curve", "test_normalization"),
     ("04", "The variance of all pixels is the variance inside the frames *plus*", "its formula"),
     ("04", "It is not a way to gain points", "benchmarks/results/input_scale.json, beyond.json"),

@@ -6,8 +6,13 @@ import torch
 
 from extras.exercises import verdict
 from extras.explorers.street import Lamp, Wipe
+from helpers.checkpoints import load_model
+from helpers.images import open_image, open_label
+from helpers.inference import predict_frame
 from helpers.labels import TRAIN_19
 from helpers.windows import View
+from scripts.city_pictures import STREET
+from scripts.train_checkpoints import CHECKPOINTS
 
 
 @pytest.mark.parametrize(
@@ -60,3 +65,25 @@ def test_lamp_dims_and_the_network_loses_its_way():
     assert repr(lamp) == "Lamp(100 % of the light: 1.00 of the pixels right)"
     lamp.light.value = 40
     assert repr(lamp) == "Lamp(40 % of the light: 0.00 of the pixels right)"
+
+
+def test_what_the_text_says_of_the_street():
+    frame = open_image(STREET / "frame.webp")
+    truth = TRAIN_19.encode(open_label(STREET / "labelIds.png"))
+    asked = truth != 255
+    road = TRAIN_19.names.index("road")
+    assert (truth[asked] == road).mean() == pytest.approx(0.25, abs=0.01)
+
+    # In a fifth of the light most of the street is called car.
+    model, info = load_model(CHECKPOINTS / "unet.pt")
+    dark = predict_frame(model, (frame * 0.2).astype(np.uint8), info)
+    assert (dark[asked] == TRAIN_19.names.index("car")).mean() > 0.5
+
+    # In full light the gray rim of the big sign at the right is called building.
+    answer = predict_frame(model, frame, info)
+    corner = np.zeros(truth.shape, bool)
+    corner[100:380, 1860:] = True
+    missed = corner & (truth == TRAIN_19.names.index("traffic sign")) & (answer != truth)
+    wrong = asked & (answer != truth)
+    assert missed.sum() > 0.1 * wrong.sum()
+    assert (answer[missed] == TRAIN_19.names.index("building")).mean() > 0.9

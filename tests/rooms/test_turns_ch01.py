@@ -4,11 +4,17 @@ import inspect
 import textwrap
 
 import pytest
+import torch
 import torch.nn.functional as F
 from torch import nn
 
 from extras.exercises import ch01, verdict
 from helpers import fcn
+from helpers.checkpoints import load_model
+from helpers.dataset import normalize
+from helpers.labels import TRAIN_19
+from scripts.compare_networks import street
+from scripts.train_checkpoints import CHECKPOINTS
 
 WRONG_LAYERS = [
     ("    convolution.bias.copy_(linear.bias)\n", "", "bias of the linear layer"),
@@ -78,3 +84,48 @@ def test_the_course_versions_are_right():
     for letter, used in ch01.TURNS.items():
         assert verdict(f"01.{letter}", used) is None
     assert verdict("01.A", lambda linear, c, h, w: nn.Conv2d(c, linear.out_features, (h, w)))
+
+
+@torch.no_grad()
+def test_what_the_text_says_of_the_growing_sum():
+    network, info = load_model(CHECKPOINTS / "fcn8s.pt")
+    image, truth = street()
+    pool3 = network.block3(
+        network.block2(network.block1(normalize(image, info["mean"], info["std"])[None]))
+    )
+    pool4 = network.block4(pool3)
+    from_fc7 = network.score32(network.fc7(network.fc6(network.block5(pool4))))
+    with_pool4 = fcn.enlarge(from_fc7, pool4.shape[-2:]) + network.score16(pool4)
+    with_pool3 = fcn.enlarge(with_pool4, pool3.shape[-2:]) + network.score8(pool3)
+
+    car = TRAIN_19.names.index("car")
+    is_car = truth == car
+    wins = [scores[0].argmax(0).numpy() == car for scores in (from_fc7, with_pool4, with_pool3)]
+    white, gray, red = (288, 440), (195, 265), (130, 175)  # columns of the three cars
+
+    def blocks(win, car_columns):
+        step = 512 // win.shape[1]
+        first, last = car_columns
+        return int(win[:, first // step : last // step + 1].sum())
+
+    assert blocks(wins[0], white) > 5 and blocks(wins[0], gray) == 1 and blocks(wins[0], red) == 0
+    assert blocks(wins[1], gray) > 5 and blocks(wins[1], red) >= 1
+    # And each step covers the cars better.
+    overlaps = []
+    for win in wins:
+        step = 256 // len(win)
+        won = win.repeat(step, axis=0).repeat(step, axis=1)
+        overlaps.append((won & is_car).sum() / (won | is_car).sum())
+    assert overlaps[0] < overlaps[1] - 0.1 and overlaps[1] < overlaps[2] - 0.1
+
+
+@torch.no_grad()
+def test_what_the_text_says_of_the_near_pole():
+    network, info = load_model(CHECKPOINTS / "fcn8s.pt")
+    image, truth = street()
+    answer = network(normalize(image, info["mean"], info["std"])[None])[0].argmax(0).numpy()
+    pole = TRAIN_19.names.index("pole")
+    rows = range(96, 172, 4)
+    assert {int((truth[row, 70:100] == pole).sum()) for row in rows} == {10}
+    widths = [int((answer[row, 70:100] == pole).sum()) for row in rows]
+    assert max(widths) - min(widths) >= 4
