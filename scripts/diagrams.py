@@ -139,10 +139,11 @@ def unet():
         axis.text(
             (skip[1] + joined[0]) / 2,
             height + 0.05,
-            f"crop {skip_size} to {up_size}",
+            # The lowest gap is too narrow for one line.
+            f"crop {skip_size}\nto {up_size}" if level == 3 else f"crop {skip_size} to {up_size}",
             ha="center",
             va="bottom",
-            fontsize=10 if level == 3 else 11,
+            fontsize=11,
             color="#555555",
         )
         last = joined
@@ -180,9 +181,12 @@ def unet():
         (INK, "1x1 convolution"),
     ]
     for i, (color, name) in enumerate(keys):
-        y = 1.95 - 0.36 * i
+        y = 2.1 - 0.36 * i
         arrow(axis, (0.45, y), (0.95, y), color)
         axis.text(1.08, y, name, va="center", fontsize=12, color=INK)
+    y = 2.1 - 0.36 * len(keys)
+    axis.add_patch(Rectangle((0.6, y - 0.12), 0.2, 0.24, facecolor=PALE, edgecolor=BLUE))
+    axis.text(1.08, y, "cropped skip", va="center", fontsize=12, color=INK)
     return figure
 
 

@@ -185,6 +185,9 @@ def test_what_the_chapter_says_of_the_sample_city():
         assert ids.max() <= 3
     assert sum(label.id >= 4 for label in LABELS) == 30 and len(LABELS) == 35
     assert sum(not label.ignore_in_eval for label in LABELS) == 19
+    unscored = [label for label in LABELS if label.id >= 4 and label.ignore_in_eval]
+    catch_alls = {label.name for label in unscored if label.category == "void"}
+    assert catch_alls == {"static", "dynamic", "ground"} and len(unscored) == 8 + 3
 
 
 def test_shares_of_cityscapes_follow_from_published_weights():

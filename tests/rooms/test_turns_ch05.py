@@ -245,3 +245,27 @@ def test_shares_in_center_and_random_crops():
     assert center["sky"] < 0.5 and center["building"] < 0.5
     moving = share[2] / share[0]
     assert moving.min() > 0.5 and moving.max() < 2.1
+    named = dict(zip(TRAIN_19.names, moving))
+    assert named["person"] == pytest.approx(1.5, abs=0.1)
+    assert named["rider"] == pytest.approx(1.8, abs=0.1)
+    # these two alone move away from the whole
+    further = set()
+    for name in set(center) - {"wall"}:
+        if abs(np.log(named[name])) > abs(np.log(center[name])):
+            further.add(name)
+    assert further == {"person", "rider"}
+
+
+def test_person_and_rider_stand_where_most_windows_overlap():
+    most = slice(388, 1024 - 388 + 1)  # no row is in more windows than these
+    inside = np.zeros(256, int)
+    whole = np.zeros(256, int)
+    frames = Frames(find_rows(CITY, "train"), CITY)
+    for index in range(0, len(frames), 4):
+        target = TRAIN_19.table[frames.label_ids(index)]
+        inside += np.bincount(target[most].ravel(), minlength=256)
+        whole += np.bincount(target.ravel(), minlength=256)
+    assert inside[:19].sum() / whole[:19].sum() < 0.35
+    for name in ("person", "rider"):
+        number = TRAIN_19.names.index(name)
+        assert inside[number] / whole[number] > 0.65
