@@ -301,8 +301,8 @@ def ratios() -> str:
         ),
         (
             "a cached center crop, against decode + ToTensor + CenterCrop",
-            f"{data['cached_item_speedup_over_naive']:.0f} times as fast: {cached:.1f} ms instead of "
-            f"{naive:.0f}",
+            f"{data['cached_item_speedup_over_naive']:.0f} times as fast: "
+            f"{cached:.1f} ms instead of {naive:.0f}",
             "`benchmarks.data_path`",
         ),
         (

@@ -300,8 +300,8 @@ def markdown() -> str:
     contents = " · ".join(f"[{group}](#{anchor(group)})" for group in GROUPS)
     parts = [
         "# Troubleshooting, by symptom",
-        "Find what you see. Most of what stands under the loss, the score and pictures are bugs that "
-        "this project can plant into its own code: chapter 11, the bug lab, lets you look for "
+        "Find what you see. Most of what stands under the loss, the score and pictures are bugs "
+        "that this project can plant into its own code: chapter 11, the bug lab, lets you look for "
         "them.",
         contents,
     ]
