@@ -197,10 +197,14 @@ def install(files: list[Path], options: list[str]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """The variables for what is started: where the home folder is read-only, settings go to .venv,
-    for JupyterLab does not start without a place for them.
+    """The variables for what is started: `python` is that of .venv, in JupyterLab's terminals too.
+    Where the home folder is read-only, settings go to .venv, for JupyterLab does not start without
+    a place for them.
     """
     variables = dict(os.environ)
+    variables["VIRTUAL_ENV"] = str(VENV)
+    programs = str(Path(PYTHON).parent)
+    variables["PATH"] = os.pathsep.join(filter(None, [programs, variables.get("PATH")]))
     home = os.path.expanduser("~")
     if not os.access(home, os.W_OK):
         print(f"the home folder, {home}, cannot be written: settings go to {VENV}", flush=True)

@@ -116,7 +116,7 @@ def picture_file(name: str, width: float = 12.0):
 
 def course_map(chapter: str):
     """The pipeline of the course with the box of one chapter lit; `chapter` is "00" to "09"."""
-    figure = picture_file("map.png")
+    figure = picture_file("map.png", width=10.2)
     axis = figure.axes[0]
     left, top, right, bottom = read_json(ROOT / "images" / "map.json")[chapter]
     frame = FancyBboxPatch(

@@ -24,26 +24,36 @@ from helpers.paths import ROOT
 from helpers.unet import UNet
 from helpers.windows import reduce_image, reduce_label
 
-WIDTH = 14.0  # inches; one box is BOX wide, and GAP lies between two boxes
-HEIGHT = 3.42
-BOX = 1.3
-GAP = 0.44
-LEFT = 0.25
-IDEAS = 1.98  # the bottoms of the two rows of boxes
-PIPELINE = 0.36
-TALL = 0.82
-DPI = 110
+WIDTH = 12.0  # inches; one box is BOX wide, and GAP lies between two boxes
+HEIGHT = 3.1
+BOX = 0.93
+GAP = 0.56
+LEFT = 0.3
+IDEAS = 1.78  # the bottoms of the two rows of boxes
+PIPELINE = 0.13
+TALL = 0.8
+TITLE = 0.5  # the height of the two lines above a box
+DPI = 130
+DARK = "#4a5568"
 
-# chapter, title, and what it hands to the next one
+# chapter, title, and what it hands to the next one, above and below the arrow
 CHAPTERS = [
-    ("03", "CSV files", "train.csv"),
-    ("04", "statistics", "mean, std"),
-    ("05", "dataset", "a batch"),
-    ("06", "the U-Net", "logits"),
-    ("07", "training", "best.pt"),
-    ("08", "mIoU", "scores"),
+    ("03", "CSV files", "train\n.csv"),
+    ("04", "statistics", "mean,\nstd"),
+    ("05", "dataset", "a\nbatch"),
+    ("06", "the U-Net", "\nlogits"),
+    ("07", "training", "best\n.pt"),
+    ("08", "mIoU", "\nscores"),
     ("09", "browser", ""),
 ]
+FURTHER = [
+    ("10", "full frames"),
+    ("11", "bug lab"),
+    ("12", "experiments"),
+    ("13", "real data"),
+    ("14", "many GPUs"),
+]
+LINE = 0.23  # of the list of further chapters, in inches
 
 
 def street():
@@ -64,37 +74,39 @@ def untrained(frame: np.ndarray) -> np.ndarray:
     return logits.argmax(1)[0].numpy().astype(np.uint8)
 
 
-def box(figure, left: float, bottom: float, title: str):
-    """An empty axis in a rounded box with its title above; all in inches."""
+def box(figure, left: float, bottom: float, chapter: str, title: str):
+    """An empty axis in a box, its chapter and title in two lines above it; all in inches."""
     place = [left / WIDTH, bottom / HEIGHT, BOX / WIDTH, TALL / HEIGHT]
     axis = figure.add_axes(place)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(True)
     axis.spines[:].set_color("#8a94a6")
-    axis.set_title(title, fontsize=10, pad=4)
+    axis.set_title(f"{chapter}\n{title}", fontsize=13, pad=4, linespacing=1.05)
     return axis
 
 
 def arrow(figure, start, end, text: str = "") -> None:
-    """An arrow between two points in inches, with a word above its middle."""
+    """An arrow between two points in inches, with one or two words above it."""
     points = [(x / WIDTH, y / HEIGHT) for x, y in (start, end)]
     line = FancyArrowPatch(
         *points,
         arrowstyle="-|>",
-        mutation_scale=11,
-        color="#4a5568",
+        mutation_scale=13,
+        shrinkA=0,
+        shrinkB=0,
+        color=DARK,
         transform=figure.transFigure,
     )
     figure.add_artist(line)
     x = (points[0][0] + points[1][0]) / 2
-    y = points[0][1] - 0.215
-    figure.text(x, y, text, ha="center", fontsize=8, color="#4a5568")
+    y = points[0][1] + 0.06 / HEIGHT
+    figure.text(x, y, text, ha="center", va="bottom", fontsize=10, color=DARK, linespacing=1.0)
 
 
 def draw_csv(axis) -> None:
-    lines = ["image,label,city", "left…05_l…,gtF…", "left…06_l…,gtF…", "left…07_l…,gtF…"]
+    lines = ["image,label", "…05_l,…05_g", "…06_l,…06_g", "…07_l,…07_g"]
     for number, line in enumerate(lines):
-        axis.text(0.05, 0.8 - 0.21 * number, line, fontsize=7, family="monospace", va="center")
+        axis.text(0.05, 0.82 - 0.21 * number, line, fontsize=8.5, family="monospace", va="center")
 
 
 def draw_histogram(axis, frame) -> None:
@@ -117,9 +129,9 @@ def draw_curve(axis) -> None:
     steps = np.linspace(0, 1, 60)
     axis.plot(steps, 0.15 + 0.8 * np.exp(-4 * steps), color="tab:blue")
     axis.plot(steps, 0.9 - 0.75 * np.exp(-3 * steps), color="tab:orange")
-    axis.text(0.55, 0.26, "loss", fontsize=7, color="tab:blue")
-    axis.text(0.5, 0.87, "mIoU", fontsize=7, color="tab:orange")
-    axis.set(ylim=(0, 1.05))
+    axis.text(0.55, 0.24, "loss", fontsize=10, color="tab:blue")
+    axis.text(0.42, 0.93, "mIoU", fontsize=10, color="tab:orange")
+    axis.set(ylim=(0, 1.15))
 
 
 def draw_bars(axis, prediction, truth) -> None:
@@ -178,28 +190,42 @@ def draw(checkpoint) -> None:
     figure = plt.figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
     places = {}
 
-    start = box(figure, LEFT, PIPELINE, "00  a street")
+    start = box(figure, LEFT, PIPELINE, "00", "a street")
     start.imshow(frame, aspect="auto")
     places["00"] = (LEFT, PIPELINE)
     axes = {}
+    middle = PIPELINE + TALL / 2
     for number, (chapter, title, _) in enumerate(CHAPTERS):
         left = LEFT + (number + 1) * (BOX + GAP)
-        axes[chapter] = box(figure, left, PIPELINE, f"{chapter}  {title}")
+        axes[chapter] = box(figure, left, PIPELINE, chapter, title)
         places[chapter] = (left, PIPELINE)
-        middle = PIPELINE + TALL / 2
         before = "" if number == 0 else CHAPTERS[number - 1][2]
         arrow(figure, (left - GAP, middle), (left, middle), before)
+
+    # The ideas, above: they lead to the network of chapter 06.
     for number, (chapter, title) in enumerate((("01", "FCN"), ("02", "U-Net"))):
-        left = places["06"][0] - (1 - number) * (BOX + GAP) + (BOX + GAP) / 2
-        axes[chapter] = box(figure, left, IDEAS, f"{chapter}  {title}")
+        left = LEFT + number * (BOX + GAP)
+        axes[chapter] = box(figure, left, IDEAS, chapter, title)
         places[chapter] = (left, IDEAS)
-    line = (PIPELINE + TALL + IDEAS) / 2 + 0.2
-    figure.text(LEFT / WIDTH, (line + 0.07) / HEIGHT, "ideas", fontsize=10, color="#8a94a6")
-    figure.text(LEFT / WIDTH, (line - 0.2) / HEIGHT, "pipeline", fontsize=10, color="#8a94a6")
-    rule = plt.Line2D(
-        [LEFT / WIDTH, 1 - LEFT / WIDTH], [line / HEIGHT] * 2, color="#c8d0dc", linewidth=1
-    )
-    figure.add_artist(rule)
+    height = IDEAS + TALL / 2
+    arrow(figure, (LEFT + BOX, height), (LEFT + BOX + GAP, height), "\nskips")
+    network = places["06"][0] + BOX / 2
+    begin = (places["02"][0] + BOX) / WIDTH
+    across = plt.Line2D([begin, network / WIDTH], [height / HEIGHT] * 2, color=DARK, linewidth=1)
+    figure.add_artist(across)
+    arrow(figure, (network, height), (network, PIPELINE + TALL + TITLE))
+    place = ((places["02"][0] + BOX + network) / 2 / WIDTH, (height + 0.06) / HEIGHT)
+    figure.text(*place, "the ideas", ha="center", va="bottom", fontsize=13, color=DARK)
+
+    # The chapters after the core, a list
+    left = places["07"][0] + 0.25
+    figure.text(left / WIDTH, 2.86 / HEIGHT, "and further", fontsize=13, color=DARK)
+    boxes = {}
+    for number, (chapter, title) in enumerate(FURTHER):
+        top = HEIGHT - 2.78 + LINE * number
+        text = f"{chapter}  {title}"
+        figure.text(left / WIDTH, 1 - (top + LINE / 2) / HEIGHT, text, fontsize=12, va="center")
+        boxes[chapter] = (left - 0.08, top, left + 1.6, top + LINE)
 
     draw_fcn(axes["01"], truth)
     draw_unet(axes["02"])
@@ -212,12 +238,13 @@ def draw(checkpoint) -> None:
     draw_browser(axes["09"], frame, prediction)
 
     figure.savefig(ROOT / "images" / "map.png", dpi=DPI)
-    boxes = {}
-    for chapter, (left, bottom) in sorted(places.items()):
-        top = HEIGHT - bottom - TALL - 0.27
-        corners = (left - 0.08, top, left + BOX + 0.08, HEIGHT - bottom + 0.08)
-        boxes[chapter] = [round(inches * DPI) for inches in corners]
-    write_json(ROOT / "images" / "map.json", boxes)
+    for chapter, (left, bottom) in places.items():
+        top = HEIGHT - bottom - TALL - TITLE
+        boxes[chapter] = (left - 0.01, top, left + BOX + 0.01, HEIGHT - bottom + 0.05)
+    stored = {}
+    for chapter in sorted(boxes):
+        stored[chapter] = [round(inches * DPI) for inches in boxes[chapter]]
+    write_json(ROOT / "images" / "map.json", stored)
 
 
 def main() -> None:

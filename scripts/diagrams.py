@@ -5,14 +5,11 @@ scripts/figures.py).
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import nn
 
-from extras.explorers.layers import sees
 from helpers.fcn import FCN8s
 from helpers.labels import LABELS, TRAIN_19
-from helpers.sizes import output_size
 from helpers.unet import UNet
 from helpers.windows import View, cut
 
@@ -334,97 +331,6 @@ def _fcn_scores(figure, axis, model, named, places, pools, base):
     return figure
 
 
-def valid_convolution():
-    """A 3x3 average over a white image without and with padding, and what a lost pixel costs on
-    each level.
-    """
-    image = torch.ones(1, 1, 6, 6)
-    kernel = torch.full((1, 1, 3, 3), 1 / 9)
-    valid, padded = F.conv2d(image, kernel)[0, 0], F.conv2d(image, kernel, padding=1)[0, 0]
-    figure, axis = canvas(13.6, 5.1)
-
-    def grid(x, y, values, text="{:.2f}", ring=0):
-        n = len(values)
-        for r in range(n):
-            for c in range(n):
-                v = float(values[r][c])
-                invented = ring and (r in (0, n - 1) or c in (0, n - 1))
-                face = "#fbe3e0" if invented else plt.cm.Blues(0.12 + 0.33 * v)
-                axis.add_patch(
-                    Rectangle(
-                        (x + 0.42 * c, y - 0.42 * (r + 1)),
-                        0.42,
-                        0.42,
-                        facecolor=face,
-                        edgecolor="white",
-                        linewidth=1.5,
-                    )
-                )
-                axis.text(
-                    x + 0.42 * c + 0.21,
-                    y - 0.42 * (r + 0.5),
-                    text.format(v),
-                    ha="center",
-                    va="center",
-                    fontsize=10,
-                    color=RED if invented or v < 0.99 and text != "{:.0f}" else INK,
-                )
-        return x + 0.42 * n
-
-    axis.text(
-        0.3,
-        4.72,
-        "Without padding: 6 pixels in, 4 out, nothing invented",
-        fontsize=14,
-        weight="bold",
-    )
-    end = grid(0.3, 4.0, image[0, 0], "{:.0f}")
-    axis.add_patch(
-        Rectangle(
-            (0.3, 4.0 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3
-        )
-    )
-    arrow(axis, (end + 0.15, 2.75), (end + 0.85, 2.75), BLUE)
-    axis.text(end + 0.5, 2.85, "average\n3x3", ha="center", va="bottom", fontsize=11)
-    grid(end + 1.0, 3.58, valid)
-    axis.text(
-        6.7,
-        4.72,
-        "With padding: 6 in, 6 out, and a frame of invented zeros",
-        fontsize=14,
-        weight="bold",
-    )
-    end = grid(6.7, 4.42, F.pad(image, (1, 1, 1, 1))[0, 0], "{:.0f}", ring=1)
-    axis.add_patch(
-        Rectangle(
-            (6.7, 4.42 - 3 * 0.42), 3 * 0.42, 3 * 0.42, fill=False, edgecolor=ORANGE, linewidth=3
-        )
-    )
-    arrow(axis, (end + 0.1, 2.75), (end + 0.8, 2.75), BLUE)
-    axis.text(end + 0.45, 2.85, "average\n3x3", ha="center", va="bottom", fontsize=11)
-    grid(end + 0.9, 4.0, padded)
-    costs = [(1 if level == 4 else 2) * 4 * 2**level for level in range(5)]
-    assert sum(costs) == 572 - output_size(572)
-    axis.text(
-        0.3,
-        0.72,
-        f"In the whole U-Net: {' + '.join(map(str, costs))} = {sum(costs)} pixels, "
-        f"{sum(costs) // 2} on each side; 572 in, {output_size(572)} out",
-        fontsize=14,
-        weight="bold",
-        color=BLUE,
-    )
-    axis.text(
-        0.3,
-        0.3,
-        "Levels 0 to 3 are passed going down and going up, level 4 once; a pixel lost on level k "
-        "costs 2 to the k pixels of the frame.",
-        fontsize=12,
-        color="#555555",
-    )
-    return figure
-
-
 def overlap_tile(image: np.ndarray):
     """A frame mirrored at its border; one output tile and the larger input tile that it needs
     (paper, Fig. 2).
@@ -549,74 +455,4 @@ def classes():
             color="#555555",
             va="center",
         )
-    return figure
-
-
-def receptive_field(image: np.ndarray):
-    """What two output pixels of different phase see, and how strongly at initialization (width 16,
-    eight starts).
-    """
-    crop, _ = View().pair(image, np.zeros(image.shape[:2], np.uint8))
-    heat = np.zeros((220, 220))
-    piece = torch.from_numpy(crop[176:396, 176:396].astype(np.float32) / 255).permute(2, 0, 1)[None]
-    for seed in range(8):
-        torch.manual_seed(seed)
-        x = piece.clone().requires_grad_()
-        UNet(width=16).eval()(x)[0, :, 18, 18].sum().backward()
-        heat += (x.grad[0].abs().sum(0) / x.grad.abs().sum()).numpy() / 8
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13.6, 7.2), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.1)
-    left.imshow(crop)
-    left.add_patch(
-        Rectangle(
-            (91.5, 91.5), 388, 388, fill=False, edgecolor="white", linestyle="--", linewidth=2
-        )
-    )
-    for pixel, color in ((210, YELLOW), (100, "#ff5a5f")):
-        first, last = sees(pixel)
-        left.add_patch(
-            Rectangle(
-                (first - 0.5, first - 0.5),
-                last - first + 1,
-                last - first + 1,
-                fill=False,
-                edgecolor=color,
-                linewidth=4,
-            )
-        )
-        left.plot(pixel + 92, pixel + 92, "o", color=color, markersize=11, markeredgecolor="white")
-        left.text(
-            first + 6,
-            last - 8,
-            f"{last - first + 1} x {last - first + 1}",
-            color="white",
-            fontsize=15,
-            weight="bold",
-            bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 3},
-        )
-    left.set_title("Two output pixels and all that they see of the 572 pixels in", fontsize=15)
-    right.imshow(np.sqrt(heat), cmap="magma")
-    share = [heat[110 - r : 111 + r, 110 - r : 111 + r].sum() for r in range(110)]
-    for part in (0.5, 0.9, 0.99):
-        r = next(r for r in range(110) if share[r] >= part)
-        right.add_patch(
-            Rectangle(
-                (109.5 - r, 109.5 - r),
-                2 * r + 1,
-                2 * r + 1,
-                fill=False,
-                edgecolor="white",
-                linewidth=1.5,
-            )
-        )
-        right.text(
-            110 - r + 2,
-            110 + r - 2,
-            f"{part:.0%} of the gradient: {2 * r + 1} pixels",
-            color="white",
-            fontsize=13,
-        )
-    right.set_title("How strongly, before any training", fontsize=15)
-    for axis in (left, right):
-        axis.axis("off")
     return figure

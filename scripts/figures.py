@@ -1,4 +1,4 @@
-"""Draw the diagrams of images/ from the real modules and the sample city of the tests.
+"""Draw the diagrams of images/ from the real modules and the street of the course.
 
     python -m scripts.figures                  # all of them
     python -m scripts.figures unet classes     # some
@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import re
-from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -22,14 +21,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from helpers import command
-from helpers.csv_index import find_rows
-from helpers.images import open_image, open_label
+from helpers.images import open_image
 from helpers.labels import TRAIN_19
 from helpers.paths import ROOT
 from scripts import diagrams
 from scripts.city_pictures import STREET
 from scripts.figure_text import describe
-from scripts.pinned import CITY, build_city, pin
+from scripts.pinned import pin
 
 IMAGES = ROOT / "images"
 LIMIT = 250_000  # bytes a picture
@@ -41,48 +39,18 @@ ALT = {
     "fcn": "Diagram of FCN-8s: the convolutions of VGG16 shrink the frame by 32, two layers that "
     "were fully connected follow, and class scores are up-sampled in three steps; below pool4 and "
     "pool3 a 1x1 convolution makes scores, which are added on the way up.",
-    "valid_convolution": "Two grids: a 3x3 average over six by six ones gives four by four ones "
-    "without padding, with padding six by six, and less than one at the border, where zeros were "
-    "invented.",
     "overlap_tile": "A street frame with a mirrored border, in dotted tiles; two blue input "
     "squares of 572 pixels, and inside each the yellow square of 388 pixels that it answers.",
     "classes": "The 19 evaluated classes of Cityscapes with color, train id and label id, "
     "grouped into seven categories, and below them the names of the ids that are ignored.",
-    "receptive_field": "Left: a crop of a street frame and the boxes of 204 and 188 pixels that "
-    "two output pixels see. Right: a heat map of how strongly, with squares for 50, 90 and 99 "
-    "percent.",
 }
-
-
-@cache
-def rows(split: str):
-    return find_rows(CITY, split)
-
-
-@cache
-def by_light() -> list[int]:
-    """Numbers of the first twelve validation frames, the brightest first: a picture should be easy
-    to see.
-    """
-    light = [open_image(CITY / row.image)[::8, ::8].mean() for row in rows("val")[:12]]
-    return np.argsort(light)[::-1].tolist()
-
-
-def pictures(place: int = 0):
-    """Frame uint8 [H, W, 3] and label ids uint8 [H, W] of the validation frame at that place in
-    `by_light`.
-    """
-    row = rows("val")[by_light()[place]]
-    return open_image(CITY / row.image), open_label(CITY / row.label)
 
 
 FIGURES = {
     "unet": diagrams.unet,
     "fcn": diagrams.fcn,
-    "valid_convolution": diagrams.valid_convolution,
     "overlap_tile": lambda: diagrams.overlap_tile(open_image(STREET / "frame.webp")),
     "classes": diagrams.classes,
-    "receptive_field": lambda: diagrams.receptive_field(pictures(1)[0]),
 }
 assert FIGURES.keys() == ALT.keys()
 
@@ -134,7 +102,6 @@ def without_means(text: str) -> tuple[str, list[float]]:
 def main(names) -> None:
     """Draw figures into images/, all of them if `names` is empty."""
     pin()
-    build_city()
     index = IMAGES / "figures.json"
     IMAGES.mkdir(exist_ok=True, parents=True)
     entries = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}

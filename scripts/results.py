@@ -208,12 +208,86 @@ A U-Net of width {settings["width"]}, {settings["batch"]} frames of \
 {table(("training frames", "steps", "mIoU", "pixel accuracy"), rows)}"""
 
 
+def full_frames() -> str:
+    """Labels and logits of the U-Net brought to full size (chapter 10)."""
+    found = read("full_frames")
+    rows = []
+    for way, scores in found["scores"].items():
+        rows.append((way, f"{scores['mean_iou']:.3f}", f"{scores['pixel_accuracy']:.3f}"))
+    return f"""## Full frames
+
+The U-Net's labels of {found["frames"]} val frames, scored at 1024×2048 pixels
+(`python -m benchmarks.full_frames`, chapter 10).
+
+{table(("brought to full size", "mIoU", "pixel accuracy"), rows)}"""
+
+
+def bugs() -> str:
+    """The score of the U-Net under bugs of the evaluation (chapter 11)."""
+    found = read("bug_lab")
+    rows = []
+    for row in found["rows"]:
+        name = "none" if row["case"] is None else f"case {row['case']}"
+        scores = (f"{row['mean_iou']:.3f}", f"{row['pixel_accuracy']:.3f}")
+        rows.append((name, row["batch_size"], *scores))
+    return f"""## Bugs of an evaluation
+
+The U-Net's scores on {found["settings"]["frames"]} val frames with one bug of chapter 11 each
+(`python -m benchmarks.bug_lab`).
+
+{table(("bug", "batch", "mIoU", "pixel accuracy"), rows)}"""
+
+
+def instrument() -> str:
+    """What one change of a street does to the U-Net (chapter 12)."""
+    found = read("instrument")
+    rows = []
+    for question in found["questions"].values():
+        means = []
+        for place in (0, -1):
+            scores = [street[place] for street in question["scores"]]
+            mean = sum(scores) / len(scores)
+            means.append(f"{question['values'][place]}: {mean:.2f}")
+        scored = question["scored"]
+        measure = "mIoU" if scored == "all classes" else f"IoU of the {scored}"
+        rows.append((question["text"], question["axis"], measure, *means))
+    return f"""## One thing changed
+
+The U-Net on {len(found["seeds"])} drawn streets in which one thing is changed: the mean at the
+first and at the last value (`{found["command"]}`, chapter 12).
+
+{table(("question", "what is changed", "score", "first", "last"), rows)}"""
+
+
+def real_data() -> str:
+    """Trained on CamVid, and begun with trained weights (chapter 13)."""
+    camvid, begun = read("camvid"), read("begin_trained")
+    titles = {"photographs": "31 photographs of streets", "leaves": "12 pictures of leaves"}
+    rows = []
+    for name, title in titles.items():
+        for begin, curves in begun[name].items():
+            rows.append((title, begin, *(f"{curve[-1]:.2f}" for curve in curves)))
+    return f"""## Trained on photographs and leaves
+
+On CamVid's {camvid["frames"]["train"]} train frames, {camvid["epochs"]} epochs, a U-Net of width 12
+from random weights reached mIoU {camvid["val_mean_iou"]:.3f} (pixel accuracy
+{camvid["val_pixel_accuracy"]:.3f}) on val, in {camvid["processor_seconds"] / 60:.0f} minutes of one
+core (`{camvid["command"]}`).
+
+Begun at random or with the weights of unet.pt, ten epochs, val mIoU after the last one
+(`{begun["command"]}`, chapter 13):
+
+{table(("training data", "begun", "seed 0", "seed 1", "seed 2"), rows)}"""
+
+
 def ratios() -> str:
     """What was timed side by side."""
     data, metrics = read("data_path"), read("metrics")["ours_times_faster"]
     tiles = read("inference")["one_pass_times_faster_than"]
     step = next(row for row in read("training_step")["rows"] if row["width"] == 64)
     preparation = read("preparation")["tasks"]["statistics"]["ratio"]
+    items = data["cpu_ms_per_frame"]
+    naive, cached = items["item: decode, tensor, crop"], items["item: from the cache"]
     rows = [
         (
             "exact statistics of all frames, against decoding them alone",
@@ -227,7 +301,8 @@ def ratios() -> str:
         ),
         (
             "a cached center crop, against decode + ToTensor + CenterCrop",
-            f"{data['cached_item_speedup_over_naive']:.0f} times as fast",
+            f"{data['cached_item_speedup_over_naive']:.0f} times as fast: "
+            f"{cached:.1f} ms instead of {naive:.0f}",
             "`benchmarks.data_path`",
         ),
         (
@@ -317,9 +392,9 @@ def cityscapes() -> str:
     ]
     return f"""## On the real Cityscapes
 
-Recipe A, 30 epochs. Nobody has run this course's command there yet. The command
-`python -m extras.reproduction.reproduce --root data/cityscapes` writes a certificate that you can
-send in.
+Recipe A, 30 epochs. What was reported is in the table. A run of this course's own command,
+`python -m extras.reproduction.reproduce --root data/cityscapes`, is still to come: it writes a
+certificate that you can send in.
 
 {table(("who", "average loss", "mIoU", "protocol"), rows)}"""
 
@@ -342,15 +417,24 @@ def page() -> str:
     """benchmarks/README.md."""
     return f"""# What was measured
 
-Every number of the course comes from a command; here are the results with their commands. This
-page is written by `python -m scripts.results` from the files in benchmarks/results/ and in
-data/checkpoints/.
+Every number of the course comes from a command; here are the main results with their commands. For
+`python` write `.venv/bin/python` (on Windows `.venv\\Scripts\\python`) outside of JupyterLab's
+terminals. This page is written by `python -m scripts.results` from the files in benchmarks/results/
+and in data/checkpoints/.
 
 {networks()}
 
 {photographs()}{gpu()}
 
 {frames()}
+
+{full_frames()}
+
+{bugs()}
+
+{instrument()}
+
+{real_data()}
 
 {ratios()}
 

@@ -172,7 +172,7 @@ BUGS = (
     ),
     Bug(
         "variance-for-deviation",
-        SCORE,
+        LOSS,
         "Training is slow and jumpy; the inputs have values of 5 and -5 and more.",
         "Normalize a few frames and compute mean and standard deviation: they should be near 0 "
         "and 1.",
@@ -283,8 +283,8 @@ BUGS = (
         "mIoU is right (or nearly), but the class accuracies look strange: rare classes are "
         '"found" almost always.',
         "Rows are the truth here. Take an example with three pixels and fill the matrix by hand.",
-        "Truth and prediction changed places. IoU does not notice, recall and precision do, and "
-        "so does void.",
+        "Truth and prediction changed places. IoU does not notice it. Recall and precision "
+        "do, and so do void pixels.",
         "Rows truth, columns prediction; test with an example that is not symmetric.",
         "08",
         "metrics",

@@ -200,7 +200,8 @@ TROUBLES = (
         ERROR,
         "`module 'numpy' has no attribute 'in1d'` in cityscapesscripts",
         "The official evaluator calls a function that numpy 2.4 removed.",
-        "`np.in1d = np.isin` before it is imported, or numpy below 2.4.",
+        "Run it with `python -m extras.benchmark_server.official` and the name of its command; or "
+        "set `np.in1d = np.isin` before it is imported.",
         "10",
     ),
     Trouble(
@@ -299,8 +300,8 @@ def markdown() -> str:
     contents = " · ".join(f"[{group}](#{anchor(group)})" for group in GROUPS)
     parts = [
         "# Troubleshooting, by symptom",
-        "Find what you see. Most of what stands under training, scores and pictures are bugs that "
-        "this project can plant into its own code: chapter 11, the bug lab, lets you look for "
+        "Find what you see. Most of what stands under the loss, the score and pictures are bugs "
+        "that this project can plant into its own code: chapter 11, the bug lab, lets you look for "
         "them.",
         contents,
     ]

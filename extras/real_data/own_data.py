@@ -295,7 +295,7 @@ def main(arguments=None) -> None:
     parser.add_argument("images", help="the folder of pictures")
     parser.add_argument("masks", help="the folder of masks or LabelMe files, or a COCO file")
     parser.add_argument(
-        "--classes", required=True, help="text file, one class a line: name[, value | , r, g, b]"
+        "--classes", required=True, help="text file, one class per line: name[, value | , r, g, b]"
     )
     parser.add_argument(
         "--to", "--root", dest="root", required=True, help="the dataset root to write"

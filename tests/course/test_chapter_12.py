@@ -78,6 +78,11 @@ def test_twenty_nine_changes(trials):
     for name in ("depth 2", "center"):
         assert wins[name] == 0 and gains(trials, name).mean() == pytest.approx(-0.035, abs=0.004)
     assert wins["width 16"] == 3
+    for name in ("summed skips", "valid", "bilinear", "30 classes"):
+        assert wins[name] in (1, 2)
+    added = np.sort(gains(trials, "summed skips"))
+    assert added[0] == pytest.approx(-0.036, abs=0.0005) and 0 < added[1] < added[2] < 0.01
+    assert np.abs(gains(trials, "ema")).max() < 0.001
     for name in ("bytes", "raw", "imagenet"):
         assert wins[name] in (1, 2) and abs(gains(trials, name).mean()) < 0.003
     for name in ("fcn parameters", "fcn compute"):

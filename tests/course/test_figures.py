@@ -56,7 +56,7 @@ def test_description_notices_another_picture():
     text, means = figures.without_means(drawn)
     assert means == [12, 100, 1e-05, -0.5, 1, 2]
     assert text == "Figure 3x2; frame, image 4x4x3 mean; line #fff mean quarters"
-    figure = figures.FIGURES["valid_convolution"]()
+    figure = figures.FIGURES["classes"]()
     before = describe(figure)
     figure.axes[0].texts[0].set_text("another")
     assert describe(figure) != before

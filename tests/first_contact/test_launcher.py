@@ -1,5 +1,6 @@
 """The launcher: what it chooses, installs, checks and opens; what was half done it mends."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -285,6 +286,19 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(launcher, monkeypatch, ca
     monkeypatch.setattr(course, "install", refused)
     assert start(monkeypatch) == 1
     assert "Permission denied" in (said := capsys.readouterr().out) and "installed-1" in said
+
+
+def test_python_is_that_of_the_environment_in_what_is_started(launcher, monkeypatch):
+    """In a terminal of JupyterLab `python -m helpers.training` said: No module named 'torch'."""
+    elsewhere = os.pathsep.join(["elsewhere", "further"])
+    monkeypatch.setenv("PATH", elsewhere)
+    start(monkeypatch)
+    variables = launcher["environment"]
+    assert variables["PATH"] == os.pathsep.join([str(course.PYTHON.parent), elsewhere])
+    assert variables["VIRTUAL_ENV"] == str(course.VENV)
+    monkeypatch.delenv("PATH")
+    start(monkeypatch)
+    assert launcher["environment"]["PATH"] == str(course.PYTHON.parent)
 
 
 def test_a_home_folder_that_cannot_be_written(launcher, tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from extras.benchmark_server import where
 from extras.exercises import ch10, verdict
 from helpers.inference import predict_frame
 from helpers.labels import TRAIN_19
+from helpers.unet import UNet
 
 LARGE = 'interpolate(batch, scale_factor=factor, mode="bilinear")'
 WRONG = [
@@ -87,6 +88,23 @@ def test_things_are_counted_one_by_one():
         "2,000-9,999",
         "50,000 and more",
     ]
+
+
+def test_how_far_a_label_sees_and_a_tile_on_the_grid():
+    """107 pixels to each side; all pixels of a tile together no further than 94 beyond its edge."""
+    model = UNet(width=1, depth=4, padding="same", norm=None, dropout=0.0).double().eval()
+    model.pool = torch.nn.AvgPool2d(2)  # every pixel counts, not only the largest of a block
+    for weight in model.parameters():
+        torch.nn.init.constant_(weight, 1.0 if weight.dim() > 1 else 0.0)
+    furthest, beyond = 0, 0
+    for column in range(256, 272):
+        image = torch.ones(1, 3, 16, 512, dtype=torch.float64, requires_grad=True)
+        model(image)[0, 0, 8, column].backward()
+        columns = image.grad.abs().sum((0, 1, 2)).nonzero()
+        first, last = int(columns.min()), int(columns.max())
+        furthest = max(furthest, column - first, last - column)
+        beyond = max(beyond, 256 - first, last - 271)
+    assert (furthest, beyond) == (107, 94)
 
 
 def test_labels_in_blocks_are_those_of_the_small_frame():

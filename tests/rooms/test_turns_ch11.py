@@ -15,6 +15,7 @@ from extras.exercises import ch11, verdict
 from helpers.config import TrainConfig
 from helpers.csv_index import Row
 from helpers.dataset import CityscapesDataset
+from helpers.labels import TRAIN_19
 from helpers.paths import ROOT
 from helpers.training import Run
 from helpers.unet import UNet
@@ -76,8 +77,8 @@ def test_other_right_answers_are_accepted():
     assert verdict("11.C", floor) is None
 
 
-def by_heart(number=None, last_layer=1, num_classes=19):
-    """The losses of learning the street by heart as chapter 11 does, and the target.
+def by_heart(number=None, last_layer=1, num_classes=19, steps=STEPS):
+    """The losses of learning the street by heart as chapter 11 does, the target, the prediction.
 
     The last layer of the fresh network is `last_layer` times too large; with two classes the
     target is car or not.
@@ -88,7 +89,7 @@ def by_heart(number=None, last_layer=1, num_classes=19):
         height=64,
         padding="same",
         depth=3,
-        epochs=STEPS,
+        epochs=steps,
         batch_size=1,
         learning_rate=1e-2,
     )
@@ -106,15 +107,17 @@ def by_heart(number=None, last_layer=1, num_classes=19):
         run = Run(config, model, street, street, progress=False)
         run.model.train()
         losses = []
-        for step in range(STEPS):
+        for step in range(steps):
             loss_sum, pixels = run.step(step, [(image[None], target[None])])[0]
             losses.append(float(loss_sum / pixels))
-    return losses, target.numpy()
+    with torch.no_grad():
+        prediction = run.model(image[None])[0].argmax(0)
+    return losses, target.numpy(), prediction.numpy()
 
 
 @pytest.mark.parametrize("number", [None, 4, 5, 6, 7])
 def test_the_curves_are_as_far_apart_as_the_chapter_says(number):
-    losses, target = by_heart(number)
+    losses, target, _ = by_heart(number)
     assert 2.5 < losses[0] < 4.5  # within the factor of two that the chapter allows
     said = ch11.alarm(losses, target, 19)
     if number is None:
@@ -127,14 +130,24 @@ def test_the_curves_are_as_far_apart_as_the_chapter_says(number):
         assert losses[-1] > (ch11.floor(19) if number == 4 else 0.8)
 
 
+def test_what_is_small_is_learned_last():
+    """After 300 steps nearly every pixel is right, the rider's and the bicycles' too."""
+    _, target, prediction = by_heart(steps=300)
+    labeled = target != 255
+    assert (prediction == target)[labeled].mean() > 0.995
+    small = np.isin(target, [TRAIN_19.names.index(name) for name in ("rider", "bicycle")])
+    assert small.sum() / labeled.sum() == pytest.approx(0.01, abs=0.002)
+    assert (prediction == target)[small].mean() > 0.7
+
+
 def test_a_last_layer_that_is_too_large_shows_in_the_first_loss():
-    losses, target = by_heart(last_layer=20)
+    losses, target, _ = by_heart(last_layer=20)
     assert losses[0] == pytest.approx(25.3, abs=3) and losses[-1] < losses[0] / 10
     assert ch11.alarm(losses, target, 19) == "the first loss is far from that of knowing nothing"
 
 
 def test_a_healthy_batch_of_two_classes_raises_no_alarm():
-    losses, target = by_heart(num_classes=2)
+    losses, target, _ = by_heart(num_classes=2)
     assert ch11.alarm(losses, target, 2, expected=2) is None
     assert ch11.alarm(losses, target, 2) == "the targets hold only 2 classes"
 
