@@ -64,7 +64,7 @@ def networks() -> str:
         )
     blind = [(text, f"{scores['blind'][name]:.3f}") for name, text in BLIND.items()]
     sentences = "\n".join(pairs)
-    parts = (seeds(), without_padding(scores["networks"]["unet_valid"]))
+    parts = (seeds(), without_padding(scores["networks"]["unet_valid"]), first_network())
     more = "\n\n".join(part for part in parts if part)
     return f"""## The shipped networks
 
@@ -93,6 +93,16 @@ def without_padding(found: dict) -> str:
 pixels at full resolution, no padding, 388×388 labels. After {steps:,} steps of two crops it labels
 the same frames, tile by tile, with mIoU {found["mean_iou"]:.3f} (pixel accuracy
 {found["pixel_accuracy"]:.3f})."""
+
+
+def first_network() -> str:
+    """What the live training of chapter 07 reaches."""
+    found = read("first_network")
+    small, large = found["at 64 rows"], found["at 256 rows"]
+    return f"""The live training of chapter 07 (`{found["command"]}`) reaches mIoU
+{small["mean_iou"]:.3f} and pixel accuracy {small["pixel_accuracy"]:.3f} at its own 64 rows;
+enlarged to the 256 rows of the networks above it has {large["mean_iou"]:.3f} and
+{large["pixel_accuracy"]:.3f}."""
 
 
 def seeds() -> str:

@@ -36,7 +36,7 @@ NEED_TRUTH = ("truth", "difference", "one class", "one mistake", "who is right")
 WRONG = FALSE_ALARM = (213, 94, 0)
 FOUND = (0, 158, 115)
 MISSED = (0, 114, 178)
-BOTH_WRONG = (20, 20, 20)
+BOTH_WRONG = (190, 0, 140)  # magenta: void is dark
 RIGHT = (176, 176, 176)  # what stands for the gray frame in a key
 VOID = (62, 62, 62)
 CONFIDENCE = (matplotlib.colormaps["cividis"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
@@ -125,7 +125,7 @@ def key(panel: str, state, label_set) -> list[tuple[str, tuple]]:
         return [("found", FOUND), (called, FALSE_ALARM), ("other", MISSED)]
     if panel == "who is right":
         names = ("only this one", "only the other", "neither")
-        return list(zip(names, (FOUND, FALSE_ALARM, BOTH_WRONG)))
+        return list(zip(names, (FOUND, MISSED, BOTH_WRONG)))
     return []
 
 
@@ -220,7 +220,7 @@ def marked_pixels(panel: str, truth, ids, state, other) -> list[tuple[tuple, np.
     mine, theirs = ids == truth, other == truth
     return [
         (FOUND, mine & ~theirs & asked),
-        (FALSE_ALARM, ~mine & theirs & asked),
+        (MISSED, ~mine & theirs & asked),
         (BOTH_WRONG, ~mine & ~theirs & asked),
     ]
 

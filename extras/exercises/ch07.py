@@ -15,7 +15,7 @@ def train_step(model, optimizer, images, targets):
     loss_sum = F.cross_entropy(logits, targets, ignore_index=255, reduction="sum")
     pixels = (targets != 255).sum()  # measure
     optimizer.zero_grad()
-    (loss_sum / pixels.clamp(min=1)).backward()  # find out who is to blame
+    (loss_sum / pixels.clamp(min=1)).backward()  # compute the gradients
     optimizer.step()  # correct
     return loss_sum.item(), pixels.item()
 

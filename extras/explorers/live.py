@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from extras.explorers.picture_box import still_bundle
 from helpers.labels import IGNORE
 
 
@@ -66,8 +67,4 @@ class LiveTraining(widgets.Image):
         return f"LiveTraining({len(self.answers)} epochs)"
 
     def _repr_mimebundle_(self, **kwargs) -> dict:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {
-            "text/plain": repr(self),
-            "application/vnd.jupyter.widget-view+json": view,
-        }
+        return still_bundle(self, self.value, "png")

@@ -459,7 +459,7 @@ def test_page_paints_what_helpers_paint(chromium, predictions, written):
         p.choose("view", "who is right")
         right, right_too = (called == truth) & known, (other.classes[0] == truth) & known
         assert np.array_equal(colored(p.canvas(), views.FOUND), right & ~right_too)
-        assert np.array_equal(colored(p.canvas(), views.FALSE_ALARM), right_too & ~right)
+        assert np.array_equal(colored(p.canvas(), views.MISSED), right_too & ~right)
         shoot(page, "page-who")
         p.choose("view", "one class")
         p.choose("focus", "rider")

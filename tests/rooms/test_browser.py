@@ -345,7 +345,7 @@ def test_who_is_right(checkpoint, other, small_city):
     one_right = (first.classes[0] == first.truth) & asked
     two_right = (second.classes[0] == first.truth) & asked
     assert np.array_equal(colored(painted, views.FOUND), one_right & ~two_right)
-    assert np.array_equal(colored(painted, views.FALSE_ALARM), two_right & ~one_right)
+    assert np.array_equal(colored(painted, views.MISSED), two_right & ~one_right)
     assert np.array_equal(colored(painted, views.BOTH_WRONG), asked & ~one_right & ~two_right)
     browser.order = "most disagreement"
     index = index_at(browser)

@@ -6,7 +6,7 @@ import pytest
 
 from extras.exercises import ch07, verdict
 
-CLAMPED = "(loss_sum / pixels.clamp(min=1)).backward()  # find out who is to blame"
+CLAMPED = "(loss_sum / pixels.clamp(min=1)).backward()  # compute the gradients"
 WRONG = [
     ("07.A", "    optimizer.zero_grad()\n    (loss", "    (loss", "the second step goes wrong"),
     ("07.A", "    optimizer.step()  # correct\n", "", "optimizer.step() was not called"),
