@@ -12,8 +12,9 @@ def main() -> None:
         prog="python -m sample_city", description=__doc__.split(":")[0]
     )
     parser.add_argument("--root", default=sample_city_dir())
-    for name, default in (("train", 40), ("val", 20), ("test", 4), ("seed", 1)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for name in ("train", "val", "test"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int)
     options = vars(parser.parse_args())
     try:

@@ -83,6 +83,10 @@ class Predictions:
             )
         self.model, self.info = load_model(checkpoint, find_device())
         self.name, self.whole, self.label_set = Path(checkpoint).stem, whole, self.info["label_set"]
+        if beside is not None and beside.name == self.name:  # runs/one/best.pt and runs/two/best.pt
+            names = [Path(path).absolute().parts[-2:] for path in (beside.checkpoint, checkpoint)]
+            beside.name, self.name = (f"{run}/{Path(file).stem}" for run, file in names)
+        self.checkpoint = checkpoint
         self.photo_statistics = photo_statistics
         self.beside = beside
         if beside is not None:
@@ -224,9 +228,10 @@ class Predictions:
         row = self.rows[index]
         plan = [self.info["sha256"], asdict(self.info["view"]), self.whole, str(self.root), row]
         if is_photograph(row):
-            plan.append(self.photo_statistics)
+            plan.append(f"{self.photo_statistics} statistics")
         key = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
-        folder = cache_dir() / "predictions" / f"{self.name}-{self.info['sha256'][:8]}"
+        name = f"{Path(self.checkpoint).stem}-{self.info['sha256'][:8]}"
+        folder = cache_dir() / "predictions" / name
         path = folder / f"{key[:24]}.npz"
 
         if is_photograph(row) and not Path(row.image).is_file():
@@ -261,10 +266,10 @@ class Predictions:
     def _predict(self, row: Row) -> np.ndarray:
         """uint8 [10, h, w]: image, truth, best three classes, their probabilities in 255ths."""
         view, (image, label) = self.info["view"], self._read(row)
+        info = self.info
+        if is_photograph(row) and self.photo_statistics == "own":
+            info = {**info, **statistics_of(image)}
         if view.kind == "frame" or self.whole:
-            info = self.info
-            if is_photograph(row) and self.photo_statistics == "own":
-                info = {**info, **statistics_of(image)}
             logits = assemble(tile_logits(self.model, image, info), *label.shape)
             truth = self.label_set.encode(label)
         else:
@@ -273,7 +278,7 @@ class Predictions:
                 label == IGNORE, IGNORE, self.label_set.encode(np.where(label == IGNORE, 0, label))
             )
             device = next(self.model.parameters()).device
-            inputs = normalize(window, self.info["mean"], self.info["std"])[None].to(device)
+            inputs = normalize(window, info["mean"], info["std"])[None].to(device)
             with mixed_precision(device):
                 logits = self.model(inputs)[0].float()
             image = window[view.margin :, view.margin :][: len(truth), : len(truth)]

@@ -385,7 +385,8 @@ def readout(predictions, state) -> str:
     truth = frame.truth[row, column]
     truth = "ignored" if truth == IGNORE else names[truth]
     best = []
-    for train_id, chance in zip(frame.classes[:, row, column], frame.chances[:, row, column]):
+    three = zip(frame.classes[:, row, column], frame.chances[:, row, column])
+    for train_id, chance in list(three)[: len(names)]:  # a network may know two classes only
         best.append(f"{names[train_id]} {chance / 255:.2f}")
     return f"row {row}, column {column}: truth {truth}; predicted {', '.join(best)}"
 

@@ -206,8 +206,8 @@ class PredictionBrowser(widgets.VBox):
         frame = "none" if index is None else self.predictions[0].title(index)
         shown_network = self.predictions[self.checkpoint]
         network = f"{shown_network.name}-{shown_network.info['sha256'][:8]}"
-        title = f"{network} {frame} {self.view}"
-        path = Path(path or runs_dir() / "views" / f"{title.replace(' ', '_')}.png")
+        title = f"{network} {frame} {self.view}".replace(" ", "_").replace("/", "_")
+        path = Path(path or runs_dir() / "views" / f"{title}.png")
         write_bytes(path, views.encode(self.picture(), "png"))
         self.notice.value = f"saved as {escape(shown(path))}"
         return path

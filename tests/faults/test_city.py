@@ -80,6 +80,24 @@ def test_a_notebook_that_begins_looks_at_the_ends(drawn, tmp_path, monkeypatch, 
     assert len(drawn) == 3
 
 
+def test_a_city_stays_as_large_as_it_was_begun(drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    root = write.sample_city_dir()
+    build(root, train=2, val=1, test=0, workers=1, progress=False)
+    write.ensure_root()
+    assert len(drawn) == 3
+    # It can grow, and is then completed to its new size.
+    build(root, train=3, workers=1, progress=False)
+    assert len(drawn) == 4
+    next(root.rglob("*_leftImg8bit.png")).unlink()
+    write.ensure_root()
+    assert len(drawn) == 5
+    # A city without such a note is one of the usual size.
+    (root / "sample_city.json").write_text('{"version": 1, "seed": 1}')
+    assert build(root, train=2, val=1, test=0, workers=1, progress=False) == root
+    assert len(drawn) == 5
+
+
 def test_a_broken_marker_is_named(drawn, tmp_path):
     make(tmp_path)
     (tmp_path / "sample_city.json").write_text('{"version"')
