@@ -18,13 +18,15 @@ needs `pip install onnx onnxscript onnxruntime`; torch.export comes with PyTorch
 import argparse
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import extras.training_tools.pretrained  # noqa: F401 (its networks can be loaded, too)
 from helpers import command
-from helpers.checkpoints import load_model
+from helpers.checkpoints import load_for_frames
 from helpers.files import atomic_file
 from helpers.sizes import margin, valid_size
 from helpers.windows import View
@@ -46,6 +48,15 @@ class Portable(torch.nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = image.permute(0, 3, 1, 2).float() / 255
         return self.model((x - self.mean) / self.std)
+
+
+def load(checkpoint) -> tuple[torch.nn.Module, dict]:
+    """(model, info) as `load_for_frames` gives them, with the view of the exported file."""
+    model, info = load_for_frames(checkpoint)
+    if hasattr(model, "grid"):
+        # An FCN takes any size, but its file only what five poolings can halve.
+        info["view"] = replace(info["view"], depth=5, size=None)
+    return model.to(memory_format=torch.contiguous_format), info
 
 
 def example_sizes(view: View) -> list[int]:
@@ -91,11 +102,19 @@ def dimensions(view: View) -> dict:
 
 
 def export_program(model: torch.nn.Module, info: dict) -> torch.export.ExportedProgram:
-    """The network with its normalization as a torch.export program of any legal size."""
+    """The network with its normalization as a torch.export program of any legal size.
+
+    Raises ValueError for a network that torch.export cannot take.
+    """
     portable = Portable(model, info["mean"], info["std"]).eval()
     size = example_sizes(info["view"])[1]
     image = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    return torch.export.export(portable, (image,), dynamic_shapes=(dimensions(info["view"]),))
+    try:
+        return torch.export.export(portable, (image,), dynamic_shapes=(dimensions(info["view"]),))
+    except Exception as error:  # the compiler lets all kinds through
+        name = type(model).__name__
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"torch.export cannot write a {name} for any size: {reason}") from error
 
 
 def export(checkpoint, path) -> float:
@@ -109,8 +128,7 @@ def export(checkpoint, path) -> float:
         raise ValueError(f"{path}: expected a name that ends in .onnx or .pt2")
     if path.suffix == ".onnx":
         check_onnx()
-    model, info = load_model(checkpoint)
-    model = model.to(memory_format=torch.contiguous_format)
+    model, info = load(checkpoint)
     program = export_program(model, info)
     text = json.dumps(describe(info))
     with atomic_file(path) as temporary:
@@ -181,7 +199,7 @@ def main(arguments=None) -> None:
         f"{args.to}: {Path(args.to).stat().st_size / 1e6:.1f} MB; its logits differ from the "
         f"network's by at most {difference:.1e}"
     )
-    info = describe(load_model(args.checkpoint)[1])
+    info = describe(load(args.checkpoint)[1])
     print(f"{len(info['classes'])} classes; {info['sizes']}; trained on {info['trained on']}")
 
 

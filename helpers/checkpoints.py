@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from helpers.config import TrainConfig, check_same_config
+from helpers.config import TrainConfig, check_same_classes, check_same_config
 from helpers.fcn import FCN8s, FCN16s, FCN32s, ThinFCN, WindowClassifier
 from helpers.files import atomic_file, listed, read_json
 from helpers.labels import LabelSet, find_label_set
@@ -81,7 +81,7 @@ def load_run(path) -> dict:
     return state
 
 
-def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
+def check_nothing_is_lost(folder: Path, config: TrainConfig, label_set: LabelSet) -> None:
     """Raises ValueError if a run that begins in `folder` would replace the best.pt of another."""
     best = folder / "best.pt"
     table = folder / "history.csv"
@@ -90,6 +90,7 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig) -> None:
         info = load(best)["info"]
         epochs = max(epochs, len(info["history"]))
         check_same_config(config, info["config"], folder)
+        check_same_classes(folder, label_set, info["label_set"])
     # One epoch is what a run leaves that was killed in its first save.
     if epochs > 1:
         raise ValueError(
@@ -178,7 +179,11 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
         )
     name = state.get("network", "UNet")
     if name not in NETWORKS:
-        raise ValueError(f"{path} is for a network {name!r}; this course has {', '.join(NETWORKS)}")
+        raise ValueError(
+            f"{path} is for a network {name!r}, known are {', '.join(NETWORKS)}. torchvision's "
+            "(chapter 13) need `import extras.training_tools.pretrained` before they are loaded; "
+            "python -m extras.browser shows and scores them without it"
+        )
     # Build the network again from its arguments, then fill in its weights.
     arguments = dict(state["arguments"])
     if "classes" in arguments:  # files of format 1 call it so
@@ -193,6 +198,14 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     load_weights(model, state["model"], path)
     info["sha256"] = sha256
     return model.to(device or "cpu", memory_format=torch.channels_last).eval(), info
+
+
+def load_for_frames(path, device=None) -> tuple[torch.nn.Module, dict]:
+    """As `load_model`; ValueError for a network that does not label whole pictures."""
+    model, info = load_model(path, device)
+    if isinstance(model, WindowClassifier):
+        raise ValueError(f"{path} labels windows of 32 pixels, not frames: see chapter 01")
+    return model, info
 
 
 def read_info(stored: dict, num_classes: int) -> dict:

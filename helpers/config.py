@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from helpers.device import find_device
 from helpers.files import listed, stays_inside
+from helpers.labels import LabelSet
 from helpers.sizes import outside
 from helpers.windows import View
 
 # What may differ between two parts of one run.
 MAY_CHANGE = {
-    "name", "root", "init", "workers", "pictures", "cache",
+    "name", "root", "classes", "init", "workers", "pictures", "cache",
     "compile", "checkpointing", "deterministic",
 }  # fmt: skip
 
@@ -81,6 +82,8 @@ class TrainConfig:
                 problems.append(f"{name} must be one of {words}, found {given[name]!r}")
         if self.std is not None and not all(0 < value < math.inf for value in self.std):
             problems.append(f"std must be above 0 in every channel, found {self.std}")
+        if self.model.startswith("fcn") and self.padding != "same":
+            problems.append(f"padding must be same for {self.model}, found {self.padding!r}")
         if self.checkpointing and (self.model != "unet" or self.norm is not None):
             problems.append(
                 "checkpointing is for a U-Net without batch norm, which would run twice"
@@ -144,6 +147,15 @@ def check_same_config(config: TrainConfig, stored: dict, folder) -> None:
     check_same(folder, settings, stored)
 
 
+def check_same_classes(folder, label_set: LabelSet, stored: dict) -> None:
+    """Raises ValueError if the run in `folder` began with other classes; the path of their file and
+    their colors may change.
+    """
+    here = label_set.as_dict()
+    del here["colors"]
+    check_same(folder, here, stored)
+
+
 def check_same(folder, here: dict, stored: dict) -> None:
     """Raises ValueError that names what differs between a run in `folder` and the one begun now."""
     # By way of JSON, so that tuples become lists, as in the file.
@@ -179,13 +191,13 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
         "--export", metavar="FILE", help="write the final model in half precision to FILE"
     )
     # One option per field of TrainConfig; mean and std come from the data.
-    number_types = {int: int, int | None: int, float: float}
+    types = {int: int, int | None: int, float: float, str: str}
     for field in fields(TrainConfig):
         option = "--" + field.name.replace("_", "-")
         if field.type is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction)
         elif field.name not in ("mean", "std"):
-            parser.add_argument(option, type=number_types.get(field.type, text_or_none))
+            parser.add_argument(option, type=types.get(field.type, text_or_none))
     # Only what was typed is in here; everything else comes from the preset.
     given = vars(parser.parse_args(arguments))
     export = given.pop("export", None)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader
 
 from helpers import command
-from helpers.checkpoints import load_model
+from helpers.checkpoints import load_for_frames
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import find_device, mixed_precision
@@ -210,7 +210,7 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     require(1, 1e9, batch_size=args.batch_size)
     root = command.ensure_data(args.root)
-    model, info = load_model(args.checkpoint, find_device())
+    model, info = load_for_frames(args.checkpoint, find_device())
     dataset = dataset_for(info, root, args.split)
     if args.batch_size > 1:
         check_sizes(dataset)

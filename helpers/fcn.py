@@ -54,6 +54,10 @@ class ThinFCN(nn.Module):
 
     padding = "same"  # as many pixels come out as went in,
     depth = 0  # and every size is legal
+    # For tiles: the stride of the coarsest map, and a multiple of it above the 246 pixels on each
+    # side that an output sees: 202 of fc6, 44 of the three interpolations.
+    grid = 32
+    reach = 256
 
     def __init__(self, num_classes: int = 19, stride: int = 8, width: int = 12, hidden: int = 112):
         super().__init__()
@@ -176,6 +180,8 @@ class FCN32s(nn.Module):
 
     padding = "same"
     depth = 0
+    grid = ThinFCN.grid
+    reach = ThinFCN.reach
 
     def __init__(
         self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5

@@ -202,9 +202,9 @@ class FrameCache:
                     raise ValueError(
                         f"{self.root / row.image} is kept as {image.shape}, but the first frame, "
                         f"{self.root / self.rows[0].image}, as {first[0].shape}: frames of one "
-                        "cache have one size. Train on crops (--view crop), without a cache "
-                        "(--batch-size 1 --cache none), or lay the frames out in one size "
-                        "(own_data --size W H)"
+                        "cache have one size. Train on crops (--view crop --cache none), on "
+                        "single frames (--batch-size 1 --cache none), or lay the frames out in "
+                        "one size (own_data --size W H)"
                     )
                 images.write(image)
                 labels.write(label)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from helpers import command
-from helpers.checkpoints import load_model
+from helpers.checkpoints import load_for_frames
 from helpers.dataset import normalize
 from helpers.device import find_device, mixed_precision
 from helpers.files import listed, write_image
@@ -29,9 +29,6 @@ BUDGET = 2 * 2**30
 
 # What is written of a photograph, after its name.
 ENDS = ("_color.png", "_labelIds.png", "_overlay.jpg")
-
-# Same padding: the context around a tile, a multiple of 16 above the 107 pixels any output sees.
-REACH = 112
 
 
 def bytes_needed(model, height: int, width: int) -> int:
@@ -54,19 +51,32 @@ class Span(NamedTuple):
     skip: int
 
 
-def plan_axis(length: int, view: View, tile: int) -> list[Span]:
+def grid_and_reach(model, view: View) -> tuple[int, int]:
+    """The pixels that all poolings together divide by, and the context that a tile gets on each
+    side: none without padding, where the view's margin is the context.
+    """
+    # An FCN says both: its view may have any depth.
+    grid = getattr(model, "grid", 2**view.depth)
+    if view.padding == "valid":
+        return grid, 0
+    # A U-Net's output sees 7 * 2**depth - 5 pixels on each side: 107 at depth 4.
+    return grid, getattr(model, "reach", 7 * grid)
+
+
+def plan_axis(length: int, view: View, tile: int, grid: int, reach: int) -> list[Span]:
     """Tiles of `tile` label pixels along an axis of `length` pixels.
 
-    Together they keep every pixel exactly once.
+    Together they keep every pixel exactly once. `grid` and `reach` are those of `grid_and_reach`.
     """
     # As in View.pair, the label window is centered and may be larger than the frame.
     window = view.legal(length)
     offset = (length - window) // 2
-    reach = REACH if view.padding == "same" else 0
 
     # All tiles must pool on one grid: only then do they agree with a single pass over the frame.
-    grid = 2**view.depth
     step = max(grid, tile // grid * grid)
+    # An FCN takes a tile of any size; only one that ends on the grid fits to the next.
+    if view.padding == "same" and tile < window:
+        tile = step
 
     spans = []
     start = 0
@@ -126,8 +136,9 @@ def tile_logits(
         tile = tile_size(model, view, height, width, budget)
     else:
         tile = view.legal(tile)
-    for rows in plan_axis(height, view, tile):
-        for columns in plan_axis(width, view, tile):
+    grid, reach = grid_and_reach(model, view)
+    for rows in plan_axis(height, view, tile, grid, reach):
+        for columns in plan_axis(width, view, tile, grid, reach):
             window = cut(
                 image, rows.read_start, columns.read_start, rows.read_length, columns.read_length
             )
@@ -284,7 +295,7 @@ def label_photographs(paths, model, info: dict, folder, **options) -> None:
     names = [Path(path).stem for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"photographs of one name; label them one by one:{listed(twice)}")
+        raise ValueError(f"photographs of one name: each needs its own --output:{listed(twice)}")
     results = {Path(folder, name + end).resolve() for name in names for end in ENDS}
     lost = [str(path) for path in paths if Path(path).resolve() in results]
     if lost:
@@ -323,7 +334,7 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     require(0, 1e9, budget=args.budget)
     budget = int(args.budget * 2**30)
-    model, info = load_model(args.checkpoint, find_device())
+    model, info = load_for_frames(args.checkpoint, find_device())
     options = {"like_training": args.like_training, "flip": args.flip, "budget": budget}
     label_photographs(args.photographs, model, info, args.output, **options)
 

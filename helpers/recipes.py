@@ -1,5 +1,6 @@
 """From a TrainConfig to what a training needs: the two data sets, and the network."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -90,7 +91,10 @@ def check_sizes(dataset: CityscapesDataset) -> None:
         with Image.open(f"{dataset.root}/{row.image}") as picture:
             # pillow reads the size from the first bytes and decodes nothing.
             factor = dataset.view.factor(picture.height)
-            seen.setdefault((picture.width // factor, picture.height // factor), row.image)
+            # Rounded up, as reduce_image does, and then to what the network can take.
+            height = math.ceil(picture.height / factor)
+            width = math.ceil(picture.width / factor)
+            seen.setdefault(dataset.view.label_shape(height, width), row.image)
     if len(seen) > 1:
         raise ValueError(
             f"frames of several sizes in one batch:{listed(list(seen.values()), 2)}\ntake crops "

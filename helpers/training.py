@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from helpers import checkpoints, command
-from helpers.config import TrainConfig, check_same, check_same_config, parse
+from helpers.config import TrainConfig, check_same, check_same_classes, check_same_config, parse
 from helpers.csv_index import fingerprint
 from helpers.dataset import data_loader, in_batches
 from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
@@ -37,8 +37,6 @@ def make_run(
         check_same_config(config, read_json(folder / "config.json"), folder)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
-    if config.init is not None and not (folder / "last.pt").is_file():
-        checkpoints.load_fitting(model, config.init, progress)
     kind = run_class or Run
     options = {"make_loader": make_loader, "progress": progress, "folder": folder}
     return kind(config, model, train_set, val_set, **options)
@@ -73,6 +71,9 @@ class Run:
         self.progress = progress
         self.history = []
         self.folder = Path(folder or runs_dir() / config.name)
+        # A run that has begun goes on from its own weights.
+        if config.init is not None and not (self.folder / "last.pt").is_file():
+            checkpoints.load_fitting(model, config.init, progress)
 
         # Where it computes, and in which number format: mixed precision on a GPU alone.
         self.device = find_device()
@@ -346,6 +347,7 @@ class Run:
             state = checkpoints.load_run(path)
             # First all that can be refused, then what changes the run.
             check_same_config(self.config, state["info"]["config"], self.folder)
+            check_same_classes(self.folder, self.label_set, state["info"]["label_set"])
             check_same(self.folder, self.data, state["info"].get("data", {}))
             checkpoints.load_weights(self.model, state["model"], path)
             self.optimizer.load_state_dict(state["optimizer"])
@@ -360,7 +362,7 @@ class Run:
                 self.scaler.load_state_dict(state["scaler"])
             self.history = state["info"]["history"]
         else:
-            checkpoints.check_nothing_is_lost(self.folder, self.config)
+            checkpoints.check_nothing_is_lost(self.folder, self.config, self.label_set)
         # A run that was killed while it wrote leaves these; now nobody else writes here.
         # Deeper folders may be runs of their own: series and series/small.
         if self.rank == 0:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from helpers.checkpoints import load_model
+import extras.training_tools.pretrained  # noqa: F401 (its networks can be loaded, too)
+from helpers.checkpoints import load_for_frames
 from helpers.csv_index import Row, find_rows, read_csv
 from helpers.dataset import normalize, read_pair
 from helpers.device import find_device, mixed_precision
@@ -81,7 +82,7 @@ class Predictions:
             raise ValueError(
                 f'photo_statistics is "checkpoint" or "own", found {photo_statistics!r}'
             )
-        self.model, self.info = load_model(checkpoint, find_device())
+        self.model, self.info = load_for_frames(checkpoint, find_device())
         self.name, self.whole, self.label_set = Path(checkpoint).stem, whole, self.info["label_set"]
         if beside is not None and beside.name == self.name:  # runs/one/best.pt and runs/two/best.pt
             names = [Path(path).absolute().parts[-2:] for path in (beside.checkpoint, checkpoint)]

@@ -186,7 +186,9 @@ def test_scores_are_printed_by_class_and_then_together(monkeypatch, capsys):
         shown.append(show)
         return items
 
-    monkeypatch.setattr(evaluation, "load_model", lambda *arguments: (None, {"label_set": None}))
+    monkeypatch.setattr(
+        evaluation, "load_for_frames", lambda *arguments: (None, {"label_set": None})
+    )
     monkeypatch.setattr(evaluation, "dataset_for", lambda *arguments: Frames([1, 2]))
     monkeypatch.setattr(evaluation, "progress_bar", progress_bar)
     monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, per_frame: scores)

@@ -14,6 +14,7 @@ from helpers import inference
 from helpers.checkpoints import save_model
 from helpers.csv_index import find_rows, read_csv
 from helpers.dataset import CityscapesDataset, normalize
+from helpers.fcn import FCN8s, FCN32s, ThinFCN
 from helpers.images import read_photograph
 from helpers.inference import (
     BUDGET,
@@ -160,9 +161,34 @@ def test_same_padded_tiles_need_their_margin(same, monkeypatch):
     frame = noise(272, 400)
     whole, tiles = (frame_logits(same, frame, SAME, tile=t) for t in (None, 128))
     assert (whole - tiles).abs().max() < 1e-5
-    monkeypatch.setattr(inference, "REACH", 0)
+    monkeypatch.setattr(inference, "grid_and_reach", lambda *_: (16, 0))
     seams = frame_logits(same, frame, SAME, tile=128)
     assert (whole - seams).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("depth", [1, 3, 5])
+def test_the_margin_of_a_tile_grows_with_the_depth(depth):
+    net = network(padding="same", depth=depth)
+    info = {**SAME, "view": View("crop", 64, "same", depth)}
+    frame = noise(64, 750)
+    whole = frame_logits(net, frame, info)
+    tiles = frame_logits(net, frame, info, budget=1)
+    assert (whole - tiles).abs().max() < 1e-5 < whole.std()
+
+
+@pytest.mark.parametrize("make", [ThinFCN, FCN32s, FCN8s])
+@pytest.mark.parametrize(("size", "depth"), [(64, 0), (50, 0), (64, 4)])
+def test_tiles_of_an_fcn_agree_with_the_single_pass(make, size, depth):
+    torch.manual_seed(0)
+    net = make(num_classes=3, width=2, hidden=8).eval()
+    for name, layer in net.named_modules():
+        if name.startswith("score"):
+            torch.nn.init.normal_(layer.weight)  # they begin at zero
+    info = {**SAME, "view": View("crop", size, "same", depth)}
+    frame = noise(64, 800)
+    whole = frame_logits(net, frame, info)
+    tiles = frame_logits(net, frame, info, budget=1)
+    assert (whole - tiles).abs().max() < 1e-4 * whole.std()
 
 
 @pytest.mark.parametrize(

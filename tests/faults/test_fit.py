@@ -120,6 +120,29 @@ def test_what_the_message_advises_works(one_epoch, mixed):
     assert train(replace(one_epoch, name="crops", view="crop", size=8), progress=False)
 
 
+def test_what_the_cache_advises_works(config, mixed):
+    # The demo draws its crops itself: a cache keeps whole frames for it.
+    cached = replace(config, epochs=1, cache="auto", augment=True, name="cached")
+    with pytest.raises(ValueError, match="(?s)--view crop --cache none.*--batch-size 1"):
+        make_run(cached, progress=False)
+    assert train(replace(cached, view="crop", size=8, cache=None), progress=False)
+
+
+@pytest.mark.parametrize(("rows", "fits"), [((31, 32), True), ((32, 33), False)])
+def test_sizes_are_compared_as_they_are_reduced(root, config, rows, fits):
+    for split in ("train", "val"):
+        for kind in ("leftImg8bit", "gtFine"):
+            for number, path in enumerate(paths(root, kind, split)):
+                size = (64, rows[number % 2])
+                Image.open(path).resize(size, Image.Resampling.NEAREST).save(path)
+    halved = replace(config, epochs=1, height=16, batch_size=4)
+    if fits:
+        assert train(halved, progress=False)
+    else:
+        with pytest.raises(ValueError, match="frames of several sizes"):
+            make_run(halved, progress=False)
+
+
 def test_evaluation_of_two_sizes_is_refused(one_epoch, mixed, runs):
     train(replace(one_epoch, batch_size=1), progress=False)
     command = ["--checkpoint", str(runs / "r" / "best.pt"), "--root", str(mixed)]

@@ -57,7 +57,7 @@ def label(mine, photographs, output, *options):
 
 
 def test_two_photographs_of_one_name_are_refused_before_the_first(mine, photographs, tmp_path):
-    with pytest.raises((SystemExit, ValueError)):
+    with pytest.raises(ValueError, match="each needs its own --output"):
         label(mine, photographs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

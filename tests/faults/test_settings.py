@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 
 from helpers import command
-from helpers.config import TrainConfig
+from helpers.config import TrainConfig, parse
 from helpers.evaluate import main as evaluate
+from helpers.inference import main as label
+from helpers.paths import ROOT
 from helpers.training import main as training
+from scripts.pinned import CITY
 
 WRONG = {
     "epochs": (0, -1),
@@ -42,6 +45,28 @@ CASES = [(name, value) for name, values in WRONG.items() for value in values]
 def test_a_value_that_makes_no_sense_is_refused(name, value):
     with pytest.raises(ValueError, match=name.replace("_", "[-_]")):
         replace(TrainConfig(), **{name: value})
+
+
+@pytest.mark.parametrize("model", ["fcn32s", "fcn16s", "fcn8s"])
+def test_an_fcn_wants_same_padding(model):
+    with pytest.raises(ValueError, match=f"padding must be same for {model}, found 'valid'"):
+        TrainConfig(model=model)
+    assert TrainConfig(model=model, padding="same")
+
+
+def test_none_is_a_name_like_any_other():
+    assert parse(["--preset", "demo", "--name", "none", "--cache", "none"]) == (
+        TrainConfig.demo(name="none", cache=None),
+        None,
+    )
+
+
+def test_a_classifier_of_windows_labels_no_frames():
+    window = str(ROOT / "data" / "checkpoints" / "window.pt")
+    with pytest.raises(ValueError, match="window.pt labels windows of 32 pixels, not frames"):
+        label(["a.jpg", "--checkpoint", window])
+    with pytest.raises(ValueError, match="window.pt labels windows of 32 pixels, not frames"):
+        evaluate(["--checkpoint", window, "--root", str(CITY)])
 
 
 def test_all_of_them_in_one_message():

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from extras.export import describe, export, main, run_file
+from extras.export import Portable, describe, export, export_program, main, run_file
 from helpers.checkpoints import load_model, save_model
+from helpers.fcn import FCN8s, ThinFCN
 from helpers.labels import LabelSet
+from helpers.paths import ROOT
 from helpers.unet import UNet
 from helpers.windows import View
 
@@ -26,10 +28,11 @@ ENDINGS = [
 ]
 
 
-def save(path, padding, depth=2):
+def save(path, padding, depth=2, model=None):
     torch.manual_seed(0)
     norm = "batch" if padding == "same" else None
-    model = UNet(num_classes=2, width=2, depth=depth, padding=padding, norm=norm).eval()
+    if model is None:
+        model = UNet(num_classes=2, width=2, depth=depth, padding=padding, norm=norm)
     kind = "frame" if padding == "same" else "crop"
     size = 64 if padding == "same" else 20
     info = {
@@ -95,7 +98,36 @@ print(logits.argmax(axis=1)[0].shape)
     assert done.stdout.strip() == "(32, 48)", done.stderr
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(("make", "depth"), [(ThinFCN, 0), (ThinFCN, 4), (FCN8s, 0)])
+def test_an_fcn_is_exported(tmp_path, make, depth, ending, capsys):
+    model = make(num_classes=2, width=2, hidden=4)
+    torch.nn.init.normal_(model.get_submodule("score8" if make is ThinFCN else "score_fc7").weight)
+    checkpoint = save(tmp_path / "best.pt", "same", depth, model)
+    path = tmp_path / f"net{ending}"
+    main([str(checkpoint), "--to", str(path)])
+    assert "height and width: a multiple of 32" in capsys.readouterr().out
+    model = load_model(checkpoint)[0]
+    image = np.random.default_rng(1).integers(0, 256, (1, 96, 160, 3), np.uint8)
+    with torch.no_grad():
+        expected = Portable(model, [0.3, 0.4, 0.5], [0.1, 0.2, 0.3])(torch.from_numpy(image))
+    assert np.allclose(run_file(path, image), expected.numpy(), atol=1e-5)
+
+
+class OneSize(torch.nn.Module):
+    """Pictures of one size alone; torch.export is asked for all."""
+
+    def forward(self, images):
+        return images.reshape(-1, 3, 12, 12)
+
+
 def test_what_cannot_be_exported_is_named(tmp_path):
+    info = {"view": View("frame", None, "same", 2), "mean": [0.5] * 3, "std": [0.2] * 3}
+    with pytest.raises(ValueError, match="torch.export cannot write a OneSize for any size: "):
+        export_program(OneSize(), info)
+    window = ROOT / "data" / "checkpoints" / "window.pt"
+    with pytest.raises(ValueError, match="windows of 32 pixels, not frames"):
+        export(window, tmp_path / "net.pt2")
     checkpoint = save(tmp_path / "best.pt", "same")
     with pytest.raises(ValueError, match="expected a name that ends in .onnx or .pt2"):
         export(checkpoint, tmp_path / "net.pb")

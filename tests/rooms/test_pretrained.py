@@ -1,15 +1,20 @@
 """Networks of torchvision train, are evaluated and are loaded as a U-Net is."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from extras.real_data.own_data import prepare
 from extras.training_tools.pretrained import IMAGENET_MEAN, IMAGENET_STD, Torchvision, make_run
-from helpers.checkpoints import load_model
+from helpers.checkpoints import load_model, save_model
 from helpers.config import TrainConfig
 from helpers.evaluate import dataset_for, evaluate
 from helpers.inference import predict_frame
 from helpers.labels import LabelSet
+from helpers.paths import ROOT
+from helpers.windows import View
 from tests.rooms.own_folders import fill
 
 NETWORKS = ["lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large"]
@@ -41,6 +46,31 @@ def test_from_training_to_a_loaded_network(tmp_path, monkeypatch, name):
     scores = evaluate(model, ([t[None] for t in pair] for pair in dataset), data.label_set)
     assert scores.mean_iou == pytest.approx(history[0]["val_mean_iou"], abs=0.02)
     assert predict_frame(model, dataset.frame(0), info).shape == (64, 64)
+
+
+def test_commands_open_it_or_say_how(tmp_path):
+    info = {
+        "label_set": "train19",
+        "view": vars(View("frame", padding="same")),
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+    }
+    path = save_model(tmp_path / "best.pt", Torchvision(NETWORKS[0], 19), info)
+    program = "from {} import {}; from {} import load_model; load_model({!r})"
+    says = {}
+    # Each in a process of its own, for here the network is known already.
+    for module, name in (
+        ("helpers.evaluate", "main"),
+        ("extras.browser", "browse"),
+        ("extras.export", "main"),
+    ):
+        code = program.format(module, name, "helpers.checkpoints", str(path))
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+        )
+        says[module] = done.stderr.strip()
+    assert "import extras.training_tools.pretrained" in says.pop("helpers.evaluate")
+    assert not any(says.values())
 
 
 def test_a_network_without_the_wrapper_is_named():
