@@ -238,8 +238,7 @@ def predict_frame(model, frame: np.ndarray, info: dict, **options) -> np.ndarray
 def own_statistics(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each channel of one photograph uint8 [H, W, 3], on the scale 0 to 1."""
     own = from_histogram(histogram(photograph))
-    # A picture of one color has no deviation to divide by.
-    return np.array(own.mean), np.maximum(own.std, 1 / 255)
+    return np.array(own.mean), np.array(own.divisors)
 
 
 def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:

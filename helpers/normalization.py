@@ -29,6 +29,11 @@ class ChannelStatistics(NamedTuple):
     std: tuple[float, float, float]
     pixels: int
 
+    @property
+    def divisors(self) -> tuple[float, ...]:
+        """The deviations to divide by: at least one gray level, as a channel may be constant."""
+        return tuple(max(one, 1 / 255) for one in self.std)
+
 
 def histogram(image: np.ndarray) -> np.ndarray:
     """How often each channel of uint8 [H, W, 3] takes each of its 256 values: int64 [3, 256]."""
@@ -95,12 +100,7 @@ def find_statistics(root, rows, progress: bool = False) -> ChannelStatistics:
 
 def write_statistics(root, rows, statistics: ChannelStatistics) -> Path:
     """Store the statistics of `rows` in statistics.json beside the index; returns its path."""
-    values = {
-        "mean": statistics.mean,
-        "std": statistics.std,
-        "pixels": statistics.pixels,
-        "files": _fingerprint(root, rows),
-    }
+    values = {**statistics._asdict(), "files": _fingerprint(root, rows)}
     return write_json(index_folder(root) / "statistics.json", values)
 
 

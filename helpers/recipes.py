@@ -38,7 +38,7 @@ def make_datasets(config: TrainConfig, progress: bool = True):
             statistics = find_statistics(root, rows["train"], progress)
         else:
             statistics = channel_statistics([root / row.image for row in rows["train"]], progress)
-        config = replace(config, mean=statistics.mean, std=statistics.std)
+        config = replace(config, mean=statistics.mean, std=statistics.divisors)
 
     datasets = []
     for split in ("train", "val"):

@@ -2,10 +2,11 @@
 
 One class a line: "road" (masks hold 0, 1, 2, ... in this order), "road, 7" (its value in gray or
 palette masks) or "road, 128, 64, 128" (its color). A class called "ignore" is left out of training
-and scores.
+and scores; with a value of its own ("ignore, 255") it is not counted among 0, 1, 2, ...
 """
 
 import colorsys
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,12 +40,16 @@ def read_classes(classes) -> Classes:
     names = []
     colors = []
     codes = {}
-    for number, line in enumerate(lines):
-        name, values = split_line(line)
-        code = number  # a name alone: masks hold 0, 1, 2, ...
-        if len(values) == 1:
+    # Names alone: masks hold 0, 1, 2, ... without the value that "ignore" has.
+    split = [split_line(line) for line in lines]
+    ignored = {value for name, values in split if name == "ignore" for value in values[:1]}
+    numbers = (number for number in count() if number not in ignored)
+    for line, (name, values) in zip(lines, split):
+        if not values:
+            code = next(numbers)
+        elif len(values) == 1:
             code = values[0]
-        elif len(values) == 3:
+        else:
             code = values
         if code in codes or name in names:
             raise ValueError(f'class list, "{line}": this name or value stands there twice')

@@ -79,7 +79,7 @@ def _pack(root: Path, folder: Path, view: View, progress: bool) -> Path:
         plan = {
             "view": asdict(view),
             "mean": found.mean,
-            "std": found.std,
+            "std": found.divisors,
             "pixels": found.pixels,
             "sources": sources,
         }

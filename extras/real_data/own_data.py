@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image
 
 from extras.real_data.class_list import Classes, read_classes
+from extras.real_data.label_new import PREPARATION, Preparation
 from extras.real_data.masks import Mask, read_mask
-from extras.real_data.pairs import choose_val, find_pairs
+from extras.real_data.pairs import choose_val, composed, find_pairs
 from extras.real_data.pictures import name_of_size, read_picture, value_range
 from extras.real_data.polygons import paint
 from helpers import command
@@ -33,12 +34,13 @@ from helpers.normalization import channel_statistics, write_statistics
 from helpers.progress import progress_bar
 from helpers.sizes import require
 
-OURS = {"classes.json", "sources.json", "gtFine", "leftImg8bit"}
+OURS = {"classes.json", "sources.json", PREPARATION, "gtFine", "leftImg8bit"}
 
 
 class OwnData(NamedTuple):
     """What `prepare` made: the dataset root, the label set, the number of frames per split, their
-    sizes as (width, height), and what the user should know.
+    sizes as (width, height), what the user should know, and whether pictures were changed (scaled
+    from more than 8 bits, or resized), so that new ones must be, too.
     """
 
     root: Path
@@ -46,6 +48,7 @@ class OwnData(NamedTuple):
     frames: dict[str, int]
     sizes: tuple[tuple[int, int], ...]
     notes: tuple[str, ...]
+    changed: bool
 
 
 class Options(NamedTuple):
@@ -75,8 +78,9 @@ def prepare(
     `size` = (width, height) brings all to one size (pictures smoothly, masks by nearest pixel).
     `group` is a regular expression for what keeps pictures together (`pairs.find_groups`), `limits`
     the values of deep pictures that become 0 and 255, `nearest` how far a color may be from the
-    class list's. sources.json says which frame was which file, classes.json is the label set; index
-    and statistics are written too. Raises ValueError with every file that is not as expected: then
+    class list's. sources.json says which frame was which file, preparation.json what was done to
+    the pictures (`label_new` does it to new ones), classes.json is the label set; index and
+    statistics are written too. Raises ValueError with every file that is not as expected: then
     nothing is changed.
     """
     root = Path(root)
@@ -98,8 +102,11 @@ def prepare(
             f"{high:g} become 0 to 255 (--range {low:g} {high:g})"
         )
 
-    # All is written beside, and takes its place only when nothing was wrong.
-    part = root.with_name(f".{root.name}.part")
+    preparation = Preparation(size and tuple(size), found and tuple(limits))
+
+    # All is written beside, and takes its place only when nothing was wrong. A link stays one.
+    place = root.resolve()
+    part = place.with_name(f".{place.name}.part")
     with locked(index_folder(root)):
         shutil.rmtree(part, ignore_errors=True)
         try:
@@ -109,7 +116,8 @@ def prepare(
             label_set = LabelSet(classes.names, classes.colors, ids)
             write_json(part / "classes.json", label_set.as_dict())
             write_json(part / "sources.json", sources)
-            replace_folder(part, root)
+            write_json(part / PREPARATION, preparation._asdict())
+            replace_folder(part, place)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
@@ -125,7 +133,8 @@ def prepare(
             notes.append(f"in no {split} mask: {', '.join(absent)}")
     splits = Counter(split for _, _, split in sources.values())
     frames = {split: splits[split] for split in ("train", "val")}
-    return OwnData(root, label_set, frames, sizes, tuple(notes + told))
+    changed = preparation != Preparation()
+    return OwnData(root, label_set, frames, sizes, tuple(notes + told), changed)
 
 
 def check_target(root: Path, images, masks) -> None:
@@ -247,12 +256,17 @@ def colors_moved(pixels: Counter, nearest: float | None) -> list[str]:
     ]
 
 
+def run_name(data: OwnData) -> str:
+    """The folder's name as a run's: letters of any language, digits, and _ . -"""
+    return re.sub(r"[^\w.-]+", "-", composed(data.root.resolve().name)).strip("-.") or "own"
+
+
 def training_command(data: OwnData) -> str:
     """The command that trains on the data; on crops if the frames have several sizes."""
     root = shlex.quote(data.root.as_posix())
     classes = shlex.quote((data.root / "classes.json").as_posix())
-    name = re.sub("[^0-9A-Za-z_.-]+", "-", data.root.resolve().name)
-    text = f"python -m helpers.training --preset demo --name {name} --root {root}"
+    text = f"python -m helpers.training --preset demo --name {shlex.quote(run_name(data))}"
+    text += f" --root {root}"
     text += f" --classes {classes}"
     if len(data.sizes) > 1:
         # The largest crop that fits into the smallest frame, at depth 4 a multiple of 16
@@ -275,16 +289,24 @@ def report(data: OwnData) -> str:
             f"{len(data.sizes)} sizes: the training below takes crops, and its score is that of "
             "the center crops. For whole frames lay them out in one size: --size WIDTH HEIGHT"
         )
-    training = training_command(data)
-    name = training.split("--name ")[1].split()[0]
+    checkpoint = shlex.quote(f"runs/{run_name(data)}/best.pt")
     lines += [
         "Train, score and look, with the Python that made this (.venv/bin/python):",
-        f"  {training}",
-        f"  python -m helpers.evaluate --checkpoint runs/{name}/best.pt --root {root}",
-        f"  python -m extras.browser runs/{name}/best.pt --root {root}",
-        "Label new pictures of the same kind:",
-        f"  python -m helpers.inference NEW.jpg --checkpoint runs/{name}/best.pt --like-training",
+        f"  {training_command(data)}",
+        f"  python -m helpers.evaluate --checkpoint {checkpoint} --root {root}",
+        f"  python -m extras.browser {checkpoint} --root {root}",
     ]
+    if data.changed:
+        lines += [
+            "Label new pictures of the same kind; they are first scaled and resized as these were:",
+            "  python -m extras.real_data.label_new NEW.jpg "
+            f"--checkpoint {checkpoint} --root {root}",
+        ]
+    else:
+        lines += [
+            "Label new pictures of the same kind:",
+            f"  python -m helpers.inference NEW.jpg --checkpoint {checkpoint} --like-training",
+        ]
     return "\n".join(lines)
 
 

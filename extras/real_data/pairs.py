@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from pathlib import Path
 
 from extras.real_data.pictures import READ, is_read
@@ -41,14 +42,14 @@ def find_pairs(images, masks) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     names = {}
     problems = []
     for path in pictures:
-        name = path.relative_to(images).with_suffix("").as_posix()
+        name = composed(path.relative_to(images).with_suffix("").as_posix())
         if name in names:
             problems.append(f"two pictures of one name: {names[name]} and {path}")
         names[name] = path
     found = {}
     lonely = []
     for path in mask_files:
-        name = path.relative_to(masks).with_suffix("").as_posix()
+        name = composed(path.relative_to(masks).with_suffix("").as_posix())
         if name not in names:
             name = MASK_ENDINGS.sub("", name)
         if name in found:
@@ -73,13 +74,20 @@ def find_pairs(images, masks) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     return [(name, path, found[name]) for name, path in names.items()], notes
 
 
+def composed(name: str) -> str:
+    """A name with every letter as one character: a Mac may write "ä" as "a" and two dots."""
+    return unicodedata.normalize("NFC", name)
+
+
 def coco_pairs(images: Path, masks: Path) -> tuple[list[tuple[str, Path, Path]], list[str]]:
     """As `find_pairs`, of the pictures that a COCO file names; the others are not read."""
     pairs = []
     missing = []
+    there = {composed(path.relative_to(images).as_posix()): path for path in visible_files(images)}
     for name in coco_names(masks):
-        if stays_inside(name) and (images / name).is_file():
-            pairs.append((Path(name).with_suffix("").as_posix(), images / name, masks))
+        path = there.get(composed(name), images / name)
+        if stays_inside(name) and path.is_file():
+            pairs.append((Path(name).with_suffix("").as_posix(), path, masks))
         else:
             missing.append(name)
     if missing or not pairs:

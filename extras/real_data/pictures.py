@@ -18,14 +18,14 @@ SAMPLES_PER_PIXEL = 277  # a TIFF tag: the number of bands
 
 def open_picture(path) -> Image.Image:
     """A picture with its pixels loaded, turned upright as its EXIF says; ValueError if it cannot be
-    read, or holds more than one.
+    read, or holds more than one. (Of a telephone's JPEG with a preview or depth: the first.)
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with checked_picture(path) as picture:
                 pages = getattr(picture, "n_frames", 1)
-                if pages > 1:
+                if pages > 1 and picture.format != "MPO":
                     raise ValueError(f"it holds {pages} pictures; save each as a file of its own")
                 bits = bits_of(picture)
                 bands = bands_of(picture)
@@ -50,8 +50,17 @@ def bits_of(picture: Image.Image) -> int:
     if picture.mode in ("I", "F"):
         return 32
     # Pillow opens colors of 16 bits as 8: only its plan for reading them tells.
-    plan = [str(tile[3]) for tile in getattr(picture, "tile", [])]
-    return 16 if any("16" in text for text in plan) else 8
+    return 16 if any("16" in raw_mode(tile) for tile in getattr(picture, "tile", [])) else 8
+
+
+def raw_mode(tile) -> str:
+    """How the pixels lie in the file, "RGB;16B" for example: the first argument of a decoder, whose
+    others may be any number.
+    """
+    arguments = tile[3]
+    if isinstance(arguments, (tuple, list)) and arguments:
+        arguments = arguments[0]
+    return str(arguments)
 
 
 def bands_of(picture: Image.Image) -> int:

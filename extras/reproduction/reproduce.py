@@ -211,7 +211,7 @@ class Reproduction:
         differences = [abs(a - b) for a, b in zip(own, constants)]
         return {
             "mean": found.mean,
-            "std": found.std,
+            "std": found.divisors,
             "pixels": found.pixels,
             "frames": len(rows),
             "largest_difference": max(differences),
