@@ -48,7 +48,7 @@ def test_every_text_of_the_course_is_a_page_and_in_the_contents(pages):
     )
 
 
-def test_front_page_leads_to_the_first_chapter_the_browser_and_by_the_map_to_all_core_ones(
+def test_front_page_leads_to_the_first_chapter_the_browser_and_by_the_map_to_all_chapters(
     folder, pages
 ):
     front = pages["index.html"]
@@ -56,7 +56,7 @@ def test_front_page_leads_to_the_first_chapter_the_browser_and_by_the_map_to_all
     assert "prediction_browser.html" in front.links and len(front.images) == 2
     text = (folder / "index.html").read_text(encoding="utf-8")
     boxes = re.findall(r'<a href="notebooks/(\d\d)_\w+\.html" style="left:([\d.-]+)%', text)
-    assert [number for number, _ in boxes] == [f"{n:02}" for n in range(10)]
+    assert [number for number, _ in boxes] == [f"{n:02}" for n in range(15)]
     assert all(-1 < float(left) < 100 for _, left in boxes)
     for caption in website.PARTS:
         assert f'<span class="caption-text">{caption}</span>' in text
