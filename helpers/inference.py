@@ -126,7 +126,9 @@ def tile_logits(
     """Yield (top, left, logits float32 [classes, h, w]) that cover `image` exactly once.
 
     `image` is uint8 [H, W, 3]. One mirrored pass where `budget` bytes allow it, else tiles; `tile`
-    forces tiles of about that many label pixels. Puts the model in eval mode.
+    forces tiles of about that many label pixels. Both give the same but for rounding; an FCN's do
+    so where the frame's sides are multiples of 32, else its one pass stretches the coarse maps.
+    Puts the model in eval mode.
     """
     model.eval()
     view = info["view"]
