@@ -120,7 +120,7 @@ def main() -> None:
     result = {
         "command": "python -m benchmarks.photographs FOLDER",
         "photographs": photographs,
-        "classes": "the 11 of CamVid",
+        "classes": "CamVid's 11 classes",
         "networks": networks,
     }
     write_json(RESULT, result)

@@ -27,7 +27,7 @@ STATEMENTS = [
     ("05", "*whatever you do to a label, pick, never mix.*", "test_windows"),
     ("06", "counts 23 convolutional layers", "Ronneberger 2015, Sec. 2"),
     ("06", "without a rate or a place", "Ronneberger 2015, Sec. 3.1"),
-    ("07", "the mean over an epoch must weigh them", "test_turns_ch07"),
+    ("07", "the mean over an epoch (one pass over all frames) must weigh them", "test_turns_ch07"),
     ("08", "True negatives do not occur", "test_metrics"),
     ("08", "as Cityscapes' official script does", "tests/rooms/test_benchmark_server.py"),
 ]
