@@ -279,20 +279,24 @@ def label_photograph(path, model, info: dict, folder, like_training=False, **opt
     photograph = read_photograph(path)
     predict = predict_frame if like_training else predict_photograph
     train_ids = predict(model, photograph, info, **options)
-    colors = Image.fromarray(info["label_set"].colorize(train_ids))
-    mixed = Image.blend(Image.fromarray(photograph), colors, 0.5)
-    ids = Image.fromarray(info["label_set"].decode(train_ids))
+    return write_labels(path, photograph, train_ids, info["label_set"], folder)
+
+
+def write_labels(path, picture: np.ndarray, train_ids, label_set, folder) -> list[Path]:
+    """Write the three files of `label_photograph` for the picture at `path`, uint8 [H, W, 3], and
+    its train ids [H, W]; returns their paths.
+    """
+    colors = Image.fromarray(label_set.colorize(train_ids))
+    mixed = Image.blend(Image.fromarray(picture), colors, 0.5)
+    ids = Image.fromarray(label_set.decode(train_ids))
     name = Path(folder) / Path(path).stem
     return [write_image(f"{name}{end}", one) for end, one in zip(ENDS, (colors, ids, mixed))]
 
 
-def label_photographs(paths, model, info: dict, folder, **options) -> None:
-    """As `label_photograph`, of many; those that cannot be read are named at the end.
-
-    Raises ValueError before the first prediction if a result would replace another one, or one of
-    the photographs.
+def check_results(paths, folder) -> None:
+    """Raises ValueError if a result in `folder` would replace another one, or one of the
+    pictures.
     """
-    # Before the first prediction: what would be lost is lost for good.
     names = [Path(path).stem for path in paths]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -301,11 +305,18 @@ def label_photographs(paths, model, info: dict, folder, **options) -> None:
     lost = [str(path) for path in paths if Path(path).resolve() in results]
     if lost:
         raise ValueError(f"results would take the place of photographs:{listed(lost)}\n(--output)")
+
+
+def label_photographs(paths, model, info: dict, folder, label=label_photograph, **options) -> None:
+    """As `label`, of many; those that cannot be read are named at the end.
+
+    Raises ValueError before the first prediction if something would be lost (`check_results`).
+    """
+    check_results(paths, folder)
     problems = []
     for path in paths:
         try:
-            files = label_photograph(path, model, info, folder, **options)
-            print(*files, sep="\n")
+            print(*label(path, model, info, folder, **options), sep="\n")
         except (OSError, ValueError) as error:
             problems.append(str(error))
     if problems:

@@ -66,6 +66,12 @@ def arrow(axis, start, end, color, width=2.2, style="-|>"):
     )
 
 
+def words_at_box(axis, middle, top, above, bottom, below, small):
+    """What stands above a box from `top` on, and below it from `bottom` on in `small` points."""
+    axis.text(middle, top, above, ha="center", va="bottom", fontsize=13, color=INK)
+    axis.text(middle, bottom, f"{below}", ha="center", va="top", fontsize=small, color="#555555")
+
+
 def unet():
     """The U of Fig. 1 for the course's 19 classes, from the layers of helpers.unet.UNet."""
     with torch.device("meta"):
@@ -88,24 +94,8 @@ def unet():
                     (x, bottom), width / 2, height, facecolor=PALE, edgecolor=BLUE, linewidth=0.8
                 )
             )
-        axis.text(
-            x + width / 2,
-            tops[level] + 0.05,
-            channels,
-            ha="center",
-            va="bottom",
-            fontsize=13,
-            color=INK,
-        )
-        axis.text(
-            x + width / 2,
-            bottom - 0.05,
-            f"{size}",
-            ha="center",
-            va="top",
-            fontsize=12,
-            color="#555555",
-        )
+        top = tops[level]
+        words_at_box(axis, x + width / 2, top + 0.05, channels, bottom - 0.05, size, small=12)
         return x, x + width, tops[level] - height / 2, bottom
 
     x, ends = 0.45, []
@@ -225,24 +215,8 @@ def _fcn_box(axis, x, y, width, channels, size, label, color):
     axis.add_patch(
         Rectangle((x, y - height / 2), width, height, facecolor=color, edgecolor="white")
     )
-    axis.text(
-        x + width / 2,
-        y + height / 2 + 0.06,
-        channels,
-        ha="center",
-        va="bottom",
-        fontsize=13,
-        color=INK,
-    )
-    axis.text(
-        x + width / 2,
-        y - height / 2 - 0.06,
-        f"{label}\n{size}",
-        ha="center",
-        va="top",
-        fontsize=11,
-        color="#555555",
-    )
+    top, bottom = y + height / 2 + 0.06, y - height / 2 - 0.06
+    words_at_box(axis, x + width / 2, top, channels, bottom, f"{label}\n{size}", small=11)
     return x, x + width, y, height
 
 

@@ -69,25 +69,6 @@ def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
     return [*layers, Layer("head", 0, n, "")]
 
 
-def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
-    """First and last input pixel (along one axis) that an output pixel of the unpadded network
-    depends on.
-
-    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves.
-    At depth 4: 188 pixels for output pixels 0 to 3 (mod 16), 204 for the others.
-    """
-    first = last = pixel
-    # Up: two convolutions, then the up-convolution. Skips see less, and inside of that.
-    for _ in range(depth):
-        first = first // 2
-        last = (last + 4) // 2
-    # The bottom, and down
-    for _ in range(depth):
-        first = 2 * first
-        last = 2 * (last + 4) + 1
-    return first, last + 4
-
-
 class Explorer(PictureBox):
     """Controls above a figure of matplotlib; a subclass draws it (`draw`)."""
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from extras.real_data.pictures import is_deep, open_picture, read_picture
 from helpers import command
-from helpers.checkpoints import load_model
+from helpers.checkpoints import load_for_frames
 from helpers.device import find_device
-from helpers.files import listed, read_json, write_image
-from helpers.inference import ENDS, predict_frame
+from helpers.files import read_json
+from helpers.inference import label_photographs, predict_frame, write_labels
 
 PREPARATION = "preparation.json"
 
@@ -64,22 +64,7 @@ def label_new(path, model, info: dict, folder, preparation: Preparation) -> list
     train_ids = predict_frame(model, seen, info)
     size = frame.shape[1::-1]
     train_ids = np.asarray(Image.fromarray(train_ids).resize(size, Image.Resampling.NEAREST))
-    colors = Image.fromarray(info["label_set"].colorize(train_ids))
-    mixed = Image.blend(Image.fromarray(frame), colors, 0.5)
-    ids = Image.fromarray(info["label_set"].decode(train_ids))
-    name = Path(folder) / Path(path).stem
-    return [write_image(f"{name}{end}", one) for end, one in zip(ENDS, (colors, ids, mixed))]
-
-
-def check_results(paths, folder) -> None:
-    """Raises ValueError if a result would replace another one, or one of the pictures."""
-    results = [Path(folder, Path(path).stem + end).resolve() for path in paths for end in ENDS]
-    twice = sorted({path.name for path in results if results.count(path) > 1})
-    if twice:
-        raise ValueError(f"pictures of one name; label them one by one:{listed(twice)}")
-    lost = [str(path) for path in paths if Path(path).resolve() in results]
-    if lost:
-        raise ValueError(f"results would take the place of pictures:{listed(lost)}\n(--output)")
+    return write_labels(path, frame, train_ids, info["label_set"], folder)
 
 
 def main(arguments=None) -> None:
@@ -94,17 +79,11 @@ def main(arguments=None) -> None:
         "--output", default="predictions", help="folder to write to (default: predictions)"
     )
     args = parser.parse_args(arguments)
-    check_results(args.pictures, args.output)
     preparation = read_preparation(args.root)
-    model, info = load_model(args.checkpoint, find_device())
-    problems = []
-    for path in args.pictures:
-        try:
-            print(*label_new(path, model, info, args.output, preparation), sep="\n")
-        except (OSError, ValueError) as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
+    model, info = load_for_frames(args.checkpoint, find_device())
+    label_photographs(
+        args.pictures, model, info, args.output, label=label_new, preparation=preparation
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, sees, support
+from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, support
 from extras.explorers.picture_box import as_jpeg, with_still
 from helpers.labels import TRAIN_19
 from helpers.sizes import output_size, valid_size
@@ -55,6 +55,25 @@ def test_layer_sizes_are_those_of_the_network():
             layer.register_forward_hook(lambda m, i, out: sizes.append(out.shape[-1]))
     model(torch.zeros(1, 3, 188, 204, device="meta"))
     assert [layer.size for layer in layer_sizes(204)[1:]] == sizes
+
+
+def sees(pixel: int, depth: int = 4) -> tuple[int, int]:
+    """First and last input pixel (along one axis) that an output pixel of the unpadded network
+    depends on.
+
+    Walks backwards: a 3x3 convolution adds 2 pixels, a pooling doubles, an up-convolution halves.
+    At depth 4: 188 pixels for output pixels 0 to 3 (mod 16), 204 for the others.
+    """
+    first = last = pixel
+    # Up: two convolutions, then the up-convolution. Skips see less, and inside of that.
+    for _ in range(depth):
+        first = first // 2
+        last = (last + 4) // 2
+    # The bottom, and down
+    for _ in range(depth):
+        first = 2 * first
+        last = 2 * (last + 4) + 1
+    return first, last + 4
 
 
 @pytest.mark.parametrize(("depth", "size"), [(1, 40), (2, 60), (3, 108), (4, 220)])

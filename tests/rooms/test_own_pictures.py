@@ -23,7 +23,7 @@ from helpers.checkpoints import load_model
 from helpers.config import parse
 from helpers.csv_index import find_rows, write_csv
 from helpers.images import open_image, open_label
-from helpers.inference import predict_frame
+from helpers.inference import check_results, predict_frame
 from helpers.normalization import find_statistics
 from helpers.recipes import make_datasets
 from helpers.training import train
@@ -111,10 +111,10 @@ def test_new_pictures_of_another_kind_are_refused(tmp_path):
 
 
 def test_no_result_takes_the_place_of_another(tmp_path):
-    with pytest.raises(ValueError, match="pictures of one name"):
-        label_new.check_results(["a/x.png", "b/x.jpg"], tmp_path)
-    with pytest.raises(ValueError, match="take the place of pictures"):
-        label_new.check_results([tmp_path / "x.png", tmp_path / "x_color.png"], tmp_path)
+    with pytest.raises(ValueError, match="photographs of one name"):
+        check_results(["a/x.png", "b/x.jpg"], tmp_path)
+    with pytest.raises(ValueError, match="take the place of photographs"):
+        check_results([tmp_path / "x.png", tmp_path / "x_color.png"], tmp_path)
 
 
 # -- Files
