@@ -1,6 +1,7 @@
 """The ladder of chapter 12: one change a rung, three paired seeds, enough steps to learn.
 
-    python -m benchmarks.ladder                 # about two hours of one core
+    python -m benchmarks.ladder                 # two to four core-hours
+    python -m benchmarks.ladder --processes 2   # two trainings side by side, a core each
     python -m benchmarks.ladder --only muon     # one rung
 
 Takes up where it stopped: every training is written to benchmarks/results/ladder.json when it ends.
@@ -13,9 +14,12 @@ train cities that no network is trained on. Scored on the 20 val frames.
 
 import argparse
 import json
+import multiprocessing
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -91,6 +95,7 @@ BUDGET = {
 }
 
 
+@cache
 def make_datasets(root: Path) -> dict[str, CityscapesDataset]:
     """The frames that train, those that choose a rate, and those that score."""
     rows = {"train": plan_rows(TRAIN), "dev": plan_rows(DEV), "val": find_rows(root, "val")}
@@ -126,9 +131,10 @@ def score(model: torch.nn.Module, dataset: CityscapesDataset) -> dict:
     }
 
 
-def train(trial: Trial, datasets: dict[str, CityscapesDataset], split: str) -> dict:
+def train(trial: Trial, root: Path, split: str) -> dict:
     """Train one network and score it on a split."""
     start = time.process_time()
+    datasets = make_datasets(root)
     base = datasets["train"]
     train_set = CityscapesDataset(
         base.rows, base.root, base.view, TRAIN_19, base.mean, base.std, trial.augment, trial.seed
@@ -154,7 +160,7 @@ def prepare(result: dict) -> dict:
             "two budgets must not mix: move the file away"
         )
     result["command"] = "python -m benchmarks.ladder"
-    result["hardware"] = f"one core, {platform.machine()}"
+    result["hardware"] = f"one core a training, {platform.machine()}"
     result["budget"] = BUDGET
     result["seeds"] = list(SEEDS)
     rungs = result.setdefault("rungs", {})
@@ -170,45 +176,81 @@ def prepare(result: dict) -> dict:
     return result
 
 
-def rate_of(name: str, result: dict, datasets: dict, result_file: Path) -> float:
-    """The learning rate of a rung; where it has to choose, the best on dev, stored as they come."""
-    *_, trial, rates = RUNGS[name]
+def rate_of(name: str, result: dict) -> float:
+    """The learning rate of a rung: the best on dev of those tried for it, or for another rung."""
+    rates = RUNGS[name][3]
     if isinstance(rates, str):
-        return rate_of(rates, result, datasets, result_file)
-    tried = result["rungs"][name].setdefault("dev_miou_of_rates", {})
-    for rate in rates:
-        if str(rate) in tried:
-            continue
-        short = replace(trial, learning_rate=rate, epochs=RATE_EPOCHS, seed=RATE_SEED)
-        tried[str(rate)] = train(short, datasets, "dev")["miou"]
-        write_json(result_file, result)
-        print(f"{name}, rate {rate:g}: dev mIoU {tried[str(rate)]:.3f}", flush=True)
+        return rate_of(rates, result)
+    tried = result["rungs"][name]["dev_miou_of_rates"]
     return float(max(tried, key=tried.get))
 
 
-def climb(names, datasets: dict, result_file: Path) -> None:
-    """All trainings of these rungs that are not stored yet."""
-    stored = json.loads(result_file.read_text()) if result_file.is_file() else {}
-    result = prepare(stored)
+def rates_to_try(names, result: dict) -> dict[tuple, Trial]:
+    """{(rung, rate): the short training that is not stored yet}, for the rates these rungs need."""
+    waiting = {}
+    for name in names:
+        owner = name
+        while isinstance(RUNGS[owner][3], str):
+            owner = RUNGS[owner][3]
+        tried = result["rungs"][owner].setdefault("dev_miou_of_rates", {})
+        for rate in RUNGS[owner][3]:
+            if str(rate) not in tried:
+                waiting[owner, rate] = replace(
+                    RUNGS[owner][2], learning_rate=rate, epochs=RATE_EPOCHS, seed=RATE_SEED
+                )
+    return waiting
+
+
+def runs_to_make(names, result: dict) -> dict[tuple, Trial]:
+    """{(rung, seed): the training that is not stored yet}, all rungs of a seed before the next."""
+    waiting = {}
     for seed in SEEDS:
         for name in names:
-            runs = result["rungs"][name]["runs"]
-            if str(seed) in runs:
-                continue
-            rate = rate_of(name, result, datasets, result_file)
-            trial = replace(RUNGS[name][2], seed=seed, learning_rate=rate)
-            runs[str(seed)] = {"learning_rate": rate, **train(trial, datasets, "val")}
-            write_json(result_file, result)
-            print(f"{name}, seed {seed}: mIoU {runs[str(seed)]['miou']:.3f}", flush=True)
+            if str(seed) not in result["rungs"][name]["runs"]:
+                waiting[name, seed] = replace(
+                    RUNGS[name][2], seed=seed, learning_rate=rate_of(name, result)
+                )
+    return waiting
+
+
+def train_all(trials: dict[tuple, Trial], root: Path, split: str, processes: int):
+    """Yield the key and the result of every training as it ends."""
+    if processes == 1:
+        for key, trial in trials.items():
+            yield key, train(trial, root, split)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, torch.set_num_threads, (1,)) as pool:
+        waiting = {pool.submit(train, trial, root, split): key for key, trial in trials.items()}
+        for future in as_completed(waiting):
+            yield waiting[future], future.result()
+
+
+def climb(names, root: Path, result_file: Path, processes: int = 1) -> None:
+    """All trainings of these rungs that are not stored yet: first the rates, then the seeds."""
+    stored = json.loads(result_file.read_text()) if result_file.is_file() else {}
+    result = prepare(stored)
+    rates = rates_to_try(names, result)
+    for (name, rate), scores in train_all(rates, root, "dev", processes):
+        result["rungs"][name]["dev_miou_of_rates"][str(rate)] = scores["miou"]
+        write_json(result_file, result)
+        print(f"{name}, rate {rate:g}: dev mIoU {scores['miou']:.3f}", flush=True)
+    runs = runs_to_make(names, result)
+    for (name, seed), scores in train_all(runs, root, "val", processes):
+        run = {"learning_rate": runs[name, seed].learning_rate, **scores}
+        result["rungs"][name]["runs"][str(seed)] = run
+        write_json(result_file, result)
+        print(f"{name}, seed {seed}: mIoU {scores['miou']:.3f}", flush=True)
 
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=RUNGS, nargs="+", default=list(RUNGS))
+    parser.add_argument("--processes", type=int, default=1, help="trainings side by side")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     root = small_city(data_dir() / "eighth_city", len(TRAIN) + len(DEV), 20, 8, SEED)
-    climb(options.only, make_datasets(root), RESULT)
+    climb(options.only, root, RESULT, options.processes)
 
 
 if __name__ == "__main__":

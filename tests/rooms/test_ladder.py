@@ -55,7 +55,7 @@ def test_fcn_has_as_many_multiplications_as_the_unet():
 
 @pytest.fixture
 def short(tmp_path, monkeypatch):
-    """Two rungs of one epoch on four small frames; the data sets, and the file of results."""
+    """Two rungs of one epoch on four small frames; their root, and the file of results."""
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
     root = small_root(tmp_path / "city", train=4, val=2)
     trial = replace(ladder.PLAIN, height=64, width=4, depth=2, epochs=1, norm="batch")
@@ -71,11 +71,12 @@ def short(tmp_path, monkeypatch):
         datasets[split] = CityscapesDataset(
             find_rows(root, of), root, trial.make_view(), TRAIN_19, (0.5,) * 3, (0.25,) * 3
         )
-    return datasets, tmp_path / "ladder.json"
+    monkeypatch.setattr(ladder, "make_datasets", {root: datasets}.get)
+    return root, tmp_path / "ladder.json"
 
 
 def test_it_goes_on_where_it_stopped(short, monkeypatch):
-    datasets, file = short
+    root, file = short
     trained = []
     train = ladder.train
 
@@ -84,10 +85,10 @@ def test_it_goes_on_where_it_stopped(short, monkeypatch):
         return train(trial, *rest)
 
     monkeypatch.setattr(ladder, "train", counted)
-    ladder.climb(["first"], datasets, file)
+    ladder.climb(["first"], root, file)
     assert len(trained) == 2 + 2  # two rates with a seed of their own, then two seeds
     assert [seed for _, seed, _ in trained] == [7, 7, 0, 1]
-    ladder.climb(["first", "second"], datasets, file)
+    ladder.climb(["first", "second"], root, file)
     assert [augment for augment, *_ in trained[4:]] == [True, True]
 
     result = json.loads(file.read_text())
@@ -99,7 +100,7 @@ def test_it_goes_on_where_it_stopped(short, monkeypatch):
             assert run["learning_rate"] == best
             assert len(run["iou"]) == 19 and len(run["accuracy_of_frames"]) == 2
 
-    ladder.climb(["first", "second"], datasets, file)
+    ladder.climb(["first", "second"], root, file)
     assert len(trained) == 6 and json.loads(file.read_text()) == result
 
 
