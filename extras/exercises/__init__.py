@@ -5,11 +5,34 @@ with. Its checker is the function `turn_a` of extras.exercises.ch06, and `TURNS[
 course's own version. "06.1" is an *exercise* at the end of the chapter, checked by `exercise_1`.
 """
 
+import sysconfig
+import traceback
 from importlib import import_module
+
+from helpers.paths import ROOT
+
+# Where code lies that the learner did not write: the course's, Python's, and installed packages.
+OTHERS = (
+    str(ROOT / "extras"),
+    str(ROOT / "helpers"),
+    sysconfig.get_path("stdlib"),
+    sysconfig.get_path("purelib"),
+    sysconfig.get_path("platlib"),
+)
 
 
 class Wrong(Exception):
     """Raised by a checker; the message says what is wrong, and why that matters."""
+
+
+def what_stopped(error: Exception) -> str:
+    """What to say of an error that is not a Wrong, with the learner's line if theirs it was."""
+    said = f"{type(error).__name__}: {error}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(OTHERS):
+            place = f" (in the line: {frame.line})" if frame.line else ""
+            return f"your code stopped with {said}{place}"
+    return f"the check could not go on ({said}): are arguments and result as the task wants them?"
 
 
 def verdict(name: str, answer) -> str | None:
@@ -30,7 +53,7 @@ def verdict(name: str, answer) -> str | None:
         raise
     except Exception as error:
         # The learner's own code failed: that is an answer too, and it is reported.
-        return f"your code stopped with {type(error).__name__}: {error}"
+        return what_stopped(error)
     return None
 
 

@@ -14,7 +14,9 @@ def turn_a(answer) -> None:
     """colorize(classes [H, W], palette [256, 3]) -> [H, W, 3]."""
     palette = np.random.default_rng(0).integers(0, 256, (256, 3), dtype=np.uint8)
     classes = np.array([[0, 1, 255], [18, 18, 0]], np.uint8)
-    picture = np.asarray(answer(classes, palette))
+    picture = answer(classes, palette)
+    if not isinstance(picture, np.ndarray):
+        raise Wrong(f"return the picture, a NumPy array; found {type(picture).__name__}")
     if picture.shape != (2, 3, 3):
         raise Wrong(
             f"a label map of (2, 3) becomes a picture of (2, 3, 3), yours is {picture.shape}: one "

@@ -1,5 +1,6 @@
 """Checkers of chapter 01: a linear layer as a convolution, FCN's scores; stamps, a crop."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -26,7 +27,17 @@ def turn_a(as_convolution) -> None:
     linear.weight.copy_(torch.randn(4, 30, generator=generator))
     linear.bias.copy_(torch.randn(4, generator=generator))
     before = linear.weight.clone()
-    conv = as_convolution(linear, 3, 2, 5)
+    try:
+        # The notebook calls it with gradients switched on, so the check does as well.
+        with torch.enable_grad():
+            conv = as_convolution(linear, 3, 2, 5)
+    except RuntimeError as error:
+        if "leaf Variable" in str(error):
+            raise Wrong(
+                "PyTorch does not let you write into weights while it records for gradients: fill "
+                "the layer inside `with torch.no_grad():`"
+            ) from error
+        raise
     if not isinstance(conv, nn.Conv2d):
         raise Wrong(f"expected a layer nn.Conv2d, found {type(conv).__name__}")
     if tuple(conv.weight.shape) != (4, 3, 2, 5):
@@ -110,6 +121,13 @@ def turn_b(answer) -> None:
                     "enlarge; then they can be added"
                 ) from error
             raise
+        except AttributeError as error:
+            if "no attribute 'score" in str(error):
+                raise Wrong(
+                    f"{name} has no such layer: {error}. The scores of pool4 are added only if "
+                    "self.stride <= 16, those of pool3 only if it is 8"
+                ) from error
+            raise
         if not isinstance(found, torch.Tensor):
             raise Wrong(f"{name}: expected a tensor of scores, found {type(found).__name__}")
         if found.shape != expected.shape:
@@ -128,7 +146,12 @@ def turn_b(answer) -> None:
                     f"{name}: close, but the paper goes up step by step: add at pool4 first, and "
                     "enlarge that sum to pool3"
                 )
-        raise Wrong(f"{name}: the shape is right, the scores are not those of the paper's plan")
+        order = "block5, fc6, fc7 and score32 follow one another"
+        if stride < 32:
+            order += ", and only `enlarge` enlarges"
+        raise Wrong(
+            f"{name}: the shape is right, the scores are not those of the paper's plan: {order}"
+        )
 
 
 TURNS = {"A": as_convolution, "B": ThinFCN}
@@ -149,6 +172,8 @@ def exercise_1(stamp_2d) -> None:
         kernel = torch.randn(k, k, generator=generator)
         expected = F.conv_transpose2d(x[None, None], kernel[None, None], stride=stride)[0, 0]
         found = stamp_2d(x.clone(), kernel.clone(), stride)
+        if isinstance(found, np.ndarray):
+            found = torch.from_numpy(found)
         case = f"x {height}x{width}, kernel {k}x{k}, stride {stride}"
         if not isinstance(found, torch.Tensor) or tuple(found.shape) != tuple(expected.shape):
             shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__

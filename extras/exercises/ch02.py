@@ -58,12 +58,28 @@ def skips_behind(model, maps) -> torch.Tensor:
     return model.head(x)
 
 
+def call(answer, model, maps, *more) -> torch.Tensor:
+    """What `answer` makes of the maps; neither their list nor their numbers may change."""
+    copies = [level.clone() for level in maps]
+    given = list(copies)
+    found = answer(model, given, *more)
+    same_list = len(given) == len(copies) and all(a is b for a, b in zip(given, copies))
+    if not same_list:
+        raise Wrong(
+            "the list of maps has changed, as pop() and reverse() change it, and the chapter needs "
+            "it again: take maps[level - 1]"
+        )
+    if not all(torch.equal(one, two) for one, two in zip(maps, copies)):
+        raise Wrong("the maps that were passed in have changed: use torch.zeros_like(skip)")
+    return found
+
+
 @torch.no_grad()
 def turn_a(answer) -> None:
     """go_up(model, maps, silent=()) -> scores, the skips of the silent levels 1 to 4 are zeros."""
     model, maps = small_network()
     try:
-        found = answer(model, [level.clone() for level in maps])
+        found = call(answer, model, maps)
     except RuntimeError as error:
         if "size" in str(error) or "channels" in str(error):
             raise Wrong(
@@ -85,10 +101,15 @@ def turn_a(answer) -> None:
         raise Wrong("with all skips the scores must be those of model itself, and they are not")
 
     for silent in ((1,), (4,), (2, 3), (1, 2, 3, 4)):
-        copies = [level.clone() for level in maps]
-        found = answer(model, copies, silent)
-        if not all(torch.equal(one, two) for one, two in zip(maps, copies)):
-            raise Wrong("the maps that were passed in have changed: use torch.zeros_like(skip)")
+        try:
+            found = call(answer, model, maps, silent)
+        except RuntimeError as error:
+            if "channels" in str(error):
+                raise Wrong(
+                    f"with silent={silent} channels are missing: a silent skip is not left out, "
+                    "zeros of the same shape take its place"
+                ) from error
+            raise
         if same(found, go_up(model, maps, silent)):
             continue
         if same(found, expected) and silent == (1,):
@@ -125,6 +146,12 @@ def turn_b(answer) -> None:
             raise Wrong(
                 f"a size is a whole number, yours is the {type(got).__name__} {got}: divide with //"
             )
+    got = answer(576)
+    if got != output_size(576):
+        raise Wrong(
+            f"576 pixels in give {output_size(576)} out, you say {got}. On the way down a map of "
+            "137 pixels is pooled to 68, the odd one is dropped: go step by step, and halve with //"
+        )
 
 
 TURNS = {"A": go_up, "B": output_size}
@@ -167,7 +194,7 @@ def exercise_2(answer) -> None:
                 x = torch.zeros_like(x)
             x = merge(torch.cat([maps[level - 1], x], dim=1))
         expected = model.head(x)
-        found = answer(model, [level.clone() for level in maps], silent)
+        found = call(answer, model, maps, silent)
         if same(found, expected):
             continue
         if same(found, go_up(model, maps, (silent,))):

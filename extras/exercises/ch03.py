@@ -21,7 +21,15 @@ def turn_a(frame_row) -> None:
     ):
         name = f"{city}_{frame}"
         folder = Path("/disk/city/leftImg8bit") / split / city
-        row = frame_row(folder / f"{name}_leftImg8bit.png")
+        try:
+            row = frame_row(folder / f"{name}_leftImg8bit.png")
+        except ValueError as error:
+            if "subpath" in str(error):
+                raise Wrong(
+                    "the root may be any folder (here /disk/city), so do not count from yours: "
+                    "build both paths from the last parts, the split, the city and the name."
+                ) from error
+            raise
         if not isinstance(row, dict) or set(row) != set(KEYS):
             found = sorted(row) if isinstance(row, dict) else type(row).__name__
             raise Wrong(f"return a dictionary with the keys {', '.join(KEYS)}; yours is {found}.")
@@ -76,11 +84,16 @@ def turn_b(count_pixels) -> None:
     """count_pixels(label_maps): int64 [34], the pixels of each id in several maps together."""
     first = np.array([[7, 26, 26], [0, 7, 7]], np.uint8)
     second = np.array([[7, 31, 11]], np.uint8)
-    counts = np.asarray(count_pixels([first, second]))
+    counts = count_pixels([first, second])
+    if not isinstance(counts, np.ndarray):
+        raise Wrong(f"return the counts, a NumPy array; found {type(counts).__name__}.")
     if counts.shape != (34,):
+        why = ""
+        if len(counts) < 34:
+            why = ": np.bincount stops at the largest id that it sees, unless you give minlength=34"
         raise Wrong(
-            f"one count for each id from 0 to 33 makes the shape (34,), yours is {counts.shape}: "
-            "np.bincount stops at the largest id that it sees, unless you give minlength=34."
+            f"one count for each id from 0 to 33 makes the shape (34,), yours is {counts.shape}"
+            f"{why}."
         )
     road = int(counts[7])
     if road == 1:

@@ -22,7 +22,7 @@ def turn_a(answer) -> None:
     counts[0] = 300
     counts[255] = 100
     result = answer(counts)
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
+    if not isinstance(result, (tuple, list, np.ndarray)) or len(result) != 2:
         raise Wrong(f"return a pair (mean, std), found {type(result).__name__}")
     mean, std = (float(value) for value in result)
     if abs(mean - counts.mean()) < 1e-9:
@@ -34,22 +34,40 @@ def turn_a(answer) -> None:
         raise Wrong(
             "63.75 is right on the scale 0 to 255; the course counts from 0 to 1, so divide by 255."
         )
-    if abs(mean - 0.25) > 1e-9:
+    if not abs(mean - 0.25) < 1e-9:
         raise Wrong(
             f"three quarters of the pixels are 0, one quarter is 255: the mean is 0.25, yours is "
             f"{mean:.4f}"
         )
     if abs(std - 0.1875) < 1e-9:
         raise Wrong("0.1875 is the variance; the standard deviation is its square root, 0.4330.")
-    if abs(std - 0.4330127) > 1e-6:
+    if abs(std - 255 * 0.4330127) < 1e-3:
+        raise Wrong(f"the mean is right, but {std:.1f} is the deviation on the scale 0 to 255")
+    if abs(std - 0.4330127 * np.sqrt(400 / 399)) < 1e-6:
+        raise Wrong(
+            f"{std:.4f} comes from dividing by one pixel less than there are (ddof=1); we want "
+            "the mean over all pixels, and that makes 0.4330"
+        )
+    if not abs(std - 0.4330127) < 1e-6:
         raise Wrong(f"the standard deviation is 0.4330, yours is {std:.4f}")
+    counts = np.arange(256) ** 2
+    mean, std = (float(value) for value in answer(counts))
+    right_mean, right_std = mean_std(counts)
+    if not (abs(mean - right_mean) < 1e-6 and abs(std - right_std) < 1e-6):
+        raise Wrong(
+            f"right for pixels of 0 and 255, but where counts[v] is v * v, mean and deviation are "
+            f"{right_mean:.4f} and {right_std:.4f}; yours are {mean:.4f} and {std:.4f} (in 8 bits, "
+            "values * values runs over)"
+        )
 
 
 def turn_b(answer) -> None:
     """normalize(image, mean, std): uint8 [H, W, 3] -> float32 [3, H, W]."""
     image = np.zeros((2, 3, 3), np.uint8)
     image[0, 0] = (255, 0, 51)
-    result = answer(image, (0.5, 0.25, 0.1), (0.5, 0.25, 0.05))
+    image[1, 2] = (102, 153, 204)
+    mean, std = (0.5, 0.25, 0.1), (0.5, 0.25, 0.05)
+    result = answer(image, mean, std)
     if not isinstance(result, torch.Tensor):
         raise Wrong(f"return a tensor, found {type(result).__name__}")
     if tuple(result.shape) != (3, 2, 3):
@@ -59,6 +77,11 @@ def turn_b(answer) -> None:
         )
     if result.dtype != torch.float32:
         raise Wrong(f"the network computes in float32, yours is {result.dtype}")
+    if torch.allclose(result, normalize(image.reshape(3, 2, 3).transpose(1, 2, 0), mean, std)):
+        raise Wrong(
+            "colors and places are mixed up: reshape only cuts the same row of numbers anew; "
+            "transpose(2, 0, 1) brings the channels to the front."
+        )
     pixel = [round(value, 3) for value in result[:, 0, 0].tolist()]
     if pixel[0] > 100:
         raise Wrong(
@@ -70,6 +93,8 @@ def turn_b(answer) -> None:
             f"the pixel (255, 0, 51) should become [1.0, -1.0, 2.0], yours is {pixel}: does each "
             "channel get its own mean and deviation?"
         )
+    if not torch.allclose(result, normalize(image, mean, std), atol=1e-4):
+        raise Wrong("the first pixel is right, others are not: have rows or columns moved?")
 
 
 TURNS = {"A": mean_std, "B": normalize}
@@ -110,7 +135,7 @@ def exercise_1(to_picture) -> None:
 def exercise_2(percent_off) -> None:
     """percent_off(numbers): by how much a float32 sum, made one by one, falls short."""
     small = float(percent_off(np.arange(100)))
-    if abs(small) > 1e-9:
+    if not abs(small) < 1e-9:
         raise Wrong(f"a sum of 100 small numbers is exact in float32: 0 percent, not {small:.6f}")
     numbers = np.full(2**24 + 2**23, 1)  # the float32 sum stands still at 2**24
     got = float(percent_off(numbers))
@@ -120,7 +145,7 @@ def exercise_2(percent_off) -> None:
         raise Wrong(
             "you find no difference: np.sum adds in pairs and hides it, np.cumsum adds one by one"
         )
-    if abs(got - 100 / 3) > 0.01:
+    if not abs(got - 100 / 3) < 0.01:
         raise Wrong(
             f"of 25,165,824 ones the float32 sum counts 16,777,216: {100 / 3:.3f} percent are "
             f"missing, you say {got:.3f}"

@@ -24,7 +24,11 @@ def turn_a(make_table) -> None:
             f"your code stopped with OverflowError: {error}. Which row of LABELS has the id -1, "
             "and can that number be in a file of bytes?"
         ) from error
-    table = np.asarray(table)
+    if not isinstance(table, np.ndarray):
+        raise Wrong(
+            f"return a NumPy array, which takes a label map as its index; found "
+            f"{type(table).__name__}."
+        )
     if table.shape != (256,):
         raise Wrong(
             f"256 entries, one for every byte that a label file can hold; yours has {table.shape}."
@@ -95,7 +99,7 @@ def turn_b(dataset_class) -> None:
 
 
 def _check_pair(pair, course: CityscapesDataset, shape) -> None:
-    if not isinstance(pair, tuple) or len(pair) != 2:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise Wrong(f"pair returns two arrays, image and target; yours is {type(pair).__name__}.")
     image, target = np.asarray(pair[0]), np.asarray(pair[1])
     right_image, right_target = course.pair(0)
@@ -157,7 +161,7 @@ def _check_in_step(image, target, right_image, right_target, flip: bool) -> None
 
 def _check_item(item, course: CityscapesDataset) -> None:
     right_image, right_target = course[0]
-    if not isinstance(item, tuple) or len(item) != 2:
+    if not isinstance(item, (tuple, list)) or len(item) != 2:
         raise Wrong(
             f"__getitem__ returns two tensors, image and target; yours is {type(item).__name__}."
         )
@@ -225,8 +229,16 @@ def exercise_2(place_with) -> None:
     if place_with(label, 31, 16, rng) is not None:
         raise Wrong("class 31 does not occur, so there is no place for it: return None.")
     for _ in range(300):
-        place = place_with(label, 25, 16, rng)
-        if not isinstance(place, tuple) or len(place) != 2:
+        try:
+            place = place_with(label, 25, 16, rng)
+        except ValueError as error:
+            if "low >= high" in str(error):
+                raise Wrong(
+                    "rng.integers(low, high) leaves out `high`, so nothing is left to draw where "
+                    "the two are equal, as in a corner of the frame: add 1."
+                ) from error
+            raise
+        if not isinstance(place, (tuple, list)) or len(place) != 2:
             raise Wrong(f"return a pair (top, left), not {place!r}.")
         top, left = place
         if not (0 <= top <= 50 - 16 and 0 <= left <= 80 - 16):

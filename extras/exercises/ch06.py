@@ -19,7 +19,15 @@ def turn_a(answer) -> None:
         )
         skip = skip.reshape(2, 3, height + 2 * margins[0], width + 2 * margins[1])
         x = -torch.rand(2, 5, height, width) - 1
-        got = answer(skip, x)
+        try:
+            got = answer(skip, x)
+        except RuntimeError as error:
+            if "Expected size 0" in str(error):
+                raise Wrong(
+                    f"with a skip of {tuple(skip.shape)} and x of {tuple(x.shape)} the crop is "
+                    "empty: a slice [0:-0] holds nothing. Write top : top + height"
+                ) from error
+            raise
         if not isinstance(got, torch.Tensor) or got.shape != (2, 8, height, width):
             found = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
             raise Wrong(
@@ -39,10 +47,13 @@ def turn_a(answer) -> None:
 
 
 def turn_b(answer) -> None:
-    """double_conv(in_channels, out_channels, padding, norm) -> a module."""
+    """double_conv(in_channels, out_channels, padding, norm) -> nn.Sequential."""
     plain = answer(3, 4, "valid", None)
-    if not isinstance(plain, nn.Module):
-        raise Wrong(f"return a module, for example nn.Sequential(*layers); found {type(plain)}")
+    if not isinstance(plain, nn.Sequential):
+        raise Wrong(
+            "return nn.Sequential(*layers): section 9 puts trained weights in by the place of each "
+            f"layer; found {type(plain).__name__}"
+        )
     normed = answer(3, 4, "same", "batch")
     images = torch.zeros(2, 3, 16, 24)
     for block, size, words in (
@@ -58,8 +69,7 @@ def turn_b(answer) -> None:
         (plain, ["Conv2d", "ReLU"] * 2),
         (normed, ["Conv2d", "BatchNorm2d", "ReLU"] * 2),
     ):
-        layers = [type(layer).__name__ for layer in block.modules()]
-        layers = [name for name in layers if name in ("Conv2d", "BatchNorm2d", "ReLU")]
+        layers = [type(layer).__name__ for layer in block]
         if layers != expected:
             raise Wrong(f"the order is {', '.join(expected)}; yours is {', '.join(layers)}")
     convolutions = [layer for layer in normed.modules() if isinstance(layer, nn.Conv2d)]
@@ -70,6 +80,14 @@ def turn_b(answer) -> None:
         )
     if any(layer.bias is None for layer in plain.modules() if isinstance(layer, nn.Conv2d)):
         raise Wrong("without batch norm the convolutions need their bias")
+    for padding, norm, size in (("same", None, (16, 24)), ("valid", "batch", (12, 20))):
+        found = tuple(answer(3, 4, padding, norm)(images).shape[2:])
+        if found != size:
+            raise Wrong(
+                f'with padding="{padding}" and norm={norm!r}, 16 x 24 pixels must become '
+                f"{size[0]} x {size[1]}, yours become {found[0]} x {found[1]}: padding and norm do "
+                "not depend on each other"
+            )
 
 
 def turn_c(answer) -> None:
@@ -104,15 +122,20 @@ def turn_c(answer) -> None:
     if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
         raise Wrong("the sizes are right, but the numbers are not: is every block used once?")
 
-    # In training mode the two deepest blocks must drop something.
-    dropping = answer(width=2, dropout=0.9)
-    dropping.load_state_dict(reference.state_dict())
-    dropping.train()
+    # A dropout that drops everything shows where it stands.
+    for network in (reference, model):
+        network.dropout.p = 1.0
+        network.train()
     with torch.no_grad():
-        first = dropping(images)
-        second = dropping(images)
-    if torch.equal(first, second):
+        found = model(images)
+        dropped = reference(images)
+    if torch.equal(found, expected):
         raise Wrong("self.dropout is not used: it belongs after the two deepest blocks")
+    if not torch.allclose(found, dropped, rtol=1e-3, atol=1e-3):
+        raise Wrong(
+            "self.dropout is not where it belongs: after the blocks of the two deepest levels and "
+            "nowhere else, and before a map is kept"
+        )
 
 
 TURNS = {"A": unet.crop_and_concat, "B": unet.double_conv, "C": unet.UNet}

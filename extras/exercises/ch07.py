@@ -71,7 +71,16 @@ def turn_a(answer) -> None:
     expected_optimizer = torch.optim.SGD(expected_model.parameters(), lr=0.5)
     for number, (images, targets) in enumerate(batches):
         before = weights_of(model)
-        got = answer(model, optimizer, images, targets)
+        softened = expected_model(images).softmax(dim=1)
+        twice = F.cross_entropy(softened, targets, ignore_index=255, reduction="sum").item()
+        try:
+            got = answer(model, optimizer, images, targets)
+        except IndexError as error:
+            if "Target 255" in str(error):
+                raise Wrong(
+                    "255 is no class: tell F.cross_entropy to leave it out, with ignore_index=255"
+                ) from error
+            raise
         expected = train_step(expected_model, expected_optimizer, images, targets)
         if not isinstance(got, (tuple, list)) or len(got) != 2:
             raise Wrong(
@@ -79,7 +88,10 @@ def turn_a(answer) -> None:
                 f"{type(got).__name__}"
             )
         if torch.equal(before, weights_of(model)):
-            raise Wrong("no weight has moved: optimizer.step() was not called")
+            raise Wrong(
+                "no weight has moved: optimizer.step() was not called, or zero_grad() has emptied "
+                "the gradients before it"
+            )
         if isinstance(got[0], torch.Tensor) or isinstance(got[1], torch.Tensor):
             raise Wrong("return plain numbers: .item() makes one of a tensor")
         if got[1] == 128:
@@ -87,8 +99,12 @@ def turn_a(answer) -> None:
                 f"you counted all 128 pixels, {expected[1]} are labeled: pixels with 255 do not "
                 "count"
             )
+        if got[0] == expected[1]:
+            raise Wrong("return the summed loss first, then the number of pixels")
         if got[1] != expected[1]:
             raise Wrong(f"{expected[1]} pixels are labeled, you return {got[1]}")
+        if math.isclose(got[0], twice, rel_tol=1e-4):
+            raise Wrong("F.cross_entropy computes the softmax itself: give it the logits")
         if math.isclose(got[0], expected[0] / expected[1], rel_tol=1e-3):
             raise Wrong("that is the mean loss; return the sum, so that an epoch can weigh it")
         if not math.isclose(got[0], expected[0], rel_tol=1e-3):
@@ -128,6 +144,8 @@ def turn_b(answer) -> None:
             "you averaged over batches: one has 88 labeled pixels, the other 40. Add up sums and "
             "pixels, and divide once"
         )
+    if math.isclose(got, steps[0][0] / steps[0][1], rel_tol=1e-4):
+        raise Wrong("only the first batch is in it: does `return` stand inside the loop?")
     raise Wrong(f"the mean loss per labeled pixel is {expected:.4f}, you return {got:.4f}")
 
 
@@ -150,17 +168,31 @@ class RecordingScaler:
 
 
 class Spy(nn.Module):
-    """A convolution that notes the type of its output."""
+    """A convolution that notes the type of its output, and how its input lies in memory."""
 
     def __init__(self, layer):
         super().__init__()
         self.layer = layer
         self.dtype = None
+        self.channels_last = False
 
     def forward(self, images):
+        self.channels_last = images.is_contiguous(memory_format=torch.channels_last)
         logits = self.layer(images)
         self.dtype = logits.dtype
         return logits
+
+
+def _after_fast_step(step, left_over: float | None = None) -> torch.Tensor:
+    """The weights after one step, with gradients of this size left from the step before."""
+    layer, batches = small_problem()
+    model = Spy(layer)
+    for weight in model.parameters():
+        weight.grad = None if left_over is None else torch.full_like(weight, left_over)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    cpu = torch.device("cpu")
+    step(model, optimizer, RecordingScaler(), *batches[0], cpu, torch.bfloat16)
+    return weights_of(model)
 
 
 def turn_c(answer) -> None:
@@ -183,6 +215,8 @@ def turn_c(answer) -> None:
             "the network computed in float32: wrap the forward pass in torch.autocast(device.type, "
             "dtype=half)"
         )
+    if not model.channels_last:
+        raise Wrong("the images are not channels last: .to(..., memory_format=torch.channels_last)")
     if loss_sum.dtype != torch.float32:
         raise Wrong(f"the loss has the type {loss_sum.dtype}: take logits.float() first")
     if scaler.called != ["scale", "step", "update"]:
@@ -202,9 +236,26 @@ def turn_c(answer) -> None:
         raise Wrong(f"the summed loss is about {expected:.1f}, you return {float(loss_sum):.1f}")
     if int(pixels) != 88:
         raise Wrong(f"88 pixels are labeled, you return {int(pixels)}")
+    if not torch.allclose(weights_of(model), _after_fast_step(fast_step), atol=1e-2):
+        raise Wrong(
+            "the weights have moved, but not by the gradient of the mean over the labeled pixels: "
+            "divide the sum by their number before backward()"
+        )
+    if not torch.allclose(_after_fast_step(answer, 10.0), _after_fast_step(fast_step), atol=1e-2):
+        raise Wrong("gradients of the step before are still in there: optimizer.zero_grad()")
 
 
 TURNS = {"A": train_step, "B": train_epoch, "C": fast_step}
+
+
+class NotesBatches(nn.Conv2d):
+    """A convolution that notes the largest batch it was given."""
+
+    largest = 0
+
+    def forward(self, images):
+        self.largest = max(self.largest, len(images))
+        return super().forward(images)
 
 
 def exercise_1(accumulate) -> None:
@@ -222,12 +273,18 @@ def exercise_1(accumulate) -> None:
         (targets, (1, 1, 4), "batches, one of them all void,"),
         (lonely, (3, 3), "one labeled pixel in all"),
     ):
-        model = nn.Conv2d(3, 5, 3, padding=1)
+        model = NotesBatches(3, 5, 3, padding=1)
         F.cross_entropy(model(images), truth, ignore_index=255).backward()
+        model.largest = 0
         expected = [parameter.grad.clone() for parameter in model.parameters()]
         for parameter in model.parameters():
             parameter.grad = torch.ones_like(parameter)  # left over from an earlier step
         accumulate(model, list(zip(images.split(sizes), truth.split(sizes))))
+        if model.largest > max(sizes):
+            raise Wrong(
+                f"the model saw {model.largest} frames at once, so it needed the memory of the "
+                "large batch: send one batch after the other, each with a backward() of its own."
+            )
         found = [parameter.grad for parameter in model.parameters()]
         if any(grad is None for grad in found):
             raise Wrong(
@@ -257,6 +314,8 @@ def exercise_2(epoch_order) -> None:
             "PyTorch's global random state has changed: the dropout masks would differ after a "
             "resume. Use a generator of your own."
         )
+    if not isinstance(order, list):
+        raise Wrong(f"return a list, found {type(order).__name__}: .tolist() makes one.")
     if sorted(order) != list(range(50)):
         raise Wrong("every frame from 0 to frames - 1 must occur exactly once.")
     torch.manual_seed(2)

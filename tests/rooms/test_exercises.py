@@ -152,6 +152,16 @@ WRONG = [
         "max(2, pixels)",
         "with one labeled pixel in all the gradient is not that of",
     ),
+    ("02.2", "maps[here - 1]", "maps.pop(here - 1)", "the list of maps has changed"),
+    (
+        "07.1",
+        "    for images, targets in batches:\n",
+        "    import torch\n\n"
+        "    images, targets = (torch.cat(parts) for parts in zip(*batches))\n"
+        "    if True:\n",
+        "the memory of the large batch",
+    ),
+    ("07.2", ".tolist()", "", "return a list, found Tensor"),
     ("07.2", "seed * 100_003 + epoch", "seed + epoch", "is it seed + epoch?"),
     ("07.2", "seed * 100_003 + epoch", "epoch", "two seeds give the same order"),
     ("07.2", "seed * 100_003 + epoch", "seed", "two epochs have the same order"),
@@ -245,6 +255,20 @@ def test_a_wrong_answer_is_refused_in_the_words_that_fit(number, right, wrong, p
     assert right in solution
     said = verdict(number, answer(solution.replace(right, wrong), expression))
     assert phrase in str(said)
+
+
+def past_the_end(classes, palette):
+    return palette[classes[99]]
+
+
+def test_an_error_of_ones_own_is_told_with_its_line_and_another_one_as_another():
+    said = verdict("00.A", past_the_end)
+    assert said.startswith("your code stopped with IndexError")
+    assert said.endswith("(in the line: return palette[classes[99]])")
+    said = verdict("00.1", lambda truth, number: None)
+    assert said.startswith("the check could not go on (TypeError")
+    said = verdict("02.A", lambda model, maps: None)
+    assert "return the scores" in said
 
 
 def test_check_prints_the_verdict(capsys):

@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,7 @@ WRONG_LAYERS = [
         "linear.weight.reshape(-1, height, width, channels).permute(0, 3, 1, 2)",
         "in the order channels, rows, columns",
     ),
+    ("@torch.no_grad()\n", "", "with torch.no_grad()"),
     ("    return convolution", "    return linear", "expected a layer nn.Conv2d"),
 ]
 
@@ -38,6 +40,8 @@ WRONG_SCORES = [
         "if self.stride == 16:",
         "score16 are not in the sum",
     ),
+    ("if self.stride <= 16:", "if self.stride == 16 or 8:", "FCN-32s has no such layer"),
+    ("self.fc7(self.fc6(pool5))", "self.fc6(pool5)", "fc6, fc7 and score32 follow one another"),
 ]
 
 
@@ -78,6 +82,19 @@ def test_scores_that_go_up_in_one_step_are_called_close():
 
     answer = type("Answer", (fcn.ThinFCN,), {"scores": scores})
     assert "step by step" in verdict("01.B", answer)
+
+
+def test_stamps_may_be_an_array():
+    def stamp_2d(x, kernel, stride):
+        x, kernel = x.numpy(), kernel.numpy()
+        k = len(kernel)
+        result = np.zeros([(side - 1) * stride + k for side in x.shape])
+        for (row, column), value in np.ndenumerate(x):
+            place = np.s_[row * stride : row * stride + k, column * stride : column * stride + k]
+            result[place] += value * kernel
+        return result
+
+    assert verdict("01.1", stamp_2d) is None
 
 
 def test_the_course_versions_are_right():

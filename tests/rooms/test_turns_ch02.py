@@ -32,6 +32,13 @@ WRONG = [
     ("02.A", "if level in silent", "if level - 1 in silent", "levels count from 1"),
     ("02.A", "maps[level - 1]", "maps[level]", "two maps do not fit"),
     ("02.A", "(4, 3, 2, 1)", "(1, 2, 3, 4)", "two maps do not fit"),
+    ("02.A", "maps[level - 1]", "maps.pop(level - 1)", "the list of maps has changed"),
+    (
+        "02.A",
+        f"    {ZEROS}\n        x = up(x)\n        {JOINED}",
+        f"    x = up(x)\n        else:\n            x = up(x)\n            {JOINED}",
+        "a silent skip is not left out",
+    ),
     ("02.A", "x = merge(x)", "pass", "two maps do not fit"),
     ("02.A", "model.head(x)", "model.head(2 * x)", "must be those of model itself"),
     ("02.B", "n = n - 4  # level 5, the bottom", "", "you are 64 too high"),
@@ -53,6 +60,16 @@ def changed(name: str, right: str, wrong: str):
 @pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
 def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
     assert phrase in verdict(name, changed(name, right, wrong))
+
+
+@pytest.mark.parametrize("loss", [184, 172])
+def test_sizes_that_are_not_halved_step_by_step_are_refused(loss):
+    """Right for all legal sizes; a pooling that meets 137 pixels tells."""
+
+    def output_size(n):
+        return n - 184 if n != 576 else n - loss
+
+    assert "576 pixels in give 388 out" in verdict("02.B", output_size)
 
 
 def test_eighteen_convolutions_at_one_level_are_named():

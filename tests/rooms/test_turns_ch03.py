@@ -81,6 +81,12 @@ WRONG = [
     ("03.A", 'name.removeprefix(f"{city}_")', "name", "without the city"),
     ("03.A", '"frame":', '"id":', "with the keys image, label, city, frame"),
     ("03.A", "return {", "return [city] or {", "yours is list"),
+    (
+        "03.A",
+        'f"leftImg8bit/{split}/{city}/{name}_leftImg8bit.png"',
+        'image_path.relative_to("/data/sample_city").as_posix()',
+        "the root may be any folder",
+    ),
     ("03.A", 'f"leftImg8bit/{split}', 'f"leftImg8bit\\\\{split}', "backslashes"),
     ("03.B", "counts +=", "counts =", "add the maps up"),
     (
@@ -96,6 +102,7 @@ WRONG = [
         "counts = counts[:n]; counts[: len(found)] += found[:n]",
         "minlength=34",
     ),
+    ("03.B", "return counts", "return counts.tolist()", "a NumPy array; found list"),
     ("03.B", "np.int64", "np.float64", "make them int64"),
     ("03.B", "label_map.ravel()", "label_map.ravel()[:-1]", "id 7 has 4 pixels"),
     ("03.B", "for label_map in label_maps", "for label_map in label_maps[:]", "not subscriptable"),

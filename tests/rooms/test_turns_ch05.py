@@ -75,6 +75,7 @@ FLIP = """            image = image[:, ::-1]
 # what is replaced in the folded solution, by what, and what the checker then says
 WRONG = [
     ("05.A", "np.full(256, 255, np.uint8)", "np.zeros(256, np.uint8)", "0 is road"),
+    ("05.A", "return table", "return torch.from_numpy(table)", "a NumPy array"),
     ("05.A", "np.full(256", "np.full(34", "256 entries"),
     ("05.A", "if not label.ignore_in_eval:", "if True:", "Which row of LABELS has the id -1"),
     ("05.A", "np.uint8", "np.int64", "needs one byte per pixel"),
@@ -137,6 +138,7 @@ WRONG = [
     ("05.1", "return ids[winner].astype(np.uint8)", "return winner", "uint8"),
     ("05.2", "        return None\n", "        return 0, 0\n", "return None"),
     ("05.2", "rng.integers(len(ys))", "0", "choose among all"),
+    ("05.2", "high + 1", "high", "leaves out `high`"),
     ("05.2", "min(position, length - size)", "position", "leaves the frame"),
     ("05.2", "max(0, position - size + 1)", "0", "no pixel of the class"),
 ]
@@ -149,6 +151,16 @@ def test_a_wrong_answer_is_refused_for_its_reason(number, old, new, phrase):
     said = verdict(number, answer(number, right.replace(old, new, 1)))
     assert said is not None
     assert phrase in said
+
+
+def test_a_pair_may_be_a_list():
+    source = SOLUTIONS["05.B"].replace(
+        "return image, self.train_id_of[label]", "return [image, self.train_id_of[label]]"
+    )
+    source = source.replace("return image, target", "return [image, target]")
+    assert verdict("05.B", answer("05.B", source)) is None
+    source = SOLUTIONS["05.2"].replace("return tuple(place)", "return place")
+    assert verdict("05.2", answer("05.2", source)) is None
 
 
 def test_another_way_of_writing_it_is_accepted():

@@ -19,7 +19,15 @@ WRONG = [
     ("06.A", "torch.cat([center, x], dim=1)", "torch.cat([x, center], 1)", "channels come first"),
     ("06.A", "- height) // 2", "- height)", "not the center of the skip"),
     ("06.A", "- width) // 2", "- width)", "not the center of the skip"),
+    (
+        "06.A",
+        "skip[..., top : top + height, left : left + width]",
+        "skip[..., top:-top, left:-left]",
+        "a slice [0:-0] holds nothing",
+    ),
     ("06.B", 'border = 1 if padding == "same" else 0', "border = 0", "with padding"),
+    ("06.B", 'if padding == "same" else', 'if norm == "batch" else', "do not depend on each other"),
+    ("06.B", "nn.Sequential(*layers)", "nn.ModuleList(layers)", "found ModuleList"),
     ("06.B", 'border = 1 if padding == "same" else 0', "border = 1", "without padding"),
     ("06.B", "bias = norm is None", "bias = True", "bias=False where batch norm follows"),
     ("06.B", "bias = norm is None", "bias = False", "need their bias"),
@@ -27,6 +35,15 @@ WRONG = [
     ("06.C", "skips.pop()  # the deepest map is where we are", "", "throw the deepest map away"),
     ("06.C", "return self.head(x)", "return x", "one channel per class"),
     ("06.C", "x = self.dropout(x)", "pass", "self.dropout is not used"),
+    ("06.C", "level >= self.depth - 1", "level >= 0", "not where it belongs"),
+    ("06.C", "level >= self.depth - 1", "level == self.depth", "not where it belongs"),
+    (
+        "06.C",
+        "                x = self.dropout(x)\n            skips.append(x)",
+        "                skips.append(x)\n                x = self.dropout(x)\n"
+        "            else:\n                skips.append(x)",
+        "before a map is kept",
+    ),
     ("06.C", "x = merge(x)\n        return", "return", "two maps do not fit"),
     ("06.C", "crop_and_concat(skips.pop(), x)", "crop_and_concat(skips.pop(0), x)", "do not fit"),
 ]  # fmt: skip
@@ -44,6 +61,21 @@ def changed(name: str, right: str, wrong: str):
 @pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
 def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
     assert phrase in verdict(name, changed(name, right, wrong))
+
+
+def test_one_relu_may_stand_twice():
+    def double_conv(in_channels, out_channels, padding, norm):
+        relu = torch.nn.ReLU()
+        layers = []
+        for channels in (in_channels, out_channels):
+            bias = norm is None
+            layers.append(torch.nn.Conv2d(channels, out_channels, 3, padding=padding, bias=bias))
+            if norm:
+                layers.append(torch.nn.BatchNorm2d(out_channels))
+            layers.append(relu)
+        return torch.nn.Sequential(*layers)
+
+    assert verdict("06.B", double_conv) is None
 
 
 # -- what the chapter says in words
