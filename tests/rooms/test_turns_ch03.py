@@ -197,6 +197,12 @@ def test_what_the_chapter_says_of_the_sample_city():
     assert catch_alls == {"static", "dynamic", "ground"} and len(unscored) == 8 + 3
 
 
+def test_what_the_chapter_says_of_the_average_street_of_chapter_01():
+    stored = json.loads((ROOT / "benchmarks/results/city_context.json").read_text())
+    assert f"{stored['scores']['position']['mean_iou']:.3f}" == "0.122"
+    assert stored["settings"]["frames"] > len(find_rows(CITY, "train"))
+
+
 def test_shares_of_cityscapes_follow_from_published_weights():
     # CGNet's public code: w = 1 / ln(1.10 + share)
     weights = {0: 2.5959933, 1: 6.7415504, 2: 3.5354059, 16: 10.280587, 18: 10.055647}

@@ -2,10 +2,13 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 from extras.exercises import ch04, verdict
 from helpers import dataset
+from helpers.images import open_image
+from helpers.paths import ROOT
 
 RETURN = "return mean / 255, np.sqrt(variance) / 255"
 MEAN = "torch.tensor(mean, dtype=torch.float32).view(3, 1, 1)"
@@ -57,3 +60,11 @@ def changed(name: str, right: str, wrong: str):
 @pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
 def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
     assert phrase in verdict(name, changed(name, right, wrong))
+
+
+def test_what_the_solution_says_of_the_squares_of_the_street():
+    red = open_image(ROOT / "data" / "frame" / "frame.webp")[..., 0]
+    squares = red.ravel().astype(np.int64) ** 2
+    exact = squares.sum()
+    rounded = np.cumsum(squares, dtype=np.float32)[-1]
+    assert 100 * (exact - float(rounded)) / exact == pytest.approx(0.2, abs=0.05)
