@@ -67,3 +67,13 @@ def changed(name: str, right: str, wrong: str):
 @pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
 def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
     assert phrase in verdict(name, changed(name, right, wrong))
+
+
+@pytest.mark.parametrize("name", ["07.A", "07.C"])
+def test_gradients_may_be_emptied_at_the_end_of_a_step(name):
+    function = ch07.TURNS[name[-1]]
+    source = inspect.getsource(function).replace("    optimizer.zero_grad()\n", "")
+    source = source.replace("    return", "    optimizer.zero_grad()\n    return")
+    names = dict(vars(ch07))
+    exec(compile(source, "answer", "exec"), names)
+    assert verdict(name, names[function.__name__]) is None
