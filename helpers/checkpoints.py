@@ -185,11 +185,8 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
             "python -m extras.browser shows and scores them without it"
         )
     # Build the network again from its arguments, then fill in its weights.
-    arguments = dict(state["arguments"])
-    if "classes" in arguments:  # files of format 1 call it so
-        arguments["num_classes"] = arguments.pop("classes")
     try:
-        model = NETWORKS[name](**arguments)
+        model = NETWORKS[name](**state["arguments"])
         info = read_info(state["info"], model.arguments["num_classes"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(

@@ -3,6 +3,9 @@
 `CityscapesDataset` is the class that the reader of chapter 05 writes; `normalize` is chapter 04's.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -53,6 +56,7 @@ def normalize(image: np.ndarray, mean, std) -> torch.Tensor:
     return scaled.sub_(mean).div_(std)
 
 
+@dataclass(eq=False, repr=False)
 class Frames(Dataset):
     """What a dataset of street frames knows before it makes pairs: its rows, and how to read them.
 
@@ -61,35 +65,24 @@ class Frames(Dataset):
     lie anywhere in the frame and half of the pairs are mirrored (see `draw`).
     """
 
-    def __init__(
-        self,
-        rows: list[Row],
-        root,
-        view: View = View(),
-        label_set: LabelSet = TRAIN_19,
-        mean=CITYSCAPES_MEAN,
-        std=CITYSCAPES_STD,
-        augment: bool = False,
-        seed: int = 0,
-        cache=None,
-    ):
-        if not rows:
+    rows: list[Row]
+    root: str | Path
+    view: View = View()
+    label_set: LabelSet = TRAIN_19
+    mean: tuple[float, ...] = CITYSCAPES_MEAN
+    std: tuple[float, ...] = CITYSCAPES_STD
+    augment: bool = False
+    seed: int = 0
+    cache: object = None
+    epoch: int = 0  # set it before each epoch: it decides, with the seed, what is drawn
+
+    def __post_init__(self):
+        if not self.rows:
             raise ValueError(
                 "a dataset needs at least one row; write the CSV with helpers.csv_index.write_csv"
             )
-        self.rows = rows
-        self.root = root
-        self.view = view
-        self.label_set = label_set
-        self.mean = mean
-        self.std = std
-        self.augment = augment
-        self.seed = seed
-        self.cache = cache
-        self.epoch = 0  # set it before each epoch: it decides, with the seed, what is drawn
-
         # From label id to train id; index 255 is what View.pair puts outside the frame.
-        self.train_id_of = label_set.table
+        self.train_id_of = self.label_set.table
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -174,8 +167,3 @@ def data_loader(
         # Its own, so that making workers draws nothing from the global generator.
         generator=torch.Generator(),
     )
-
-
-def in_batches(numbers: list[int], size: int) -> list[list[int]]:
-    """`numbers` in lists of `size`; the last may be shorter."""
-    return [numbers[start : start + size] for start in range(0, len(numbers), size)]

@@ -182,6 +182,8 @@ class FCN32s(nn.Module):
     depth = 0
     grid = ThinFCN.grid
     reach = ThinFCN.reach
+    stride = 32  # of the finest scores,
+    offset = 19  # and where the picture begins in the last up-sampling
 
     def __init__(
         self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
@@ -210,57 +212,41 @@ class FCN32s(nn.Module):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
         self.score_fc7 = score_layer(hidden, num_classes)
-        self.up_to_image = upsampling(num_classes, 32)
+        self.up_to_image = upsampling(num_classes, self.stride)
+        if self.stride <= 16:
+            self.score_pool4 = score_layer(8 * width, num_classes)
+            self.up_to_pool4 = upsampling(num_classes, 2)
+        if self.stride == 8:
+            self.score_pool3 = score_layer(4 * width, num_classes)
+            self.up_to_pool3 = upsampling(num_classes, 2)
 
-    def features(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The maps that are scored: pool3, pool4 and fc7, at strides 8, 16 and 32."""
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         pool3 = self.to_pool3(images)
         pool4 = self.to_pool4(pool3)
         pool5 = self.to_pool5(pool4)
         fc6 = self.dropout(F.relu(self.fc6(pool5)))
         fc7 = self.dropout(F.relu(self.fc7(fc6)))
-        return pool3, pool4, fc7
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        _, _, fc7 = self.features(images)
+        # Coarse scores first; the finer ones are added on the way up (Sec. 4.2).
         scores = self.score_fc7(fc7)
-        return crop(self.up_to_image(scores), 19, images.shape[-2:])
+        if self.stride <= 16:
+            scores = self.up_to_pool4(scores)
+            scores = scores + crop(self.score_pool4(pool4), 5, scores.shape[-2:])
+        if self.stride == 8:
+            scores = self.up_to_pool3(scores)
+            scores = scores + crop(self.score_pool3(pool3), 9, scores.shape[-2:])
+        return crop(self.up_to_image(scores), self.offset, images.shape[-2:])
 
 
 class FCN16s(FCN32s):
     """FCN32s with the scores of pool4 added before the last up-sampling, by 16 (Sec. 4.2)."""
 
-    def __init__(
-        self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
-    ):
-        super().__init__(num_classes, width, hidden, dropout)
-        self.score_pool4 = score_layer(8 * width, num_classes)
-        self.up_to_pool4 = upsampling(num_classes, 2)
-        self.up_to_image = upsampling(num_classes, 16)
-
-    def scores_at_pool4(self, pool4: torch.Tensor, fc7: torch.Tensor) -> torch.Tensor:
-        scores = self.up_to_pool4(self.score_fc7(fc7))
-        return scores + crop(self.score_pool4(pool4), 5, scores.shape[-2:])
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        _, pool4, fc7 = self.features(images)
-        scores = self.scores_at_pool4(pool4, fc7)
-        return crop(self.up_to_image(scores), 27, images.shape[-2:])
+    stride = 16
+    offset = 27
 
 
-class FCN8s(FCN16s):
+class FCN8s(FCN32s):
     """FCN16s with the scores of pool3 added as well; the last up-sampling is by 8."""
 
-    def __init__(
-        self, num_classes: int = 19, width: int = 64, hidden: int = 4096, dropout: float = 0.5
-    ):
-        super().__init__(num_classes, width, hidden, dropout)
-        self.score_pool3 = score_layer(4 * width, num_classes)
-        self.up_to_pool3 = upsampling(num_classes, 2)
-        self.up_to_image = upsampling(num_classes, 8)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        pool3, pool4, fc7 = self.features(images)
-        scores = self.up_to_pool3(self.scores_at_pool4(pool4, fc7))
-        scores = scores + crop(self.score_pool3(pool3), 9, scores.shape[-2:])
-        return crop(self.up_to_image(scores), 31, images.shape[-2:])
+    stride = 8
+    offset = 31

@@ -103,12 +103,11 @@ class ConfusionMatrix:
         """
         kept = [int(group) for group in groups if group != IGNORE]
         result = ConfusionMatrix(max(kept) + 1)
-        for truth, new_truth in enumerate(groups):
-            if new_truth != IGNORE:
-                # The last column, classes outside the set, stays the last column.
-                for prediction, new_prediction in enumerate([*groups, IGNORE]):
-                    column = min(int(new_prediction), result.num_classes)
-                    result.counts[new_truth, column] += self.counts[truth, prediction]
+        # The last column, classes outside the set, stays the last column.
+        columns = np.minimum([*groups, IGNORE], result.num_classes)
+        for truth, group in enumerate(groups):
+            if group != IGNORE:
+                np.add.at(result.counts[group], columns, self.counts[truth])
         return result
 
 

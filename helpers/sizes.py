@@ -5,6 +5,8 @@ what the levels below it take; the two convolutions at the bottom take 4. At dep
 12 * 2**d - 8 pixels, 184 at depth 4: 572 in, 388 out.
 """
 
+from itertools import count
+
 
 def margin(depth: int = 4, padding: str = "valid") -> int:
     """Pixels that the network takes away on each side: 92 at depth 4, none with same padding."""
@@ -28,17 +30,9 @@ def valid_size(n: int, depth: int = 4, padding: str = "valid") -> bool:
 
 def nearest_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[int]:
     """The legal sizes next to n: the largest of at most n, if there is one, and the next above."""
-    sizes = []
-    below = n
-    while below > 0 and not valid_size(below, depth, padding):
-        below -= 1
-    if below > 0:
-        sizes.append(below)
-    above = n + 1
-    while not valid_size(above, depth, padding):
-        above += 1
-    sizes.append(above)
-    return sizes
+    below = [size for size in range(1, n + 1) if valid_size(size, depth, padding)]
+    above = next(size for size in count(n + 1) if valid_size(size, depth, padding))
+    return [*below[-1:], above]
 
 
 def output_size(n: int, depth: int = 4, padding: str = "valid") -> int:

@@ -13,11 +13,12 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from torch.utils.data import BatchSampler
 
 from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_classes, check_same_config, parse
 from helpers.csv_index import fingerprint
-from helpers.dataset import data_loader, in_batches
+from helpers.dataset import data_loader
 from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
@@ -125,7 +126,7 @@ class Run:
         # An order of its own for every epoch, and the same one in a run that was interrupted.
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
         order = torch.randperm(len(self.train_set), generator=generator).tolist()
-        return in_batches(order, self.config.batch_size)
+        return list(BatchSampler(order, self.config.batch_size, drop_last=False))
 
     def loader(self, epoch: int):
         """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
@@ -136,7 +137,8 @@ class Run:
 
     def val_batches(self) -> list[list[int]]:
         """The frames of every batch of the validation, in their order."""
-        return in_batches(list(range(len(self.val_set))), self.config.batch_size)
+        order = range(len(self.val_set))
+        return list(BatchSampler(order, self.config.batch_size, drop_last=False))
 
     def validate(self) -> Scores:
         """The scores of the model as it stands on the validation set."""
