@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu import describe, wait
-from extras.training_tools.gpu_batches import GpuLoader, GpuRun
+from extras.training_tools.gpu_batches import GpuRun
 from helpers import command
 from helpers.config import parse
 from helpers.files import read_json, write_json
@@ -76,9 +76,9 @@ def measure(arguments) -> dict:
     """Train as the options say, on the device that there is; returns the entry."""
     if "--preset" not in arguments:
         arguments = ["--preset", "recipe", *arguments]
-    config, _ = parse(arguments)
+    config = parse(arguments)
     start = time.perf_counter()
-    run = make_run(config, run_class=TimedRun, make_loader=GpuLoader)
+    run = make_run(config, run_class=TimedRun)
     preparation = time.perf_counter() - start
     run.fit()
     about = {**describe(run.device), "preparation_seconds": round(preparation, 1)}

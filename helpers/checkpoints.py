@@ -36,11 +36,12 @@ def save(path, state: dict) -> Path:
     return Path(path)
 
 
-def load(path) -> dict:
+def load(path, *entries: str) -> dict:
     """The state in `path`, on the CPU. Nothing in the file is executed (`weights_only=True`).
 
     Raises FileNotFoundError, or ValueError for a file that is truncated, changed (its checksums,
-    and those of the .json beside it), or holds more than tensors, or weights that are no numbers.
+    and those of the .json beside it), holds more than tensors, or weights that are no numbers, or
+    lacks one of `entries`.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,16 +69,10 @@ def load(path) -> dict:
         raise ValueError(f"{path} was written by a later version of the course: update this one")
     if not all(weight.isfinite().all() for weight in state["model"].values()):
         raise ValueError(f"{path} holds weights that are no numbers (nan or infinite)")
-    return state
-
-
-def load_run(path) -> dict:
-    """As `load`, of a last.pt: ValueError if it lacks something that a training goes on with."""
-    state = load(path)
-    entries = ("info", "optimizer", "scaler", "epochs_done")
     missing = [name for name in entries if name not in state]
     if missing:
-        raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
+        lost = ", ".join(missing)
+        raise ValueError(f"{path} lacks {lost}: is it a copy of best.pt, or of another program?")
     return state
 
 
@@ -87,7 +82,7 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig, label_set: LabelSet
     table = folder / "history.csv"
     epochs = len(table.read_text(errors="replace").splitlines()) - 1 if table.is_file() else 0
     if best.is_file():
-        info = load(best)["info"]
+        info = load(best, "info")["info"]
         epochs = max(epochs, len(info["history"]))
         check_same_config(config, info["config"], folder)
         check_same_classes(folder, label_set, info["label_set"])
@@ -144,8 +139,9 @@ def load_fitting(model: torch.nn.Module, path, progress: bool = True) -> None:
         print(f"{how_many} begin as in {path}; new: {new}")
 
 
-def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> Path:
-    """A model alone, for use: weights and `info` (label_set, view, mean, std, history, ...).
+def save_model(path, model: torch.nn.Module, info: dict, half: bool = True, **more) -> Path:
+    """A model for use: weights and `info` (label_set, view, mean, std, history, ...). `more` is
+    what a training needs to go on.
 
     With `half`, weights become float16, except tensors with a value that is too large for it:
     batch norm's running variances may be.
@@ -157,12 +153,8 @@ def save_model(path, model: torch.nn.Module, info: dict, half: bool = True) -> P
         if half and value.is_floating_point() and value.abs().max() <= largest:
             value = value.to(torch.float16)
         weights[name] = value
-    return save(path, {"format": FORMAT, **network_entry(model), "model": weights, "info": info})
-
-
-def network_entry(model: torch.nn.Module) -> dict:
-    """What a checkpoint says of its network: its class and the arguments that build it again."""
-    return {"network": type(model).__name__, "arguments": model.arguments}
+    network = {"network": type(model).__name__, "arguments": model.arguments}
+    return save(path, {"format": FORMAT, **network, "model": weights, "info": info, **more})
 
 
 def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
@@ -171,13 +163,9 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     `info["view"]` is a View, `info["label_set"]` a LabelSet, `info["sha256"]` the hash of the file.
     A record beside the file, NAME.json, must have the same hash.
     """
-    state = load(path)
+    state = load(path, "network", "arguments", "info")
     sha256 = file_hash(path)
-    if "arguments" not in state or "info" not in state:
-        raise ValueError(
-            f"{path} does not say which network it is for: expected 'arguments' and 'info'"
-        )
-    name = state.get("network", "UNet")
+    name = state["network"]
     if name not in NETWORKS:
         raise ValueError(
             f"{path} is for a network {name!r}, known are {', '.join(NETWORKS)}. torchvision's "

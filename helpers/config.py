@@ -174,8 +174,8 @@ def check_same(folder, here: dict, stored: dict) -> None:
         )
 
 
-def parse(arguments=None) -> tuple[TrainConfig, str | None]:
-    """(config, file to export to or None) from the command line."""
+def parse(arguments=None) -> TrainConfig:
+    """The config that the command line asks for."""
     parser = argparse.ArgumentParser(
         prog="python -m helpers.training",
         argument_default=argparse.SUPPRESS,
@@ -187,9 +187,6 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
         help="demo: whole frames at quarter scale, width 8; recipe: the full one. The options "
         "below change single values. Default: recipe on a GPU, else demo",
     )
-    parser.add_argument(
-        "--export", metavar="FILE", help="write the final model in half precision to FILE"
-    )
     # One option per field of TrainConfig; mean and std come from the data.
     types = {int: int, int | None: int, float: float, str: str}
     for field in fields(TrainConfig):
@@ -200,15 +197,13 @@ def parse(arguments=None) -> tuple[TrainConfig, str | None]:
             parser.add_argument(option, type=types.get(field.type, text_or_none))
     # Only what was typed is in here; everything else comes from the preset.
     given = vars(parser.parse_args(arguments))
-    export = given.pop("export", None)
     preset = given.pop("preset", None)
     # The full recipe takes days on a CPU.
     if preset is None:
         preset = "demo" if find_device().type == "cpu" else "recipe"
         if preset == "demo":
             print("no GPU found: training the thin demo; --preset recipe trains the full one")
-    config = TrainConfig.demo(**given) if preset == "demo" else TrainConfig(**given)
-    return config, export
+    return TrainConfig.demo(**given) if preset == "demo" else TrainConfig(**given)
 
 
 def text_or_none(value: str) -> str | None:

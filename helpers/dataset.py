@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from helpers.csv_index import Row
 from helpers.images import open_image, open_label
@@ -152,18 +152,3 @@ class CityscapesDataset(Frames):
         image = normalize(image, self.mean, self.std)
         target = torch.from_numpy(target.astype(np.int64))
         return image, target
-
-
-def data_loader(
-    dataset, batches: list[list[int]], device: torch.device, workers: int = 0
-) -> DataLoader:
-    """The batches, given as lists of indices, as images [N, 3, H, W] and targets [N, h, w]."""
-    return DataLoader(
-        dataset,
-        batch_sampler=batches,
-        num_workers=min(workers, len(batches)),
-        # Locked memory, from which a GPU copies while it computes.
-        pin_memory=device.type == "cuda",
-        # Its own, so that making workers draws nothing from the global generator.
-        generator=torch.Generator(),
-    )

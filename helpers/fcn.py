@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from helpers.unet import he_init
+
 
 def enlarge(scores: torch.Tensor, size) -> torch.Tensor:
     """Scores [N, C, h, w], interpolated bilinearly to `size` = (rows, columns)."""
@@ -52,8 +54,6 @@ class ThinFCN(nn.Module):
     VGG16).
     """
 
-    padding = "same"  # as many pixels come out as went in,
-    depth = 0  # and every size is legal
     # For tiles: the stride of the coarsest map, and a multiple of it above the 246 pixels on each
     # side that an output sees: 202 of fc6, 44 of the three interpolations.
     grid = 32
@@ -115,9 +115,6 @@ class WindowClassifier(nn.Module):
     it into a network for pictures of any size.
     """
 
-    padding = "same"
-    depth = 0
-
     def __init__(self, num_classes: int = 19):
         super().__init__()
         self.arguments = {"num_classes": num_classes}
@@ -178,8 +175,6 @@ class FCN32s(nn.Module):
     4096 in VGG16, fewer for a CPU.
     """
 
-    padding = "same"
-    depth = 0
     grid = ThinFCN.grid
     reach = ThinFCN.reach
     stride = 32  # of the finest scores,
@@ -207,10 +202,7 @@ class FCN32s(nn.Module):
         self.fc6 = nn.Conv2d(8 * width, hidden, 7)
         self.fc7 = nn.Conv2d(hidden, hidden, 1)
         self.dropout = nn.Dropout(dropout)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+        self.apply(he_init)
         self.score_fc7 = score_layer(hidden, num_classes)
         self.up_to_image = upsampling(num_classes, self.stride)
         if self.stride <= 16:

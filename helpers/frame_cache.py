@@ -13,11 +13,12 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from helpers.csv_index import Row
 from helpers.dataset import read_pair
 from helpers.files import locked, read_derived
 from helpers.labels import TRAIN_19, LabelSet
@@ -29,6 +30,7 @@ NAMES = ("images", "labels")
 HEADER_BYTES = 128  # of a .npy of few dimensions
 
 
+@dataclass(eq=False, repr=False)
 class FrameCache:
     """`cache[i]` gives (image uint8 [H, W, 3], label ids uint8 [h, w]) of row i, from a folder of
     memory maps.
@@ -38,30 +40,23 @@ class FrameCache:
     threads (default: all cores); `.state` is "built", "ready" or "sources gone".
     """
 
-    def __init__(
-        self,
-        rows,
-        root,
-        view: View = View(),
-        label_set: LabelSet = TRAIN_19,
-        cropped: bool = False,
-        folder=None,
-        progress: bool = True,
-        workers: int | None = None,
-    ):
-        if cropped and view.kind != "crop":
+    rows: list[Row]
+    root: str | Path
+    view: View = View()
+    label_set: LabelSet = TRAIN_19
+    cropped: bool = False
+    folder: str | Path | None = None
+    progress: bool = True
+    workers: int | None = None
+
+    def __post_init__(self):
+        if self.cropped and self.view.kind != "crop":
             raise ValueError("cropped=True keeps center crops, so the view must be a crop")
-        self.rows = list(rows)
-        self.root = Path(root)
-        self.view = view
-        self.cropped = cropped
-        self.label_set = label_set
-        self.progress = progress
-        self.workers = workers
+        self.root = Path(self.root)
         # The folder's name holds what it was made for: another view gets another cache.
-        plan = {"rows": self.rows, "view": asdict(view), "cropped": cropped, "format": 1}
+        plan = {"rows": self.rows, "view": asdict(self.view), "cropped": self.cropped, "format": 1}
         key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-        self.folder = Path(folder) if folder else cache_dir() / f"{self.root.name}-{key}"
+        self.folder = Path(self.folder or cache_dir() / f"{self.root.name}-{key}")
 
         index = {"key": key, "sources": self._fingerprint()}
         self.state = self._stored_state(index)

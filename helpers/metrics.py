@@ -88,10 +88,6 @@ class ConfusionMatrix:
         """The mean of the IoUs that are defined; nan if there is not one labeled pixel."""
         return _mean(self.iou())
 
-    def class_accuracy(self) -> np.ndarray:
-        """The share of each class's pixels that were found (recall); nan for an absent class."""
-        return _ratio(np.diag(self.matrix), self.counts.sum(axis=1))
-
     def pixel_accuracy(self) -> float:
         """The share of all labeled pixels whose class is right."""
         return float(_ratio(np.trace(self.matrix), self.counts.sum()))

@@ -13,42 +13,25 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch.utils.data import BatchSampler
+from torch.utils.data import BatchSampler, DataLoader
 
 from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_classes, check_same_config, parse
 from helpers.csv_index import fingerprint
-from helpers.dataset import data_loader
 from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
-from helpers.paths import runs_dir, shown
+from helpers.paths import runs_dir
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
-
-
-def make_run(
-    config: TrainConfig, progress: bool = True, folder=None, run_class=None, make_loader=None
-) -> "Run":
-    """The run that a config describes: data, network and Adam; in runs/<name> if no `folder`."""
-    folder = Path(folder or runs_dir() / config.name)
-    # Said here already, before all frames are read.
-    if (folder / "last.pt").is_file() and (folder / "config.json").is_file():
-        check_same_config(config, read_json(folder / "config.json"), folder)
-    config, train_set, val_set = make_datasets(config, progress)
-    model = make_model(config, len(train_set.label_set))
-    kind = run_class or Run
-    options = {"make_loader": make_loader, "progress": progress, "folder": folder}
-    return kind(config, model, train_set, val_set, **options)
 
 
 class Run:
     """One training run and its folder runs/<name>/.
 
     Any network that turns images [N, 3, H, W] into logits [N, classes, h, w] and any optimizer can
-    be trained. `loss(logits, targets)` returns the sum over all labeled pixels and their number;
-    `make_loader` is called once per epoch as data_loader is.
+    be trained. `loss(logits, targets)` returns the sum over all labeled pixels and their number.
     """
 
     def __init__(
@@ -59,7 +42,6 @@ class Run:
         val_set,
         optimizer=None,
         loss=pixel_loss,
-        make_loader=None,
         progress: bool = True,
         folder=None,
     ):
@@ -68,7 +50,6 @@ class Run:
         self.train_set = train_set
         self.val_set = val_set
         self.loss = loss
-        self.make_loader = make_loader or data_loader
         self.progress = progress
         self.history = []
         self.folder = Path(folder or runs_dir() / config.name)
@@ -128,12 +109,24 @@ class Run:
         order = torch.randperm(len(self.train_set), generator=generator).tolist()
         return list(BatchSampler(order, self.config.batch_size, drop_last=False))
 
-    def loader(self, epoch: int):
-        """The batches of an epoch: images float32 [N, 3, H, W], targets int64 [N, h, w]."""
-        self.train_set.epoch = epoch
-        return self.make_loader(
-            self.train_set, self.batches(epoch), self.device, self.config.workers
+    def make_loader(self, dataset, batches: list[list[int]]):
+        """The batches, given as lists of indices: images float32 [N, 3, H, W], targets int64
+        [N, h, w].
+        """
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=min(self.config.workers, len(batches)),
+            # Locked memory, from which a GPU copies while it computes.
+            pin_memory=self.device.type == "cuda",
+            # Its own, so that making workers draws nothing from the global generator.
+            generator=torch.Generator(),
         )
+
+    def loader(self, epoch: int):
+        """The batches of an epoch, for training."""
+        self.train_set.epoch = epoch
+        return self.make_loader(self.train_set, self.batches(epoch))
 
     def val_batches(self) -> list[list[int]]:
         """The frames of every batch of the validation, in their order."""
@@ -142,9 +135,7 @@ class Run:
 
     def validate(self) -> Scores:
         """The scores of the model as it stands on the validation set."""
-        loader = self.make_loader(
-            self.val_set, self.val_batches(), self.device, self.config.workers
-        )
+        loader = self.make_loader(self.val_set, self.val_batches())
         return evaluate(self.model, loader, self.label_set)
 
     def learning_rate(self, step: int) -> float:
@@ -314,16 +305,13 @@ class Run:
         self.save_records()
         # Everything that the next epoch depends on, so that a resumed run ends like any other.
         state = {
-            "format": checkpoints.FORMAT,
-            **checkpoints.network_entry(self.model),
-            "model": self.model.state_dict(),
-            "info": self.info(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "epochs_done": len(self.history),
         }
         # Last of all: only now does the epoch count as done.
-        checkpoints.save(self.folder / "last.pt", state)
+        last = self.folder / "last.pt"
+        checkpoints.save_model(last, self.model, self.info(), half=False, **state)
 
     def save_records(self) -> None:
         """The run as text: config.json, and history.csv after the first epoch."""
@@ -346,7 +334,7 @@ class Run:
         """
         path = self.folder / "last.pt"
         if path.is_file():
-            state = checkpoints.load_run(path)
+            state = checkpoints.load(path, "info", "optimizer", "scaler", "epochs_done")
             # First all that can be refused, then what changes the run.
             check_same_config(self.config, state["info"]["config"], self.folder)
             check_same_classes(self.folder, self.label_set, state["info"]["label_set"])
@@ -374,6 +362,17 @@ class Run:
         return len(self.history)
 
 
+def make_run(config: TrainConfig, progress: bool = True, folder=None, run_class=Run) -> Run:
+    """The run that a config describes: data, network and Adam; in runs/<name> if no `folder`."""
+    folder = Path(folder or runs_dir() / config.name)
+    # Said here already, before all frames are read.
+    if (folder / "last.pt").is_file() and (folder / "config.json").is_file():
+        check_same_config(config, read_json(folder / "config.json"), folder)
+    config, train_set, val_set = make_datasets(config, progress)
+    model = make_model(config, len(train_set.label_set))
+    return run_class(config, model, train_set, val_set, progress=progress, folder=folder)
+
+
 def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
     """Train as `config` says, resuming what its folder holds; returns the history, one dict per
     epoch.
@@ -383,7 +382,7 @@ def train(config: TrainConfig, progress: bool = True, watch=None) -> list[dict]:
 
 def main(arguments=None, make_run=make_run) -> None:
     """Train as the command line says, on `make_run(config)`."""
-    config, export = parse(arguments)
+    config = parse(arguments)
     command.ensure_data(config.root)
     run = make_run(config)
     if run.progress:
@@ -395,9 +394,6 @@ def main(arguments=None, make_run=make_run) -> None:
         run.fit()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(how_to_go_on(run)) from None
-    if export and run.rank == 0:
-        path = checkpoints.save_model(export, run.model, run.info())
-        print(f"exported {shown(path)}, {path.stat().st_size} bytes")
 
 
 def how_to_go_on(run: Run) -> str:

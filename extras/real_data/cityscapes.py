@@ -23,6 +23,14 @@ from helpers.paths import data_dir, folder, missing_folders, shown
 PACKAGES = ("gtFine_trainvaltest.zip", "leftImg8bit_trainvaltest.zip")
 LIMITS = Limits(archive=20 << 30, file=64 << 20, total=40 << 30, entries=100_000)
 FRAMES = {"train": 2975, "val": 500, "test": 1525}
+# Share of each class among the labeled pixels of the training frames, in the order of TRAIN_19
+# (chapter 03). Recovered from the class weights in CGNet's public code, which are
+# 1 / ln(1.10 + share); that these shares add up to one confirms it.
+CLASS_SHARES = (
+    0.369922, 0.059900, 0.226910, 0.006669, 0.008702, 0.012635, 0.002070,
+    0.005691, 0.161159, 0.011121, 0.039173, 0.012287, 0.001463, 0.069325,
+    0.002724, 0.002573, 0.002159, 0.000959, 0.004559,
+)  # fmt: skip
 DOWNLOADER = "cityscapesscripts.download.downloader"
 
 

@@ -68,9 +68,11 @@ class VoidAtTheEnd:
             yield images, targets if number < len(self.loader) else torch.full_like(targets, IGNORE)
 
 
-def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "DistributedRun":
+def make_run(
+    config: TrainConfig, progress: bool = True, gpu_batches: bool = False
+) -> "DistributedRun":
     """This process's share of the run that `config` describes; what all need is written by one
-    process first.
+    process first. `gpu_batches` as in DistributedRun.
     """
     rank = dist.get_rank()
     world_size = dist.get_world_size()
@@ -99,16 +101,19 @@ def make_run(config: TrainConfig, progress: bool = True, make_loader=None) -> "D
     config, train_set, val_set = parts
     model = make_model(config, len(train_set.label_set))
     return DistributedRun(
-        config, model, train_set, val_set, make_loader=make_loader, progress=progress and rank == 0
+        config, model, train_set, val_set, gpu_batches, progress=progress and rank == 0
     )
 
 
 class DistributedRun(Run):
     """A Run of which this process does its share. Checkpoints, history and pictures are written by
-    process 0 alone.
+    process 0 alone. With `gpu_batches`, frames lie in the memory of the process's GPU.
     """
 
-    def __init__(self, config: TrainConfig, model: torch.nn.Module, train_set, val_set, **options):
+    def __init__(
+        self, config: TrainConfig, model, train_set, val_set, gpu_batches=False, **options
+    ):
+        self.gpu_batches = gpu_batches
         self.rank = dist.get_rank()
         self.world_size = dist.get_world_size()
         cuda = find_device().type == "cuda"
@@ -120,13 +125,18 @@ class DistributedRun(Run):
         if config.compile:
             self.fast_model = torch.compile(self.fast_model)
 
+    def make_loader(self, dataset, batches: list[list[int]]):
+        if self.gpu_batches:
+            return GpuLoader(dataset, batches, self.device)
+        return super().make_loader(dataset, batches)
+
     def val_batches(self) -> list[list[int]]:
         """Every world_size-th batch of Run's."""
         return super().val_batches()[self.rank :: self.world_size]
 
     def validate(self) -> Scores:
         """The scores of all processes together: each validates its own batches."""
-        loader = self.make_loader(self.val_set, self.val_batches(), self.device)
+        loader = self.make_loader(self.val_set, self.val_batches())
         scores = add_scores(score_batches(self.model, loader, self.label_set), self.device)
         scores.check()
         return scores
@@ -181,11 +191,11 @@ def main(arguments=None) -> None:
     dist.init_process_group(backend, timeout=timedelta(hours=1))  # caching a large set takes long
     try:
         arguments = list(sys.argv[1:] if arguments is None else arguments)
-        make_loader = GpuLoader if "--gpu-batches" in arguments else None
+        gpu_batches = "--gpu-batches" in arguments
         arguments = [a for a in arguments if a != "--gpu-batches"]
         if os.environ["RANK"] == "0":
             print("if a process ends, the same command goes on after the last whole epoch")
-        training.main(arguments, lambda config: make_run(config, make_loader=make_loader))
+        training.main(arguments, lambda config: make_run(config, gpu_batches=gpu_batches))
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise

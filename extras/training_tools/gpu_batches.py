@@ -63,7 +63,7 @@ class GpuLoader:
     `dataset.on_device`.
     """
 
-    def __init__(self, dataset, batches: list[list[int]], device: torch.device, workers: int = 0):
+    def __init__(self, dataset, batches: list[list[int]], device: torch.device):
         if dataset.cache is None:
             raise ValueError(
                 "the dataset has no cache: give it a FrameCache (TrainConfig.cache does)"
@@ -145,6 +145,9 @@ class GpuRun(Run):
     writer = None
     writing = None
 
+    def make_loader(self, dataset, batches: list[list[int]]) -> GpuLoader:
+        return GpuLoader(dataset, batches, self.device)
+
     def save(self) -> None:
         """Hand a copy of the run, standing still, to the thread that writes."""
         self.finish_writing()
@@ -191,7 +194,7 @@ def write_files(run: Run, stream: torch.cuda.Stream | None) -> None:
 
 def gpu_run(config: TrainConfig, progress: bool = True, folder=None) -> GpuRun:
     """The run that `config` describes, with its frames in the GPU's memory."""
-    return training.make_run(config, progress, folder, GpuRun, GpuLoader)
+    return training.make_run(config, progress, folder, GpuRun)
 
 
 def main() -> None:

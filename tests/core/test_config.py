@@ -5,15 +5,11 @@ from helpers.config import TrainConfig, parse
 
 def test_command_line(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    config, export = parse([])
-    assert config == TrainConfig.demo() and export is None and "no GPU" in capsys.readouterr().out
+    assert parse([]) == TrainConfig.demo() and "no GPU" in capsys.readouterr().out
     arguments = (
         "--preset recipe --train-limit 4 --learning-rate .5 --compile --schedule none --size 36 "
-        "--export x.pt --no-augment"
+        "--no-augment"
     )
-    config, export = parse(arguments.split())
-    assert (
-        config
-        == TrainConfig(train_limit=4, learning_rate=0.5, compile=True, schedule=None, size=36)
-        and export == "x.pt"
+    assert parse(arguments.split()) == TrainConfig(
+        train_limit=4, learning_rate=0.5, compile=True, schedule=None, size=36
     )

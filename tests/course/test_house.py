@@ -31,7 +31,7 @@ NOTEBOOKS_TO_BE_REWRITTEN = {path.stem for path in NOTEBOOKS if path.name[:2] in
 WIDGET_ROOMS = ("extras.explorers", "extras.browser")
 
 MODULES_AT_MOST = 23
-CODE_LINES_AT_MOST = 2780
+CODE_LINES_AT_MOST = 2696
 CODE_LINES_OF_A_MODULE_AT_MOST = 300
 
 

@@ -55,10 +55,8 @@ def test_an_fcn_wants_same_padding(model):
 
 
 def test_none_is_a_name_like_any_other():
-    assert parse(["--preset", "demo", "--name", "none", "--cache", "none"]) == (
-        TrainConfig.demo(name="none", cache=None),
-        None,
-    )
+    arguments = ["--preset", "demo", "--name", "none", "--cache", "none"]
+    assert parse(arguments) == TrainConfig.demo(name="none", cache=None)
 
 
 def test_a_classifier_of_windows_labels_no_frames():

@@ -422,14 +422,20 @@ def confusion(folder):
             "matrix": matrix.matrix.tolist(),
             "missed": matrix.counts[:, -1].tolist(),
             "iou": plain(matrix.iou()),
-            "class accuracy": plain(matrix.class_accuracy()),
+            "class accuracy": plain(class_accuracy(matrix)),
             "mean iou": matrix.mean_iou(),
-            "mean class accuracy": float(np.nanmean(matrix.class_accuracy())),
+            "mean class accuracy": float(np.nanmean(class_accuracy(matrix))),
             "pixel accuracy": matrix.pixel_accuracy(),
             "frequency weighted": frequency_weighted_iou(matrix),
             "categories": matrix.merged(category_groups(TRAIN_19)[1]).matrix.tolist(),
         }
     return {"exact": exact}
+
+
+def class_accuracy(matrix: ConfusionMatrix) -> np.ndarray:
+    """The share of each class's pixels that were found; nan for an absent class."""
+    with np.errstate(invalid="ignore"):
+        return np.diag(matrix.matrix) / matrix.counts.sum(axis=1)
 
 
 def frequency_weighted_iou(matrix: ConfusionMatrix) -> float:

@@ -76,7 +76,7 @@ def test_a_network_that_is_built_otherwise_is_refused(tmp_path, config):
         checkpoints.load_fitting(wide, best)
     with pytest.raises(FileNotFoundError, match="no such checkpoint"):
         make_run(replace(config, name="x", init=str(tmp_path / "none.pt")), progress=False)
-    assert parse(["--preset", "demo", "--init", "a.pt"])[0].init == "a.pt"
+    assert parse(["--preset", "demo", "--init", "a.pt"]).init == "a.pt"
 
 
 def test_what_chapter_13_says_of_the_beginning():

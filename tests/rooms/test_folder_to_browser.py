@@ -50,7 +50,7 @@ def test_from_folder_to_browser(tmp_path, build):
 
     words = shlex.split(training_command(data))
     assert words[:3] == ["python", "-m", "helpers.training"]
-    config, _ = parse(words[3:] + SMALL)
+    config = parse(words[3:] + SMALL)
     history = train(config, progress=False)
     assert np.isfinite(history[0]["val_loss"]) and history[0]["val_loss"] > 0
 

@@ -211,7 +211,7 @@ def test_training_keeps_its_own_classes(own, monkeypatch, capsys):
     assert "3 classes" in capsys.readouterr().out
     monkeypatch.setenv("COURSE_RUNS", str(own / "runs"))
     monkeypatch.setenv("COURSE_CACHE", str(own / "cache"))
-    config, _ = parse(
+    config = parse(
         [
             "--preset",
             "demo",

@@ -160,7 +160,7 @@ def commands() -> list[list[str]]:
 def test_commands_set_a_rate_for_their_batch_and_a_name_of_their_own():
     configs = []
     for given in commands():
-        config, _ = parse([word for word in given if word != "--gpu-batches"])
+        config = parse([word for word in given if word != "--gpu-batches"])
         configs.append(config)
         assert "--learning-rate" in given and config.epochs == TrainConfig().epochs
     assert [config.batch_size for config in configs] == [4, 4, 16, 128]

@@ -47,7 +47,7 @@ def lay_out(folder, classes=NAMES, to="mine", **options):
 
 
 def train_once(data):
-    config, _ = parse(shlex.split(training_command(data))[3:] + SMALL)
+    config = parse(shlex.split(training_command(data))[3:] + SMALL)
     return train(config, progress=False)
 
 
@@ -172,7 +172,7 @@ def test_pictures_in_green_alone_are_trained_on(tmp_path):
     assert exact.std[0] == exact.std[2] == 0 < exact.std[1]
     assert tuple(info["std"]) == exact.divisors == (1 / 255, exact.std[1], 1 / 255)
 
-    config, _ = parse(shlex.split(training_command(data))[3:] + SMALL)
+    config = parse(shlex.split(training_command(data))[3:] + SMALL)
     config = replace(config, train_limit=2, cache=None)
     assert min(make_datasets(config, progress=False)[0].std) == 1 / 255
 
@@ -217,7 +217,7 @@ def test_a_link_as_the_target_stays_one(tmp_path):
 def test_a_run_is_called_like_its_folder(tmp_path, to, name):
     fill(tmp_path)
     data = lay_out(tmp_path, to=to)
-    config, _ = parse(shlex.split(training_command(data))[3:])
+    config = parse(shlex.split(training_command(data))[3:])
     assert config.name == name
     for line in report(data).splitlines():
         if "best.pt" in line:
