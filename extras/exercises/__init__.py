@@ -28,6 +28,8 @@ class Wrong(Exception):
 def what_stopped(error: Exception) -> str:
     """What to say of an error that is not a Wrong, with the learner's line if theirs it was."""
     said = f"{type(error).__name__}: {error}"
+    if "NoneType" in said:
+        said += "; None is what a function without `return` gives back"
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith(OTHERS):
             place = f" (in the line: {frame.line})" if frame.line else ""
@@ -49,9 +51,10 @@ def verdict(name: str, answer) -> str | None:
         checker(answer)
     except Wrong as wrong:
         return str(wrong)
-    except NotImplementedError:
-        raise
     except Exception as error:
+        # The starter's NotImplementedError says nothing; those of libraries do.
+        if isinstance(error, NotImplementedError) and not error.args:
+            raise
         # The learner's own code failed: that is an answer too, and it is reported.
         return what_stopped(error)
     return None

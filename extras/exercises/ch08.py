@@ -40,9 +40,19 @@ def turn_a(answer) -> None:
                 f"class {number}: {got:.3f} is the recall, TP / (TP + FN): false alarms must cost "
                 "something too"
             )
-        dice = 2 * found / (is_class.sum() + (called & asked).sum())
-        if abs(got - dice) < 1e-9:
+        if abs(got - found / (called & asked).sum()) < 1e-9:
+            raise Wrong(
+                f"class {number}: {got:.3f} is the precision, TP / (TP + FP): what was missed must "
+                "cost something too"
+            )
+        both = is_class.sum() + (called & asked).sum()
+        if abs(got - 2 * found / both) < 1e-9:
             raise Wrong(f"class {number}: {got:.3f} is the Dice coefficient; IoU counts TP once")
+        if abs(got - found / both) < 1e-9:
+            raise Wrong(
+                f"class {number}: the sum of the two regions counts their overlap twice: take it "
+                "off once, or use |"
+            )
         raise Wrong(f"class {number} has an IoU of {expected:.3f}, you return {got:.3f}")
 
 
@@ -52,19 +62,36 @@ def turn_b(answer) -> None:
     target = torch.randint(0, 19, (40, 50), generator=random, dtype=torch.int32)
     prediction = torch.randint(0, 19, (40, 50), generator=random, dtype=torch.int32)
     target[:5] = 255
-    short = "torch.bincount stops at the largest number it sees, unless you give it minlength"
     try:
         got = answer(prediction.clone(), target.clone())
     except RuntimeError as error:
         if "is invalid for input of size" in str(error):
-            raise Wrong(f"65,536 counts were expected, and there are fewer: {short}") from error
+            raise Wrong(
+                "65,536 counts were expected, and there are fewer: torch.bincount stops at the "
+                "largest number it sees, unless you give it minlength"
+            ) from error
         raise
-    if not isinstance(got, torch.Tensor) or tuple(got.shape) != (256, 256):
-        shape = tuple(got.shape) if hasattr(got, "shape") else type(got).__name__
-        raise Wrong(f"expected a tensor [256, 256], found {shape}: {short}")
+    if not isinstance(got, torch.Tensor):
+        raise Wrong(f"expected a tensor [256, 256], found {type(got).__name__}")
+    if tuple(got.shape) == (256 * 256,):
+        raise Wrong("these are 65,536 counts in a row: reshape them to 256 x 256")
+    if tuple(got.shape) != (256, 256):
+        raise Wrong(
+            f"expected a tensor [256, 256], found {list(got.shape)}: values up to 255 are counted, "
+            "and rows and columns are cut off later"
+        )
+    if got.is_floating_point():
+        raise Wrong(
+            f"counts are whole numbers, these are {got.dtype}: float32 has no 16,777,217, and a "
+            "data set has more pixels than that"
+        )
     expected = count_pairs(prediction, target)
+    if torch.equal(got, (expected > 0).to(got.dtype)):
+        raise Wrong("each pair is counted once only: `matrix[rows, columns] += 1` does not repeat")
     if torch.equal(got, expected.T):
         raise Wrong("rows are the truth, columns the prediction: yours are swapped")
+    if int(got.sum()) == int((target != 255).sum()):
+        raise Wrong("the void pixels are missing: count all, the row of 255 is cut off afterwards")
     if int(got.sum()) != target.numel():
         raise Wrong(f"there are {target.numel()} pixels, you count {int(got.sum())}")
     if not torch.equal(got, expected):
@@ -106,13 +133,18 @@ def exercise_1(answer) -> None:
                 raise Wrong(
                     f"class {c} neither occurs nor is predicted: its IoU is nan, you return {value}"
                 )
-            if not np.isnan(right) and not np.isclose(value, right, rtol=1e-12, atol=0):
-                recall = hits[c] / max(matrix[c].sum(), 1)
-                hint = (
-                    "; that is the class accuracy: false alarms count too"
-                    if np.isclose(value, recall)
-                    else ""
-                )
+            if not np.isnan(right) and not np.isclose(value, right, rtol=1e-6, atol=0):
+                row, column = matrix[c].sum(), matrix[:, c].sum()
+                names = {
+                    hits[c] / max(row, 1): "the recall: false alarms count too",
+                    hits[c] / max(column, 1): "the precision: missed pixels count too",
+                    2 * hits[c] / (row + column): "Dice",
+                    hits[c] / (row + column): "too small: row and column both hold the diagonal",
+                }
+                hint = ""
+                for other, name in names.items():
+                    if np.isclose(value, other):
+                        hint = f"; that is {name}"
                 raise Wrong(
                     f"for the matrix {case} class {c} has IoU {right:.3f}, you return "
                     f"{value:.3f}{hint}"
@@ -135,33 +167,48 @@ def exercise_2(answer) -> None:
     one_class, both = (
         np.stack([np.array(m)] * 12) for m in ([[0, 1000], [0, 1000]], [[500, 500], [300, 700]])
     )
+    # B has fewer pixels right, but it never calls the third class, which is not there.
+    stray, plain = (
+        np.stack([np.array(m)] * 12)
+        for m in (
+            [[90, 8, 2], [8, 90, 2], [0, 0, 0]],
+            [[88, 12, 0], [12, 88, 0], [0, 0, 0]],
+        )
+    )
     for first, second, name in (
         (a, better, "always a little better"),
         (a, mixed, "better in some frames"),
         (a, a, "equal to A"),
         (one_class, both, "the only one to find both classes"),
+        (stray, plain, "the only one not to call a class that is not there"),
     ):
         pooled = [[_mean_iou(np.tensordot(d, m, 1)) for m in (first, second)] for d in draws]
         expected = np.mean([of_b > of_a for of_a, of_b in pooled])
-        got = answer(first.copy(), second.copy(), draws.copy())
-        if not np.isclose(got, expected, rtol=0, atol=1e-9):
-            per_frame = np.mean(
-                [
-                    np.dot(d, [_mean_iou(m) for m in second])
-                    > np.dot(d, [_mean_iou(m) for m in first])
-                    for d in draws
-                ]
-            )
+        got = float(answer(first.copy(), second.copy(), draws.copy()))
+        if np.isclose(got, expected, rtol=0, atol=1e-9):
+            continue
+        if not 0 <= got <= 1:
+            raise Wrong(f"a share lies between 0 and 1, you return {got:g}")
+        hint = (
+            "A and B must be compared on the same draw of frames, pooled, and only a larger mIoU "
+            "counts"
+        )
+        means = [[_mean_iou(m) for m in frames] for frames in (first, second)]
+        per_frame = np.mean([np.dot(d, means[1]) > np.dot(d, means[0]) for d in draws])
+        listed = [[_mean_iou(frames[d].sum(0)) for frames in (first, second)] for d in draws]
+        as_numbers = np.mean([of_b > of_a for of_a, of_b in listed])
+        if np.isclose(got, per_frame):
+            hint = "pool the matrices of a draw first, then compute one mIoU"
+        if np.isclose(got, as_numbers):
+            hint = "a draw does not list numbers of frames; it says how often each frame occurs"
+        if first is stray:
             hint = (
-                "pool the matrices of a draw first, then compute one mIoU"
-                if np.isclose(got, per_frame) and per_frame != expected
-                else "A and B must be compared on the same draw of frames, pooled, and only a "
-                "larger mIoU counts"
+                "mIoU is the mean over the classes that occur or are called; the third one counts "
+                "for A alone"
             )
-            raise Wrong(
-                f"a B that is {name} wins {expected:.1%} of these draws, you say "
-                f"{float(got):.1%}: {hint}"
-            )
+        raise Wrong(
+            f"a B that is {name} wins {expected:.1%} of these draws, you say {got:.1%}: {hint}"
+        )
 
 
 def _mean_iou(matrix) -> float:

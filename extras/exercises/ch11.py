@@ -93,6 +93,11 @@ def turn_b(answer) -> None:
                     f"the message {str(error)!r} does not name {value}, the value that was found"
                 ) from error
             continue
+        except (AssertionError, RuntimeError, IndexError, KeyError, TypeError) as error:
+            raise Wrong(
+                f"for a target that holds {value} a ValueError was expected, not "
+                f"{type(error).__name__}: {error}"
+            ) from error
         if said is not None:
             raise Wrong(f"you return {said!r}; a guard stops: raise a ValueError instead")
         raise Wrong(
@@ -123,6 +128,10 @@ def turn_c(answer) -> None:
             raise Wrong("a loss is positive: minus the logarithm of a probability below 1")
         if abs(got - math.log(math.e + classes)) < 1e-6 or abs(got - right - 1) < 1e-6:
             raise Wrong("the loss is -ln(e / (e + classes - 1)): ln(e) = 1 is subtracted")
+        if abs(got - math.log(math.e + classes) + 1) < 1e-6:
+            raise Wrong(f"of {classes} outputs one is 1; how many are 0?")
+        if abs(got - math.exp(-right)) < 1e-6:
+            raise Wrong("that is the probability of the right class; the loss is -ln of it")
         raise Wrong(f"for {classes} classes the floor is {right:.3f}, you return {got:.3f}")
 
 
@@ -163,8 +172,11 @@ def turn_d(answer) -> None:
         if "shape" in str(error) or "broadcast" in str(error):
             raise Wrong(wider) from error
         raise
-    if healthy is None or not np.isscalar(healthy):
+    if healthy is None or np.asarray(healthy).size != 1:
         raise Wrong(f"expected one number, found {type(healthy).__name__}")
+    healthy = float(healthy)
+    if healthy > 1.001:
+        raise Wrong(f"a share is at most 1, you return {healthy:g}")
     if healthy < 0.999:
         raise Wrong(f"healthy helpers get {healthy:.3f} and should get 1: {wider}")
     with planted("one-pixel-off"):
@@ -178,8 +190,8 @@ def turn_d(answer) -> None:
         sick = answer(_Shifted(down, right))
         if sick > 0.9:
             raise Wrong(
-                f"a label one pixel further {where} still agrees in {sick:.3f}: your label does "
-                "not change in that direction"
+                f"a label one pixel further {where} still agrees in {sick:.3f}: your label hardly "
+                "changes in that direction"
             )
 
 
@@ -229,7 +241,9 @@ def turn_e(answer) -> None:
     }
     said = answer(list(CURVES["healthy"]), street.copy(), 19)
     if said is not None:
-        raise Wrong(f"the healthy training raises {said!r}: a false alarm is a fault, too")
+        raise Wrong(
+            f"the healthy training raises {said!r} instead of None: a false alarm is a fault, too"
+        )
     # One class of 14 % against all others, as the car in the street.
     one_or_not = np.where(street == 255, 255, (street == 2).astype(int))
     said = answer(list(CURVES["car or not"]), one_or_not, 2, expected=2)
@@ -244,6 +258,11 @@ def turn_e(answer) -> None:
             raise Wrong(f"case {case} passes: {missed[case]}")
         if not isinstance(said, str):
             raise Wrong(f"return what is wrong as a text, or None; for case {case} it is {said!r}")
+    only_void_beside = np.where(street == 255, 255, 0)
+    if answer(list(CURVES[7]), only_void_beside, 19, expected=2) is None:
+        raise Wrong(
+            "a target of one class and void passes where two were expected: 255 is no class"
+        )
     if answer(list(CURVES["last layer"]), street.copy(), 19) is None:
         raise Wrong(
             "a first loss of 25.3 passes, if the batch is learned in the end: an untrained network "

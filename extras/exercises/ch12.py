@@ -100,7 +100,14 @@ def turn_b(answer) -> None:
         raise Wrong(
             "that mirrors top and bottom; streets are mirrored left to right, the last axis"
         )
-    raise Wrong("the result is not the mean of both predictions")
+    channels = model(images.flip(1)).flip(1)
+    if torch.allclose(got, (plain + channels) / 2, atol=1e-6):
+        raise Wrong("that reverses the channels (torch.fliplr does, too); the columns are axis -1")
+    if torch.allclose(got, (plain.softmax(1) + mirrored.flip(-1).softmax(1)) / 2, atol=1e-6):
+        raise Wrong("these are probabilities; asked is the mean of the logits, without softmax")
+    if torch.allclose(got, plain + mirrored.flip(-1) / 2, atol=1e-6):
+        raise Wrong("only the mirrored half is divided by 2: put the sum into parentheses")
+    raise Wrong("the result is not the mean of both predictions' logits")
 
 
 def turn_c(answer) -> None:
@@ -108,9 +115,13 @@ def turn_c(answer) -> None:
     before = [0.50, 0.60, 0.40, 0.55]
     after = [0.52, 0.59, 0.43, 0.55]
     got = answer(list(before), list(after))
-    if not isinstance(got, tuple) or len(got) != 2:
+    if not isinstance(got, (tuple, list)) or len(got) != 2:
         raise Wrong(f"expected two things, wins and mean gain, found {got!r}")
     wins, gain = got
+    if abs(wins - 0.01) < 1e-9 and gain == 2:
+        raise Wrong(
+            "first the number of pairs in which `after` is higher, then the mean difference"
+        )
     if abs(gain + 0.01) < 1e-9:
         raise Wrong("the gain has the wrong sign: after minus before")
     if abs(gain - 0.04) < 1e-9:
@@ -142,7 +153,7 @@ def exercise_1(accidents) -> None:
     for seeds in (1, 2, 3, 5):
         single = 1 / 2**seeds
         got = accidents(seeds, 1)
-        if not isinstance(got, (int, float)) or not 0 <= got <= 1:
+        if got is None or not 0 <= got <= 1:
             raise Wrong(
                 f"a probability is a number from 0 to 1, found {got!r} for {seeds} seeds and one "
                 "change."

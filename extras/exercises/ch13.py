@@ -42,7 +42,16 @@ def turn_a(answer) -> None:
                 f"{name} is {value.round(1).tolist()}: a network sees the scale 0 to 1, so divide "
                 "by 255 first"
             )
-        raise Wrong(f"{name} is {value.round(3).tolist()}, expected {expected.round(3).tolist()}")
+        hint = ""
+        if np.allclose(value, info[name]):
+            hint = f": it is still that of `info`; the key is {name!r}"
+        if np.allclose(value, pixels.var(axis=0), atol=1e-4):
+            hint = ": the deviation is the square root of the variance"
+        if name == "mean" and np.allclose(value, (photo.reshape(3, -1) / 255).mean(1), atol=1e-3):
+            hint = ": reshape(3, -1) mixes the channels, which are the last axis"
+        raise Wrong(
+            f"{name} is {value.round(3).tolist()}, expected {expected.round(3).tolist()}{hint}"
+        )
 
 
 def read_colors(pixels, colors):
@@ -58,9 +67,10 @@ def turn_b(answer) -> None:
     """read_colors(pixels, colors) -> uint8 [H, W]."""
     colors = [(0, 0, 0), (0, 160, 60), (220, 220, 120), (0, 160, 0)]
     random = np.random.default_rng(13)
-    truth = random.integers(0, 5, (40, 60)).astype(np.uint8)
-    table = np.array([*colors, (9, 9, 9)], np.uint8)
-    expected = np.where(truth == 4, 255, truth)
+    truth = random.integers(0, 6, (40, 60)).astype(np.uint8)
+    # Two colors that are not in the list; the last has the channels of leaf in another order.
+    table = np.array([*colors, (9, 9, 9), (60, 160, 0)], np.uint8)
+    expected = np.where(truth >= 4, 255, truth)
     start = time.perf_counter()
     got = np.asarray(answer(table[truth], list(colors)))
     seconds = time.perf_counter() - start
@@ -72,11 +82,18 @@ def turn_b(answer) -> None:
             f"the color (9, 9, 9) is not in the list: its pixels are 255, ignored, and you have "
             f"{found}"
         )
-    if not np.array_equal(got, expected):
+    if np.array_equal(got[truth < 4], truth[truth < 4] + 1):
+        raise Wrong("the first color of the list is number 0, you begin with 1")
+    if not np.array_equal(got[truth < 4], expected[truth < 4]):
         both = np.unique(got[truth == 1]).tolist(), np.unique(got[truth == 3]).tolist()
         raise Wrong(
             "(0, 160, 60) and (0, 160, 0) differ in one channel only, and you give "
             f"{both[0]} and {both[1]} instead of [1] and [3]: all three channels must be equal"
+        )
+    if not np.array_equal(got[truth == 5], expected[truth == 5]):
+        raise Wrong(
+            "(60, 160, 0) is not (0, 160, 60), though the sum is the same: compare channel by "
+            f"channel, you have {np.unique(got[truth == 5]).tolist()}"
         )
     if got.dtype != np.uint8:
         raise Wrong(f"expected uint8, which a PNG can hold, found {got.dtype}")
@@ -98,7 +115,10 @@ def exercise_1(split_by_place) -> None:
         names = []
         for place, size in enumerate(sizes):
             names += [f"place{place}/{number:02d}" for number in range(size)]
-        val = set(split_by_place(list(names), share))
+        got = split_by_place(list(names), share)
+        if isinstance(got, tuple) or got is None:
+            raise Wrong(f"expected one set, the names of val, found {type(got).__name__}.")
+        val = set(got)
         if val != set(split_by_place(names[::-1], share)):
             raise Wrong("the answer depends on the order of the names: sort them first.")
         if val - set(names):

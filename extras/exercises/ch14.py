@@ -26,7 +26,8 @@ def turn_a(answer) -> None:
                 "a share of the batch may be all void: then its own number of labeled pixels is 0"
             ) from None
         if not isinstance(got, (list, tuple)) or len(got) != world_size:
-            raise Wrong(f"expected a list of {world_size} numbers, one per process, found {got!r}")
+            found = type(got).__name__ if hasattr(got, "__iter__") else repr(got)
+            raise Wrong(f"expected a list of {world_size} numbers, one per process, found {found}")
         got = [float(value) for value in got]
         right = [loss_sum * world_size / total for loss_sum in loss_sums]
         if all(abs(a - b) < 1e-9 for a, b in zip(got, right)):

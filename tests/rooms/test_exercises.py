@@ -61,6 +61,16 @@ def test_starter_is_refused_and_solution_accepted(number, starter, expression, s
     assert verdict(number, answer(solution, expression)) is None
 
 
+def test_an_error_of_a_library_is_not_an_unwritten_answer(capsys):
+    def iou_of(matrix):
+        raise NotImplementedError("mode bilinear needs 4D input")
+
+    check("08.1", iou_of)
+    said = capsys.readouterr().out
+    assert "not yet. your code stopped with NotImplementedError: mode bilinear" in said
+    assert "not written" not in said
+
+
 @pytest.mark.parametrize(
     "path", [p for p in NOTEBOOKS if int(p.name[:2]) < 10], ids=lambda p: p.stem
 )

@@ -2,10 +2,12 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 from extras.exercises import ch08, verdict
 
+CODES_WITHOUT_VOID = "codes = (256 * target + prediction)[target != 255]"
 RETURN = "return (is_class & called).sum() / (is_class | called).sum()"
 WRONG = [
     ("08.A", "called = (prediction == number) & asked", "called = prediction == number", "void"),
@@ -16,7 +18,21 @@ WRONG = [
         "return 2 * (is_class & called).sum() / (is_class.sum() + called.sum())",
         "the Dice coefficient",
     ),
+    ("08.A", RETURN, RETURN.replace("is_class | called", "called"), "the precision"),
+    (
+        "08.A",
+        RETURN,
+        "return (is_class & called).sum() / (is_class.sum() + called.sum())",
+        "counts their overlap twice",
+    ),
+    ("08.A", RETURN, "(is_class & called).sum()", "without `return`"),
     ("08.B", "256 * target + prediction", "256 * prediction + target", "yours are swapped"),
+    ("08.B", "return counts.reshape(256, 256)", "return counts", "reshape them"),
+    ("08.B", "counts.reshape(256, 256)", "counts.reshape(256, 256)[:19, :19]", "cut off later"),
+    ("08.B", "counts.reshape(256, 256)", "counts.reshape(256, 256).float()", "whole numbers"),
+    ("08.B", "counts.reshape(256, 256)", "counts.reshape(256, 256).numpy()", "found ndarray"),
+    ("08.B", "counts.reshape(256, 256)", "counts.clamp(max=1).reshape(256, 256)", "once only"),
+    ("08.B", "codes = 256 * target + prediction", CODES_WITHOUT_VOID, "void pixels are missing"),
     ("08.B", ", minlength=256 * 256", "", "minlength"),
     ("08.B", "256 * target", "19 * target", "multiplied by 256"),
 ]
@@ -35,3 +51,69 @@ def changed(name: str, right: str, wrong: str):
 @pytest.mark.parametrize("name, right, wrong, phrase", WRONG)
 def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phrase):
     assert phrase in verdict(name, changed(name, right, wrong))
+
+
+def iou_with(hits_of, union_of):
+    """An answer to exercise 08.1 from two formulas."""
+
+    def iou_of(matrix):
+        row, column, hits = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
+        union = union_of(row, column, hits)
+        return np.where(union > 0, hits_of(hits) / np.maximum(union, 1), np.nan)
+
+    return iou_of
+
+
+@pytest.mark.parametrize(
+    "union_of, phrase",
+    [
+        (lambda row, column, hits: row, "the recall"),
+        (lambda row, column, hits: column, "the precision"),
+        (lambda row, column, hits: row + column, "both hold the diagonal"),
+    ],
+)
+def test_another_score_is_called_by_its_name(union_of, phrase):
+    assert phrase in verdict("08.1", iou_with(lambda hits: hits, union_of))
+
+
+def test_a_small_number_in_the_divisor_is_no_nan():
+    def iou_of(matrix):
+        hits = matrix.diagonal()
+        return hits / (matrix.sum(axis=0) + matrix.sum(axis=1) - hits + 1e-9)
+
+    assert "its IoU is nan" in verdict("08.1", iou_of)
+
+
+def share_with(score, pool):
+    """An answer to exercise 08.2 from a score of a matrix and a way to pool a draw."""
+
+    def share_better(a, b, draws):
+        return np.mean([score(pool(b, draw)) > score(pool(a, draw)) for draw in draws])
+
+    return share_better
+
+
+def mean_iou(matrix):
+    hits = matrix.diagonal()
+    union = matrix.sum(axis=0) + matrix.sum(axis=1) - hits
+    return (hits[union > 0] / union[union > 0]).mean()
+
+
+def often(frames, draw):
+    return np.repeat(frames, draw, axis=0).sum(axis=0)
+
+
+def test_a_draw_may_be_pooled_by_repeating_frames():
+    assert verdict("08.2", share_with(mean_iou, often)) is None
+
+
+@pytest.mark.parametrize(
+    "score, pool, phrase",
+    [
+        (mean_iou, lambda frames, draw: frames[draw].sum(axis=0), "how often each frame occurs"),
+        (lambda m: m.trace() / m.sum(), often, "the third one counts for A alone"),
+        (lambda m: np.nan_to_num(mean_iou(m)) * (m.sum(0) + m.sum(1) > 0).sum(), often, "for A"),
+    ],
+)
+def test_another_comparison_is_refused(score, pool, phrase):
+    assert phrase in verdict("08.2", share_with(score, pool))

@@ -16,18 +16,32 @@ from helpers.labels import TRAIN_19
 from helpers.unet import UNet
 
 LARGE = 'interpolate(batch, scale_factor=factor, mode="bilinear")'
+IN_PLACE = (
+    "for number, label_id in enumerate(TRAIN_19.ids):\n"
+    "        train_ids[train_ids == number] = label_id\n"
+    "    return np.where(train_ids == 255, 0, train_ids).astype(np.uint8)"
+)
 WRONG = [
     ("10.A", "step = tile // grid * grid", "step = tile", "388 is no multiple of 16"),
     ("10.A", "step = tile // grid * grid", "step = tile // grid * grid + grid", "there is a gap"),
     ("10.A", "+ tile < length", "+ 2 * tile < length", "pixels are not covered"),
-    ("10.A", "+ tile < length", "+ step < length", "tiles are enough"),
+    ("10.A", "tile // grid * grid", "(tile // grid - 1) * grid", "2 tiles are enough"),
+    ("10.A", "+ tile < length", "+ tile <= length", "one tile is enough"),
+    ("10.A", "return positions", "return range(0, length, step)", "expected a list, found range"),
+    ("10.A", "tile // grid * grid", "1.0 * (tile // grid * grid)", "pixels have whole numbers"),
     ("10.B", LARGE, LARGE.replace(', mode="bilinear"', ""), "each label became a block"),
     ("10.B", LARGE, LARGE[:-1] + ", align_corners=True)", "align_corners"),
-    ("10.B", "large[0].argmax(0)", "large[0]", "give labels of 24 x 36"),
+    ("10.B", "large[0].argmax(0)", "large[0]", "argmax over the classes is missing"),
+    ("10.B", "large[0].argmax(0)", "large.argmax(1)", "the batch of one is still there"),
+    ("10.B", "batch = logits[None]", "batch = logits", "wants a batch"),
+    ("10.B", "batch = logits[None]", "batch = logits[None].softmax(1)", "enlarged probabilities"),
+    ("10.B", "scale_factor=factor", "scale_factor=4", "use `factor`"),
     ("10.C", "return table[train_ids]", "return train_ids", "still train ids"),
     ("10.C", "np.uint8", "np.int64", "one channel of 8 bits"),
     ("10.C", "np.zeros(256, np.uint8)", "np.arange(256).astype(np.uint8)", "became 255"),
     ("10.C", "TRAIN_19.ids", "np.arange(1, 20)", "are label ids"),
+    ("10.C", "return table[train_ids]", "return table[train_ids].tolist()", "found list"),
+    ("10.C", "return table[train_ids]", IN_PLACE, "0 became 7, and later 7 became 20"),
 ]
 
 

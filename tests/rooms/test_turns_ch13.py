@@ -17,10 +17,14 @@ WRONG = [
         'info["mean"], info["std"] = mean.tolist(), std.tolist()\n    return info',
         "the next photograph would inherit",
     ),
-    ("13.A", "pixels.std(axis=0)", "pixels.var(axis=0)", "std is"),
+    ("13.A", "pixels.std(axis=0)", "pixels.var(axis=0)", "root of the variance"),
+    ("13.A", '"std": std', '"deviation": std', "the key is 'std'"),
+    ("13.A", "reshape(-1, 3) / 255", "reshape(3, -1).T / 255", "mixes the channels"),
     ("13.B", "(pixels == color).all(axis=2)", "pixels[..., 1] == color[1]", "all three channels"),
     ("13.B", ", 255, np.uint8", ", 0, np.uint8", "is not in the list"),
     ("13.B", ", np.uint8", "", "expected uint8"),
+    ("13.B", "= number", "= number + 1", "the first color of the list is number 0"),
+    ("13.B", "(pixels == color).all(axis=2)", "pixels.sum(2) == sum(color)", "the sum is the same"),
 ]
 
 
@@ -53,6 +57,7 @@ def test_a_loop_over_pixels_is_right_and_told_to_be_slow(capsys, monkeypatch):
         (lambda names, share: set(), "one side is empty"),
         (lambda names, share: set(sorted(names)[: round(share * len(names))]), "in train and in"),
         (lambda names, share: {n for n in names if n.startswith("place1")}, "more than half"),
+        (lambda names, share: (set(), set(names)), "expected one set"),
     ],
 )
 def test_an_unfair_split_is_refused(answer, phrase):
