@@ -219,7 +219,7 @@ WRONG = [
         "09.1",
         ".topk(3, dim=0)",
         ".topk(3, dim=0, largest=False)",
-        "are not the three with the largest logits",
+        "are not the three most probable ones",
     ),
     ("09.2", "distance * inside.mean()", "distance / 10", "you return"),
     ("09.2", "        if inside.any():", "        if True:", "a bin without pixels has no mean"),
