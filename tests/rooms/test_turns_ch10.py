@@ -36,6 +36,7 @@ WRONG = [
     ("10.B", "batch = logits[None]", "batch = logits", "wants a batch"),
     ("10.B", "batch = logits[None]", "batch = logits[None].softmax(1)", "enlarged probabilities"),
     ("10.B", "scale_factor=factor", "scale_factor=4", "use `factor`"),
+    ("10.B", "large[0].argmax(0)", "large[0].argmax(0).numpy()", "expected a tensor"),
     ("10.C", "return table[train_ids]", "return train_ids", "still train ids"),
     ("10.C", "np.uint8", "np.int64", "one channel of 8 bits"),
     ("10.C", "np.zeros(256, np.uint8)", "np.arange(256).astype(np.uint8)", "became 255"),
