@@ -5,7 +5,6 @@ from torch import nn
 
 from extras.exercises import Wrong
 from helpers import unet
-from helpers.sizes import output_size, valid_size
 from helpers.unet import UNet
 
 
@@ -154,30 +153,61 @@ def exercise_1(answer) -> None:
             )
 
 
+def trained_pair(seed: int) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution from 3 to 4 channels and the batch norm behind it, as after a training."""
+    generator = torch.Generator().manual_seed(seed)
+    conv = nn.Conv2d(3, 4, 3, padding=1, bias=False)
+    norm = nn.BatchNorm2d(4, eps=0.1)  # large, so that it shows when it is left out
+    with torch.no_grad():
+        conv.weight.copy_(torch.randn(conv.weight.shape, generator=generator))
+        for numbers in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+            numbers.copy_(0.5 + 2 * torch.rand(4, generator=generator))
+    return conv, norm.eval()
+
+
 def exercise_2(answer) -> None:
-    """covering_input(height, width, depth=4) -> smallest legal (rows, columns) whose output covers
-    the frame.
-    """
-    for height, width, depth in (
-        (1024, 2048, 4),
-        (388, 372, 4),
-        (389, 4, 4),
-        (256, 100, 3),
-        (60, 61, 2),
-    ):
-        got = answer(height, width) if depth == 4 else answer(height, width, depth)
-        if not isinstance(got, (tuple, list)) or len(got) != 2:
-            raise Wrong(f"expected a pair (rows, columns), found {got!r}")
-        for name, target, n in (("rows", height, got[0]), ("columns", width, got[1])):
-            if not valid_size(n, depth):
-                raise Wrong(f"{n} {name} are not legal at depth {depth}: a pooling would drop one")
-            if output_size(n, depth) < target:
+    """fold(conv, norm) -> one Conv2d that gives what both give in eval mode."""
+    images = torch.randn(2, 3, 6, 7, generator=torch.Generator().manual_seed(0))
+    for seed in (0, 1):
+        conv, norm = trained_pair(seed)
+        with torch.no_grad():
+            plain = conv(images)
+            right = norm(plain)
+        try:
+            folded = answer(conv, norm)
+        except RuntimeError as error:
+            if "size of tensor" in str(error):
                 raise Wrong(
-                    f"{n} {name} give {output_size(n, depth)} at depth {depth}, too few for "
-                    f"{target}"
-                )
-            if any(valid_size(m, depth) and output_size(m, depth) >= target for m in range(1, n)):
-                raise Wrong(
-                    f"{n} {name} cover {target} at depth {depth}, but a smaller legal size would "
-                    "too"
-                )
+                    f"the shapes do not fit: {error}. The weights are (outputs, inputs, 3, 3), so "
+                    "the scale of each output channel needs the shape (outputs, 1, 1, 1)"
+                ) from error
+            raise
+        if not isinstance(folded, nn.Conv2d):
+            raise Wrong(f"return one nn.Conv2d; found {type(folded).__name__}")
+        if folded.bias is None:
+            raise Wrong("the new convolution has no bias, so nothing can be added to a channel")
+        with torch.no_grad():
+            if not torch.equal(conv(images), plain) or not torch.equal(norm(plain), right):
+                raise Wrong("conv or norm has changed: make a new nn.Conv2d and copy_ into it")
+            found = folded(images)
+        if found.shape != right.shape:
+            raise Wrong(
+                f"{tuple(images.shape)} must become {tuple(right.shape)}, yours become "
+                f"{tuple(found.shape)}: kernel 3, padding 1"
+            )
+        if torch.allclose(found, right, atol=1e-4):
+            continue
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        for words, wrong_scale in (
+            ("divide by the root of the variance", norm.weight / (norm.running_var + norm.eps)),
+            ("norm.eps is missing", norm.weight / torch.sqrt(norm.running_var)),
+            ("norm.weight is missing", scale / norm.weight),
+        ):
+            if torch.allclose(folded.weight, conv.weight * wrong_scale.view(-1, 1, 1, 1)):
+                raise Wrong(f"the weights are not scaled by what batch norm scales with: {words}")
+        if torch.allclose(folded.weight, conv.weight * scale.view(-1, 1, 1, 1), atol=1e-5):
+            raise Wrong(
+                "the weights are right, the bias is not: what batch norm subtracts is scaled as "
+                "well, and then norm.bias is added"
+            )
+        raise Wrong("the new convolution does not give what conv and norm give together")
