@@ -61,13 +61,14 @@ def load(path, *entries: str) -> dict:
         raise ValueError(
             f"{path} is not a whole, safe tensor file ({reason[:150]}); restore it or train again"
         ) from error
-    if not isinstance(state, dict) or not isinstance(state.get("model"), dict):
+    weights = state.get("model") if isinstance(state, dict) else None
+    if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
         raise ValueError(
-            f"{path} is no checkpoint of this course: expected a dict with the entry 'model'"
+            f"{path} is no checkpoint of this course: expected a dict with tensors as 'model'"
         )
-    if state.get("format", FORMAT) > FORMAT:
+    if state.get("format", FORMAT) not in range(FORMAT + 1):
         raise ValueError(f"{path} was written by a later version of the course: update this one")
-    if not all(weight.isfinite().all() for weight in state["model"].values()):
+    if not all(weight.isfinite().all() for weight in weights.values()):
         raise ValueError(f"{path} holds weights that are no numbers (nan or infinite)")
     missing = [name for name in entries if name not in state]
     if missing:
@@ -82,14 +83,15 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig, label_set: LabelSet
     table = folder / "history.csv"
     epochs = len(table.read_text(errors="replace").splitlines()) - 1 if table.is_file() else 0
     if best.is_file():
-        info = load(best, "info")["info"]
-        epochs = max(epochs, len(info["history"]))
-        check_same_config(config, info["config"], folder)
-        check_same_classes(folder, label_set, info["label_set"])
+        # Also one that `save_model` wrote for a notebook, as chapter 07's: it may say less.
+        info = load_model(best)[1]
+        epochs = max(epochs, len(info.get("history", ["unknown", "unknown"])))
+        check_same_config(config, info.get("config", {}), folder)
+        check_same_classes(folder, label_set, info["label_set"].as_dict())
     # One epoch is what a run leaves that was killed in its first save.
     if epochs > 1:
         raise ValueError(
-            f"{folder} holds {epochs} epochs of a run, but no last.pt to go on from: "
+            f"{folder} holds a network, or {epochs} epochs of a run, but no last.pt to go on from: "
             "restore it, choose another name, or remove the folder"
         )
 
@@ -165,7 +167,7 @@ def load_model(path, device=None) -> tuple[torch.nn.Module, dict]:
     """
     state = load(path, "network", "arguments", "info")
     sha256 = file_hash(path)
-    name = state["network"]
+    name = str(state["network"])
     if name not in NETWORKS:
         raise ValueError(
             f"{path} is for a network {name!r}, known are {', '.join(NETWORKS)}. torchvision's "

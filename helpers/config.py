@@ -72,7 +72,9 @@ class TrainConfig:
         counts = ("width", "hidden", "height", "size", "epochs", "batch_size", "accumulate")
         counts += ("train_limit", "val_limit")
         problems = outside(1, 1e9, **{name: given[name] for name in counts})
-        problems += outside(0, 1e9, depth=self.depth, seed=self.seed)
+        # Twice the channels, and sizes that are a multiple of twice as much, with every level.
+        problems += outside(0, 9, depth=self.depth)
+        problems += outside(0, 1e9, seed=self.seed)
         problems += outside(0, 1e9, workers=self.workers, pictures=self.pictures)
         problems += outside(0, math.inf, learning_rate=self.learning_rate)
         problems += outside(0, 1, dropout=self.dropout)

@@ -30,7 +30,7 @@ def find_device() -> torch.device:
     there.append("cpu:0")
     fastest = there[0].removesuffix(":0")
 
-    name = os.environ.get("COURSE_DEVICE", "").lower() or fastest
+    name = os.environ.get("COURSE_DEVICE", "").strip(" '\"").lower() or fastest
     if name not in there and f"{name}:0" not in there:
         raise ValueError(
             f"COURSE_DEVICE={name}, but torch {torch.__version__} finds {', '.join(there)} here; "

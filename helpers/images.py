@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 # What pillow raises for truncated, broken and huge files.
-BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, Image.DecompressionBombError)
 
 
 def open_image(path) -> np.ndarray:

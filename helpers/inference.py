@@ -257,6 +257,8 @@ def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:
         # Frames that are lower than the view's height stay as they are.
         known = info.get("rows", view.height)
         scale = known / len(range(0, rows, view.factor(rows)))
+        # A strip of a few rows is enlarged to 4 million pixels at most: its logits are 320 MB.
+        scale = min(scale, max(1, (2**22 / (rows * photograph.shape[1])) ** 0.5))
     return {**info, "mean": tuple(mean), "std": tuple(std)}, scale
 
 

@@ -106,7 +106,7 @@ class LabelSet:
     def from_dict(cls, values: dict) -> "LabelSet":
         """The set that `as_dict` gave. Raises ValueError for one that cannot be."""
         found = cls(
-            names=tuple(values["names"]),
+            names=tuple(map(str, values["names"])),
             colors=tuple(tuple(color) for color in values["colors"]),
             ids=tuple(values["ids"]),
             merged=tuple(tuple(pair) for pair in values.get("merged", [])),

@@ -124,6 +124,9 @@ def main(arguments=None) -> None:
     name, *arguments = arguments or sys.argv[1:] or [None]
     if name is None:
         raise SystemExit(__doc__)
+    if name in ("-h", "--help"):
+        print(__doc__)
+        return
     found = [
         e
         for e in entry_points(group="console_scripts", name=name)

@@ -8,6 +8,7 @@ The server (and csEvalPixelLevelSemanticLabeling) wants regular label ids, not t
 
 import json
 import zipfile
+import zlib
 from fnmatch import fnmatch
 from io import BytesIO
 from pathlib import Path
@@ -157,7 +158,8 @@ def _check_zip(path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile) as error:
+    # A password, and a way of packing that is not known here, are RuntimeErrors.
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise ValueError(f"{path} is damaged ({error}); zip the folder again") from error
     if damaged is not None:
         raise ValueError(f"{path} is damaged, at {damaged}; zip the folder again")

@@ -7,7 +7,6 @@ written.
 """
 
 import hashlib
-import os
 import shutil
 import stat
 import tarfile
@@ -15,10 +14,11 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.files import write_bytes
+from helpers.files import atomic_file, write_bytes
 from helpers.progress import progress_bar
 
 BLOCK = 1 << 20
@@ -57,41 +57,46 @@ def fetch(address: str, path, limits: Limits = Limits(), timeout: float = 30) ->
     off, ValueError when it is larger than allowed. `path` exists only after a whole transfer.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.part")
     fix = (
         "Check the connection, or download it with a browser and give the file as --source: "
         f"{address}"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with urllib.request.urlopen(address, timeout=timeout) as answer:
-            announced = int(answer.headers.get("Content-Length") or 0)
-            done = 0
-            bar = progress_bar(None, "download", total=announced or None, unit="B", unit_scale=True)
-            with open(temporary, "wb") as file, bar:
-                while block := answer.read(BLOCK):
-                    done += len(block)
-                    if max(done, announced) > limits.archive:
-                        raise ValueError(
-                            f"{address}: more than {limits.archive} bytes, stopped; is it the "
-                            "right file?"
-                        )
-                    file.write(block)
-                    bar.update(len(block))
+    with atomic_file(path) as temporary:
+        try:
+            done, announced = _transfer(address, temporary, limits, timeout)
+        except urllib.error.HTTPError as error:
+            raise ConnectionError(
+                f"{address}: the server answered {error.code} {error.reason}. {fix}"
+            ) from error
+        except (urllib.error.URLError, TimeoutError) as error:
+            raise ConnectionError(
+                f"{address}: not reached ({getattr(error, 'reason', error)}). {fix}"
+            ) from error
+        # A server need not announce how much it sends; then only the reader knows of the end.
+        except (ConnectionError, HTTPException) as error:
+            raise ConnectionError(f"{address}: broke off ({error!r}). {fix}") from error
         if announced and done != announced:
             raise ConnectionError(f"{address}: broke off after {done} of {announced} bytes. {fix}")
-        os.replace(temporary, path)
-    except urllib.error.HTTPError as error:
-        raise ConnectionError(
-            f"{address}: the server answered {error.code} {error.reason}. {fix}"
-        ) from error
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise ConnectionError(
-            f"{address}: not reached ({getattr(error, 'reason', error)}). {fix}"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
+
+
+def _transfer(address: str, path: Path, limits: Limits, timeout: float) -> tuple[int, int]:
+    """Write what an address sends to `path`; how many bytes came, and how many were announced."""
+    done = 0
+    with urllib.request.urlopen(address, timeout=timeout) as answer:
+        announced = int(answer.headers.get("Content-Length") or 0)
+        bar = progress_bar(None, "download", total=announced or None, unit="B", unit_scale=True)
+        with open(path, "wb") as file, bar:
+            while block := answer.read(BLOCK):
+                done += len(block)
+                if max(done, announced) > limits.archive:
+                    raise ValueError(
+                        f"{address}: more than {limits.archive} bytes, stopped; is it the right "
+                        "file?"
+                    )
+                file.write(block)
+                bar.update(len(block))
+    return done, announced
 
 
 def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
@@ -117,9 +122,7 @@ def unpack(archive, folder: str, target, limits: Limits = Limits()) -> str:
             hashes = {}
             for name, entry in progress_bar(chosen.items(), "unpack"):
                 data = read(entry, limits.file)
-                path = target / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+                write_bytes(target / name, data)
                 hashes[name] = (entry.executable, blob_hash(data))
             return tree_hash(hashes)
     except BROKEN as error:

@@ -38,7 +38,10 @@ def read_preparation(root) -> Preparation:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; lay the data out again with own_data")
     stored = read_json(path)
-    return Preparation(stored["size"], stored["limits"])
+    try:
+        return Preparation(stored["size"], stored["limits"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged; lay the data out again with own_data") from error
 
 
 def prepared(path, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from extras.real_data.class_list import Classes, read_classes
 from extras.real_data.label_new import PREPARATION, Preparation
 from extras.real_data.masks import Mask, read_mask
 from extras.real_data.pairs import choose_val, composed, find_pairs
-from extras.real_data.pictures import name_of_size, read_picture, value_range
+from extras.real_data.pictures import is_read, name_of_size, read_picture, value_range
 from extras.real_data.polygons import paint
 from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END, find_rows, index_folder, write_csv
@@ -145,6 +145,8 @@ def check_target(root: Path, images, masks) -> None:
             raise ValueError(f"{root} and {folder} lie in one another: write to another folder")
     if not root.exists():
         return
+    if not root.is_dir():
+        raise ValueError(f"{root} is a file; choose a new folder")
     there = {path.name for path in root.iterdir() if path.name[0] != "."}
     if "sources.json" not in there and there & OURS:
         raise ValueError(f"{root} holds another data set; choose a new folder")
@@ -215,7 +217,7 @@ def read_pair(pair, options: Options) -> tuple[np.ndarray, Mask]:
     """Picture uint8 [H, W, 3] and mask of one size. Raises ValueError that names the files."""
     _, image, mask_path = pair
     frame = read_picture(image, options.limits)
-    if mask_path.suffix.lower() == ".json":
+    if not is_read(mask_path):  # polygons; a COCO file may have any ending
         mask = Mask(paint(mask_path, name_in(pair), frame.shape[:2], options.classes))
     else:
         mask = read_mask(mask_path, options.classes, options.nearest)
@@ -269,9 +271,10 @@ def training_command(data: OwnData) -> str:
     text += f" --root {root}"
     text += f" --classes {classes}"
     if len(data.sizes) > 1:
-        # The largest crop that fits into the smallest frame, at depth 4 a multiple of 16
+        # The largest crop that fits into the smallest frame, at depth 4 a multiple of 16; one of 16
+        # leaves the deepest maps a single pixel, which batch norm cannot take.
         side = min(min(size) for size in data.sizes)
-        crop = max(16, min(384, side // 16 * 16))
+        crop = max(32, min(384, side // 16 * 16))
         text += f" --view crop --size {crop} --cache none"
     return text
 

@@ -119,7 +119,7 @@ def labelme_shapes(path) -> tuple[list, tuple[int, int] | None]:
     size = content.get("imageWidth"), content.get("imageHeight")
     shapes = []
     for shape in content["shapes"]:
-        shapes.append((shape["label"], shape.get("shape_type", "polygon"), shape["points"]))
+        shapes.append((shape["label"], shape.get("shape_type") or "polygon", shape["points"]))
     return shapes, None if None in size else size
 
 
@@ -135,6 +135,8 @@ def coco_shapes(path, name: str) -> tuple[list, tuple[int, int]]:
     for one in sorted(found, key=lambda one: -one.get("area", 0)):
         class_name = content["classes"][one["category_id"]]
         segmentation = one["segmentation"]
+        if not segmentation:
+            raise ValueError(f"{path}: {class_name!r} in {name} has no polygon (a box alone?)")
         if isinstance(segmentation, dict):
             shapes.append((class_name, "pixels", run_lengths(path, segmentation)))
             continue

@@ -176,6 +176,9 @@ class DistributedRun(Run):
 
 
 def main(arguments=None) -> None:
+    if "RANK" not in os.environ and {"-h", "--help"} & set(sys.argv[1:]):
+        print(f"{__doc__}\nThe options are those of python -m helpers.training, and --gpu-batches.")
+        return
     if "RANK" not in os.environ:
         raise SystemExit(
             "start this with torchrun: torchrun --standalone --nproc-per-node 2 -m "

@@ -149,7 +149,19 @@ def test_a_later_format_is_refused(path):
     refused(path, "later version")
 
 
-@pytest.mark.parametrize("model", [[1, 2], "weights"])
+def test_a_format_that_is_no_number_is_refused(path):
+    change(path, format="1.0")
+    refused(path, "later version")
+
+
+@pytest.mark.parametrize("arguments", [7, [1]])
+def test_arguments_that_are_none_are_refused(path, arguments):
+    change(path, arguments=arguments)
+    refused(path, "does not fit this version")
+
+
+# As other training programs save them: numbers, or more dicts, among the weights.
+@pytest.mark.parametrize("model", [[1, 2], "weights", {"epoch": 3}, {"module": {}}])
 def test_weights_that_are_none_are_refused(path, model):
     change(path, model=model)
     refused(path, "no checkpoint of this course")

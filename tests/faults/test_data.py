@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from extras.real_data.pictures import open_picture
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
 from helpers.images import open_image, open_label, read_photograph
 from helpers.labels import TRAIN_19
@@ -137,7 +138,7 @@ def test_an_index_without_rows_is_a_problem(root):
 @pytest.mark.parametrize(
     "name", ["../outside.png", "a/../../b.png", "/etc/passwd", "C:/x.png", "..\\x.png", "a\0b.png"]
 )
-@pytest.mark.parametrize("column", [0, 1])
+@pytest.mark.parametrize("column", [0, 1, 2, 3])
 def test_rows_stay_in_the_root(root, name, column):
     path = index(root)
     row = list(read_csv(path)[0])
@@ -239,6 +240,17 @@ def test_whatever_pillow_raises_the_picture_is_named(root):
     Image.open(path).save(path, pnginfo=note)
     for read in (open_image, open_label, frame_histogram, read_photograph):
         with pytest.raises(ValueError, match=f"{path.name}.*cannot be read"):
+            read(path)
+
+
+def test_a_tiff_without_its_size_is_named(tmp_path):
+    """Pillow says so with a TypeError, and only when it is asked for the number of pages."""
+    path = tmp_path / "x.tif"
+    Image.new("RGB", (5, 4)).save(path)
+    # The tag of the width, 256, becomes one that means nothing.
+    path.write_bytes(path.read_bytes().replace(b"\x00\x01\x04\x00", b"\x00\x7f\x04\x00", 1))
+    for read in (read_photograph, open_picture):
+        with pytest.raises(ValueError, match="x.tif cannot be read"):
             read(path)
 
 

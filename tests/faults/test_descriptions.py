@@ -11,12 +11,13 @@ import pytest
 from PIL import Image
 
 from extras.real_data.class_list import read_classes
-from extras.real_data.own_data import prepare
+from extras.real_data.label_new import PREPARATION, read_preparation
+from extras.real_data.own_data import OwnData, prepare, training_command
 from extras.real_data.polygons import coco_names, paint
 from extras.reproduction import certificate
 from helpers.csv_index import find_index, find_rows, read_csv
 from helpers.files import write_json, write_table
-from helpers.labels import LABEL_SETS, LabelSet, read_label_set
+from helpers.labels import LABEL_SETS, TRAIN_19, LabelSet, read_label_set
 from helpers.normalization import find_statistics, write_statistics
 
 # -- class lists
@@ -49,6 +50,12 @@ def test_class_lists_of_the_course_are_right(tmp_path):
     for label_set in LABEL_SETS.values():
         assert LabelSet.from_dict(label_set.as_dict()) == label_set
     assert read_label_set(write_json(tmp_path / "classes.json", OWN)).ids == (1, 2)
+
+
+def test_names_that_are_numbers_are_words(tmp_path):
+    """They are joined in messages and padded in tables, where a number would be no text."""
+    path = write_json(tmp_path / "classes.json", {**OWN, "names": [1, 2]})
+    assert read_label_set(path).names == ("1", "2")
 
 
 # -- statistics.json
@@ -119,6 +126,7 @@ def changed(list_name, **change):
         changed("annotations", category_id=9),
         changed("annotations", image_id=77),
         changed("annotations", segmentation=None),
+        changed("annotations", segmentation=[]),
         changed("annotations", segmentation={"counts": [5, 6], "size": [10, 12]}),
         changed("images", width=None),
         changed("images", file_name=None),
@@ -141,6 +149,11 @@ def test_polygons_with_the_mark_of_windows_are_read(tmp_path, content):
     path.write_bytes(json.dumps(content).encode("utf-16"))
     with pytest.raises(ValueError, match="polygons.json: .*UTF-8"):
         paint(path, "a.png", (10, 12), CLASSES)
+
+
+def test_a_shape_without_a_kind_is_a_polygon(tmp_path):
+    path = write_json(tmp_path / "x.json", {"shapes": [{**SHAPE, "shape_type": None}]})
+    assert paint(path, "a.png", (10, 12), CLASSES)[1, 7] == 0
 
 
 # -- own pictures: the numbers and words of the command
@@ -184,6 +197,38 @@ def test_pictures_that_a_coco_file_names_lie_in_their_folder(own):
     assert coco_names(path) == ["../a.png"]
     with pytest.raises(ValueError, match=re.escape("../a.png")):
         prepare(images, path, classes, out, progress=False)
+
+
+def test_a_coco_file_may_have_any_ending(own):
+    images, _, classes, out = own
+    pictures = [
+        {"id": number, "file_name": f"{number}.png", "width": 12, "height": 8}
+        for number in range(4)
+    ]
+    areas = [{**COCO["annotations"][0], "image_id": number} for number in range(4)]
+    content = {**COCO, "images": pictures, "annotations": areas}
+    path = write_json(images.parent / "annotations", content)
+    assert prepare(images, path, classes, out, progress=False).frames == {"train": 3, "val": 1}
+
+
+def test_a_file_in_the_place_of_the_target_is_named(own):
+    images, masks, classes, out = own
+    out.write_text("a text")
+    with pytest.raises(ValueError, match="out is a file; choose a new folder"):
+        prepare(images, masks, classes, out, progress=False)
+    assert out.read_text() == "a text"
+
+
+def test_the_printed_training_takes_crops_that_batch_norm_can_take(tmp_path):
+    data = OwnData(tmp_path, TRAIN_19, {}, ((20, 30), (40, 50)), (), False)
+    assert "--size 32 " in training_command(data)
+
+
+@pytest.mark.parametrize("content", [{}, [], {"size": None}], ids=str)
+def test_a_preparation_that_is_damaged_is_named(tmp_path, content):
+    path = write_json(tmp_path / PREPARATION, content)
+    with pytest.raises(ValueError, match=f"{path.name} is damaged"):
+        read_preparation(tmp_path)
 
 
 # -- certificates

@@ -19,6 +19,7 @@ from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.labels import TRAIN_19
 from helpers.unet import UNet
+from helpers.windows import View
 from tests.faults.conftest import flip_byte
 
 VIEW = {"kind": "frame", "size": None, "padding": "same", "depth": 1, "height": 16}
@@ -50,6 +51,15 @@ def photographs(tmp_path):
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((16, 16, 3), 60 * number, np.uint8)).save(path)
     return [str(path) for path in paths]
+
+
+def test_a_strip_of_few_rows_is_not_enlarged_to_gigabytes():
+    """Three rows brought to 256 would make 850,000 columns of 10,000."""
+    info = {"view": View("frame", padding="same"), "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    for shape in ((3, 10_000, 3), (1, 1, 3), (100, 1000, 3)):
+        _, scale = inference.for_photograph(np.zeros(shape, np.uint8), info)
+        assert shape[0] * shape[1] * scale**2 < 2**22 + 2**16
+        assert scale == 256 / shape[0] or shape[1] == 10_000
 
 
 def label(mine, photographs, output, *options):
@@ -157,6 +167,30 @@ def test_a_changed_byte_in_the_zip_is_named(mine, rows, root, tmp_path):
         archive.write_bytes(changed)
         with pytest.raises(ValueError, match="x.zip is damaged"):
             check_submission(archive, rows, root, ignored_ids=True)
+
+
+@pytest.mark.parametrize("kind", ["password", "packing", "bytes"])
+def test_a_zip_that_cannot_be_read_is_named(mine, rows, root, tmp_path, kind):
+    folder = tmp_path / "submission"
+    submit(mine, rows, root, folder)
+    archive = tmp_path / "x.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(folder.iterdir()):
+            file.write(path, path.name)
+    data = bytearray(archive.read_bytes())
+    # Flags and way of packing stand twice: in front of the file, and in the list at the end.
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.index(mark) + place
+        if kind == "password":
+            data[at] |= 1
+        elif kind == "packing":
+            data[at + 2] = 99
+    if kind == "bytes":
+        begin = 30 + len(png_name(rows[0]))
+        data[begin : begin + 4] = b"\xff" * 4
+    archive.write_bytes(data)
+    with pytest.raises(ValueError, match="x.zip is damaged"):
+        check_submission(archive, rows, root, ignored_ids=True)
 
 
 @pytest.mark.parametrize("hidden", [".ipynb_checkpoints/{}", "._{}"])

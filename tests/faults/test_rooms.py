@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from extras.benchmark_server import official
 from extras.experiments import trials
 from extras.export import example_sizes
 from extras.real_data import camvid, colab
@@ -19,6 +20,7 @@ from extras.real_data.camvid import convert
 from extras.real_data.own_data import prepare
 from extras.reproduction import certificate, reproduce, tables
 from extras.reproduction.reproduce import Reproduction
+from extras.training_tools import distributed
 from helpers.csv_index import find_rows, index_folder
 from helpers.sizes import valid_size
 from helpers.training import make_run
@@ -119,6 +121,21 @@ def test_own_pictures_are_laid_out_by_one_process(source, tmp_path):
     with FileLock(lock), pytest.raises(OSError, match="another process works in"):
         prepare(source / "train", masks, ["road", "sky"], target, progress=False)
     assert not target.exists()
+
+
+# -- help
+
+
+@pytest.mark.parametrize(
+    ("module", "says"),
+    [(official, "csEvalPixelLevelSemanticLabeling"), (distributed, "torchrun --standalone")],
+)
+def test_help_is_no_error(module, says, monkeypatch, capsys):
+    """Of commands that hand their words on to another program."""
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(sys, "argv", ["x", "--help"])
+    module.main()
+    assert says in capsys.readouterr().out
 
 
 # -- packs

@@ -13,6 +13,7 @@ from PIL import Image
 
 from helpers import checkpoints
 from helpers.training import make_run, train
+from helpers.unet import UNet
 from tests.faults.conftest import content, paths
 
 
@@ -88,6 +89,28 @@ def test_best_pt_of_other_settings_is_kept(one_epoch, runs):
     with pytest.raises(ValueError, match="width was 2 and is 4"):
         fit(replace(one_epoch, width=4))
     assert content(runs) == before
+
+
+@pytest.mark.parametrize("history", [None, [{"epoch": 1}, {"epoch": 2}]])
+def test_a_network_that_a_notebook_saved_is_kept(config, runs, history):
+    """As chapter 07 writes runs/mine/best.pt: a label set by its name, and few settings."""
+    model = UNet(num_classes=19, width=2, depth=1, padding="same")
+    view = {"kind": "frame", "size": None, "padding": "same", "depth": 1, "height": 16}
+    info = {"label_set": "train19", "view": view, "mean": [0.5] * 3, "std": [0.25] * 3}
+    if history is not None:
+        info = {**info, "history": history, "config": {"name": "r"}}
+    checkpoints.save_model(runs / "r" / "best.pt", model, info)
+    before = content(runs / "r")
+    with pytest.raises(ValueError, match="holds a network.*choose another name"):
+        fit(config)
+    assert content(runs / "r")["best.pt"] == before["best.pt"]
+
+
+def test_a_best_pt_from_elsewhere_is_kept(config, runs):
+    (runs / "r").mkdir(parents=True)
+    torch.save({"model": {}}, runs / "r" / "best.pt")
+    with pytest.raises(ValueError, match="best.pt"):
+        fit(config)
 
 
 def test_a_run_killed_in_its_first_save_begins_again(one_epoch, runs):
@@ -314,4 +337,11 @@ def test_a_damaged_config_json_is_named(config, runs):
     fit(replace(config, epochs=1))
     (runs / "r" / "config.json").write_text("{")
     with pytest.raises(ValueError, match="config.json is damaged"):
+        fit(config)
+
+
+def test_a_batch_of_one_pixel_names_the_way_out(one_epoch):
+    """Three frames in batches of two leave one, whose deepest maps are a pixel."""
+    config = replace(one_epoch, norm="batch", depth=4, view="crop", size=16, train_limit=3)
+    with pytest.raises(ValueError, match="batch norm needs more than one pixel.*--size"):
         fit(config)

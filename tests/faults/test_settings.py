@@ -7,6 +7,7 @@ import pytest
 
 from helpers import command
 from helpers.config import TrainConfig, parse
+from helpers.device import find_device
 from helpers.evaluate import main as evaluate
 from helpers.inference import main as label
 from helpers.paths import ROOT
@@ -18,7 +19,7 @@ WRONG = {
     "batch_size": (0, -1),
     "accumulate": (0,),
     "width": (0, -3),
-    "depth": (-1,),
+    "depth": (-1, 9, 40),
     "height": (0, -5),
     "size": (0,),
     "hidden": (0,),
@@ -45,6 +46,13 @@ CASES = [(name, value) for name, values in WRONG.items() for value in values]
 def test_a_value_that_makes_no_sense_is_refused(name, value):
     with pytest.raises(ValueError, match=name.replace("_", "[-_]")):
         replace(TrainConfig(), **{name: value})
+
+
+@pytest.mark.parametrize("text", ["cpu ", '"cpu"', "'CPU'", " cpu", '""'])
+def test_a_device_in_quotes_is_that_device(monkeypatch, text):
+    """cmd.exe keeps the quotes, and the blank before &&, in `set COURSE_DEVICE=cpu && python`."""
+    monkeypatch.setenv("COURSE_DEVICE", text)
+    assert find_device().type == "cpu" or text == '""'
 
 
 @pytest.mark.parametrize("model", ["fcn32s", "fcn16s", "fcn8s"])

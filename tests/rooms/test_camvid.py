@@ -2,15 +2,19 @@
 mean harm.
 """
 
+import errno
 import functools
 import http.server
 import io
 import shutil
+import socket
 import stat
+import struct
 import subprocess
 import tarfile
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -290,6 +294,60 @@ def test_offline_says_what_to_do(tmp_path, server):
     dead = address.rsplit(":", 1)[0] + ":9"  # nobody listens there
     with pytest.raises(ConnectionError, match="not reached.*--source"):
         camvid.download(tmp_path / "root", address=f"{dead}/camvid.zip")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reset"),
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n40\r\nPK", False),  # as GitHub sends archives
+        (HEAD + b"Content-Length: 1000\r\n\r\nPK", True),
+        (b"no such protocol\r\n\r\n", False),
+        (b"", False),
+    ],
+    ids=["chunked", "reset", "other protocol", "nothing"],
+)
+def test_a_transfer_that_breaks_off_says_what_to_do(tmp_path, answer, reset):
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def reply():
+        connection, _ = listening.accept()
+        connection.recv(4096)
+        connection.sendall(answer)
+        if reset:  # the close is then no end, but a "connection reset by peer"
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.close()
+
+    thread = threading.Thread(target=reply)
+    thread.start()
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/camvid.zip"
+    with pytest.raises(ConnectionError, match="camvid.zip: broke off.*--source"):
+        archives.fetch(address, tmp_path / "camvid.zip")
+    thread.join()
+    listening.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("work", ["fetch", "unpack"])
+def test_a_full_disk_is_named(source, tmp_path, monkeypatch, work):
+    archive = pack(source, tmp_path / "there" / "camvid.zip")
+    target = tmp_path / "root"
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=f"could not write {target}.*No space left.*free some space"):
+        if work == "fetch":
+            # Reading works, and the first block that is written fails.
+            monkeypatch.setattr(archives, "_transfer", full)
+            archives.fetch(archive.as_uri(), target / "camvid.zip")
+        else:
+            monkeypatch.setattr(Path, "write_bytes", full)
+            unpack(archive, "CamVid", target)
+    assert not [path for path in target.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("kind", ["folder", "parent", "zip", "tar.gz"])
