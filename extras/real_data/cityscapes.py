@@ -41,6 +41,8 @@ def get_cityscapes(root) -> Path:
     end; OSError where the server is not reached. What was done is kept: the next call goes on.
     """
     root = Path(root)
+    if root.is_file():
+        raise ValueError(f"{root} is a file; give a folder")
     root.mkdir(parents=True, exist_ok=True)
     if not missing_frames(root):
         return root

@@ -144,6 +144,12 @@ def test_an_interrupted_unpacking_goes_on(server, tmp_path, monkeypatch):
             assert copied.read_bytes() == path.read_bytes(), copied
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "there").write_text("a text")
+    with pytest.raises(ValueError, match="there is a file; give a folder"):
+        cityscapes.get_cityscapes(tmp_path / "there")
+
+
 def test_a_refused_account_and_a_missing_network_are_sentences(server, tmp_path):
     server.refuses = True
     with pytest.raises(ValueError, match="does not let you in .Bad credentials"):
