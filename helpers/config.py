@@ -74,8 +74,7 @@ class TrainConfig:
         problems = outside(1, 1e9, **{name: given[name] for name in counts})
         # Twice the channels, and sizes that are a multiple of twice as much, with every level.
         problems += outside(0, 9, depth=self.depth)
-        problems += outside(0, 1e9, seed=self.seed)
-        problems += outside(0, 1e9, workers=self.workers, pictures=self.pictures)
+        problems += outside(0, 1e9, seed=self.seed, workers=self.workers, pictures=self.pictures)
         problems += outside(0, math.inf, learning_rate=self.learning_rate)
         problems += outside(0, 1, dropout=self.dropout)
         for name, choices in self.choices().items():

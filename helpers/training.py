@@ -244,13 +244,6 @@ class Run:
                     if not any(words in str(error) for words in FULL):
                         raise
                     raise ValueError(out_of_memory(self.config)) from error
-                except ValueError as error:
-                    if "more than 1 value per channel" not in str(error):
-                        raise
-                    raise ValueError(
-                        "batch norm needs more than one pixel: the deepest maps of a batch of one "
-                        "frame have no more; take larger crops (--size) or frames (--height)"
-                    ) from error
                 if watch is not None:
                     watch(self.history)
         return self.history

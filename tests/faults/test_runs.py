@@ -338,10 +338,3 @@ def test_a_damaged_config_json_is_named(config, runs):
     (runs / "r" / "config.json").write_text("{")
     with pytest.raises(ValueError, match="config.json is damaged"):
         fit(config)
-
-
-def test_a_batch_of_one_pixel_names_the_way_out(one_epoch):
-    """Three frames in batches of two leave one, whose deepest maps are a pixel."""
-    config = replace(one_epoch, norm="batch", depth=4, view="crop", size=16, train_limit=3)
-    with pytest.raises(ValueError, match="batch norm needs more than one pixel.*--size"):
-        fit(config)
