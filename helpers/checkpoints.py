@@ -63,9 +63,7 @@ def load(path, *entries: str) -> dict:
         ) from error
     weights = state.get("model") if isinstance(state, dict) else None
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
-        raise ValueError(
-            f"{path} is no checkpoint of this course: expected a dict with tensors as 'model'"
-        )
+        raise ValueError(f"{path} is no checkpoint of this course: expected tensors as 'model'")
     if state.get("format", FORMAT) not in range(FORMAT + 1):
         raise ValueError(f"{path} was written by a later version of the course: update this one")
     if not all(weight.isfinite().all() for weight in weights.values()):
