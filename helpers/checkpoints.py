@@ -81,16 +81,16 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig, label_set: LabelSet
     table = folder / "history.csv"
     epochs = len(table.read_text(errors="replace").splitlines()) - 1 if table.is_file() else 0
     if best.is_file():
-        # Also one that `save_model` wrote for a notebook, as chapter 07's: it may say less.
         info = load_model(best)[1]
-        epochs = max(epochs, len(info.get("history", ["unknown", "unknown"])))
         check_same_config(config, info.get("config", {}), folder)
         check_same_classes(folder, label_set, info["label_set"].as_dict())
+        # A network that a notebook saved, as chapter 07's, has no history.
+        epochs = max(epochs, len(info["history"])) if "history" in info else math.inf
     # One epoch is what a run leaves that was killed in its first save.
     if epochs > 1:
         raise ValueError(
-            f"{folder} holds a network, or {epochs} epochs of a run, but no last.pt to go on from: "
-            "restore it, choose another name, or remove the folder"
+            f"{folder} holds what a training left (best.pt, history.csv), but no last.pt to go on "
+            "from: restore it, choose another name, or remove the folder"
         )
 
 

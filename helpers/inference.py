@@ -253,12 +253,12 @@ def for_photograph(photograph: np.ndarray, info: dict) -> tuple[dict, float]:
     view = info["view"]
     scale = 1.0
     if view.kind == "frame":
-        rows = len(photograph)
+        factor = view.factor(len(photograph))
+        rows, columns = (len(range(0, side, factor)) for side in photograph.shape[:2])
         # Frames that are lower than the view's height stay as they are.
-        known = info.get("rows", view.height)
-        scale = known / len(range(0, rows, view.factor(rows)))
+        scale = info.get("rows", view.height) / rows
         # A strip of a few rows is enlarged to 4 million pixels at most: its logits are 320 MB.
-        scale = min(scale, max(1, (2**22 / (rows * photograph.shape[1])) ** 0.5))
+        scale = min(scale, max(1, (2**22 / (rows * columns)) ** 0.5))
     return {**info, "mean": tuple(mean), "std": tuple(std)}, scale
 
 

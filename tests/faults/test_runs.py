@@ -77,7 +77,7 @@ def test_the_epochs_of_a_run_without_last_pt_are_kept(config, runs, gone):
     for name in gone:
         (runs / "r" / name).unlink()
     before = content(runs)
-    with pytest.raises(ValueError, match="2 epochs of a run, but no last.pt"):
+    with pytest.raises(ValueError, match="but no last.pt"):
         fit(config)
     assert content(runs) == before
 
@@ -101,7 +101,7 @@ def test_a_network_that_a_notebook_saved_is_kept(config, runs, history):
         info = {**info, "history": history, "config": {"name": "r"}}
     checkpoints.save_model(runs / "r" / "best.pt", model, info)
     before = content(runs / "r")
-    with pytest.raises(ValueError, match="holds a network.*choose another name"):
+    with pytest.raises(ValueError, match="best.pt, history.csv.*choose another name"):
         fit(config)
     assert content(runs / "r")["best.pt"] == before["best.pt"]
 
