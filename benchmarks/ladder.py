@@ -176,12 +176,15 @@ def prepare(result: dict) -> dict:
     return result
 
 
-def rate_of(name: str, result: dict) -> float:
-    """The learning rate of a rung: the best on dev of those tried for it, or for another rung."""
+def rate_owner(name: str) -> str:
+    """The rung whose tried learning rates a rung takes: its own, or those of the rung it names."""
     rates = RUNGS[name][3]
-    if isinstance(rates, str):
-        return rate_of(rates, result)
-    tried = result["rungs"][name]["dev_miou_of_rates"]
+    return rate_owner(rates) if isinstance(rates, str) else name
+
+
+def rate_of(name: str, result: dict) -> float:
+    """The learning rate of a rung: the best on dev of those tried."""
+    tried = result["rungs"][rate_owner(name)]["dev_miou_of_rates"]
     return float(max(tried, key=tried.get))
 
 
@@ -189,14 +192,13 @@ def rates_to_try(names, result: dict) -> dict[tuple, Trial]:
     """{(rung, rate): the short training that is not stored yet}, for the rates these rungs need."""
     waiting = {}
     for name in names:
-        owner = name
-        while isinstance(RUNGS[owner][3], str):
-            owner = RUNGS[owner][3]
+        owner = rate_owner(name)
+        *_, trial, rates = RUNGS[owner]
         tried = result["rungs"][owner].setdefault("dev_miou_of_rates", {})
-        for rate in RUNGS[owner][3]:
+        for rate in rates:
             if str(rate) not in tried:
                 waiting[owner, rate] = replace(
-                    RUNGS[owner][2], learning_rate=rate, epochs=RATE_EPOCHS, seed=RATE_SEED
+                    trial, learning_rate=rate, epochs=RATE_EPOCHS, seed=RATE_SEED
                 )
     return waiting
 
