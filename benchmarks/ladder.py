@@ -1,15 +1,16 @@
 """The ladder of chapter 12: one change a rung, three paired seeds, enough steps to learn.
 
-    python -m benchmarks.ladder                 # two to four core-hours
+    python -m benchmarks.ladder                 # four to six core-hours
     python -m benchmarks.ladder --processes 2   # two trainings side by side, a core each
     python -m benchmarks.ladder --only muon     # one rung
 
 Takes up where it stopped: every training is written to benchmarks/results/ladder.json when it ends.
 
 320 frames of the sample city at 256x128, whole, two a step, 19 epochs (3,040 steps), width 8. Each
-rung is an earlier one with one thing changed. Where that is the optimizer or the network, its
-learning rate is part of it: chosen in 6 epochs with a seed of its own, on 20 further frames of the
-train cities that no network is trained on. Scored on the 20 val frames.
+rung is an earlier one with one thing changed; two have one thing less. Where the change is the
+optimizer or the network, its learning rate is part of it: chosen in 6 epochs with a seed of its
+own, on 20 further frames of the train cities that no network is trained on. Scored on the 20 val
+frames.
 """
 
 import argparse
@@ -72,6 +73,13 @@ DICE = replace(FLIPS, loss="dice")
 RUNGS = {
     "plain": ("a U-Net with Adam", None, PLAIN, ADAM_RATES),
     "batch norm": ("batch norm", "plain", NORM, "plain"),
+    "not normalized": (
+        "pixels from 0 to 1",
+        "batch norm",
+        replace(NORM, mean=(0.0,) * 3, std=(1.0,) * 3),
+        "plain",
+    ),
+    "no skips": ("no skips", "batch norm", replace(NORM, skips=False), "plain"),
     "own rate": ("its own learning rate", "batch norm", NORM, ADAM_RATES),
     "flips": ("flips", "own rate", FLIPS, "own rate"),
     "dice": ("cross entropy plus Dice", "flips", DICE, "own rate"),
@@ -134,19 +142,20 @@ def score(model: torch.nn.Module, dataset: CityscapesDataset) -> dict:
 def train(trial: Trial, root: Path, split: str) -> dict:
     """Train one network and score it on a split."""
     start = time.process_time()
-    datasets = make_datasets(root)
-    base = datasets["train"]
-    train_set = CityscapesDataset(
-        base.rows, base.root, base.view, TRAIN_19, base.mean, base.std, trial.augment, trial.seed
-    )
+    train_set = make_datasets(root)["train"]
+    score_set = make_datasets(root)[split]
+    if trial.mean is not None:
+        train_set = replace(train_set, mean=trial.mean, std=trial.std)
+        score_set = replace(score_set, mean=trial.mean, std=trial.std)
+    train_set = replace(train_set, augment=trial.augment, seed=trial.seed)
     model = trial_model(trial, len(TRAIN_19))
     loss = cross_entropy_and_dice if trial.loss == "dice" else pixel_loss
     optimizer = trial_optimizer(trial, model)
-    run = TrialRun(trial, model, train_set, datasets[split], optimizer, loss, progress=False)
+    run = TrialRun(trial, model, train_set, score_set, optimizer, loss, progress=False)
     train_loss = run.fit()[-1]["train_loss"]
     return {
         "train_loss": round(train_loss, 4),
-        **score(run.model, datasets[split]),
+        **score(run.model, score_set),
         "parameters": sum(p.numel() for p in model.parameters()),
         "cpu_seconds": round(time.process_time() - start),
     }
@@ -163,11 +172,12 @@ def prepare(result: dict) -> dict:
     result["hardware"] = f"one core a training, {platform.machine()}"
     result["budget"] = BUDGET
     result["seeds"] = list(SEEDS)
-    rungs = result.setdefault("rungs", {})
+    stored = result.get("rungs", {})
+    result["rungs"] = {}
     for name, (change, against, trial, _) in RUNGS.items():
         settings = json.loads(json.dumps(plain(trial)))
         fresh = {"change": change, "against": against, "settings": settings, "runs": {}}
-        entry = rungs.setdefault(name, fresh)
+        entry = result["rungs"][name] = stored.get(name, fresh)
         if entry["settings"] != settings:
             raise ValueError(
                 f"{RESULT.name} holds the rung {name!r} as {entry['settings']}, here it is "

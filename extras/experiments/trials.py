@@ -2,13 +2,12 @@
 12).
 
 A `Trial` is a TrainConfig plus what only experiments need: losses, optimizers, a running average of
-the weights, color, and U-Nets that are built differently. Every trial is scored on whole frames, in
-the 19 classes.
+the weights, scale and color, a U-Net without skips.
 """
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,20 +22,15 @@ from extras.training_tools.muon import Muon
 from helpers.config import TrainConfig
 from helpers.dataset import normalize
 from helpers.evaluate import pixel_loss
-from helpers.fcn import FCN8s
 from helpers.files import read_json, write_image, write_text
 from helpers.images import open_image, open_label
-from helpers.inference import predict_frame
-from helpers.labels import IGNORE, TRAIN_19
-from helpers.metrics import ConfusionMatrix
+from helpers.labels import IGNORE
 from helpers.progress import progress_bar
 from helpers.recipes import make_datasets, make_model
 from helpers.training import Run
-from helpers.unet import UNet, crop_and_concat, double_conv, he_init
+from helpers.unet import UNet, double_conv, he_init
 from helpers.windows import reduce_image, reduce_label
 from sample_city.write import VERSION, frame_plan, write_frame
-
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 
 @dataclass(frozen=True)
@@ -49,76 +43,42 @@ class Trial(TrainConfig):
     scale: tuple[float, float] | None = None  # random scale, cut back to the frame's size
     # "weighted": cross entropy with class weights; "dice": cross entropy plus Dice
     loss: str = "ce"
-    ema: float = 0.0  # decay of the running average of the weights that is scored
-    flip_test: bool = False  # average the logits with those of the mirror image
-    model: str = "unet"  # or those of TrainConfig, or "paper_fcn8s"
-    skips: str = "concat"  # "sum", "none"
-    up: str = "transposed"  # "bilinear"
-    per_image: bool = False  # every image by its own mean and deviation
+    ema: float = 0.0  # decay of the running average of the weights, TrialRun.average
+    skips: bool = True  # of a U-Net
 
     def choices(self) -> dict[str, tuple]:
-        words = super().choices()
         return {
-            **words,
-            "model": (*words["model"], "paper_fcn8s"),
+            **super().choices(),
             "optimizer": ("adam", "adamw", "muon"),
             "loss": ("ce", "weighted", "dice"),
-            "skips": ("concat", "sum", "none"),
-            "up": ("transposed", "bilinear"),
         }
 
 
-class VariantUNet(UNet):
-    """A U-Net whose skips are added or left out, or that grows bilinearly; for ablations."""
+class UNetWithoutSkips(UNet):
+    """A U-Net whose expanding path sees nothing but the bottleneck; for an ablation.
 
-    def __init__(self, skips: str = "concat", up: str = "transposed", **arguments):
+    The first convolution of each merge has half as many channels to read.
+    """
+
+    def __init__(self, **arguments):
         super().__init__(**arguments)
-        self.skips = skips
-        outputs = [layer.out_channels for layer in self.up]
-        if up == "bilinear":
-            self.up = nn.ModuleList(
-                nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2 * n, n, 1))
-                for n in outputs
-            )
-        if skips != "concat":
-            self.merge = nn.ModuleList(
-                double_conv(n, n, self.padding, self.arguments["norm"]) for n in outputs
-            )
-        self.up.apply(he_init)
+        norm = self.arguments["norm"]
+        self.merge = nn.ModuleList()
+        for up in self.up:
+            channels = up.out_channels
+            self.merge.append(double_conv(channels, channels, self.padding, norm))
         self.merge.apply(he_init)
 
-    def forward(self, x):
-        skips = []
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         for level, block in enumerate(self.down):
             if level > 0:
                 x = self.pool(x)
             x = block(x)
             if level >= self.depth - 1:
                 x = self.dropout(x)
-            skips.append(x)
-        skips.pop()
         for up, merge in zip(self.up, self.merge):
-            x = up(x)
-            both = crop_and_concat(skips.pop(), x)
-            if self.skips == "concat":
-                x = both
-            elif self.skips == "sum":
-                skip, raised = both.chunk(2, dim=1)
-                x = skip + raised
-            x = merge(x)
+            x = merge(up(x))
         return self.head(x)
-
-
-class PerImage(nn.Module):
-    """Normalizes every image by its own mean and deviation before the network sees it."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network, self.arguments = network, network.arguments
-
-    def forward(self, x):
-        std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
-        return self.network((x - mean) / std.clamp(min=1e-6))
 
 
 class Augmented:
@@ -177,24 +137,17 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     """The network of a trial, with weights drawn from its seed."""
+    if trial.skips:
+        return make_model(trial, num_classes)
     torch.manual_seed(trial.seed)
-    if trial.model == "paper_fcn8s":
-        model = FCN8s(num_classes, trial.width, 16 * trial.width, trial.dropout)
-    elif trial.model != "unet":
-        model = make_model(trial, num_classes)
-    else:
-        shape = {
-            "in_channels": 3,
-            "num_classes": num_classes,
-            "width": trial.width,
-            "depth": trial.depth,
-            "padding": trial.padding,
-            "norm": trial.norm,
-            "dropout": trial.dropout,
-        }
-        plain_unet = trial.skips == "concat" and trial.up == "transposed"
-        model = UNet(**shape) if plain_unet else VariantUNet(trial.skips, trial.up, **shape)
-    return PerImage(model) if trial.per_image else model
+    return UNetWithoutSkips(
+        num_classes=num_classes,
+        width=trial.width,
+        depth=trial.depth,
+        padding=trial.padding,
+        norm=trial.norm,
+        dropout=trial.dropout,
+    )
 
 
 def trial_optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
@@ -265,47 +218,6 @@ class TrialRun(Run):
             if watch is not None:
                 watch(self.history)
         return self.history
-
-    def score(self, trial: Trial | None = None) -> dict:
-        """mIoU and pixel accuracy on the whole val frames at full size, in the 19 classes, and the
-        parameters.
-
-        `trial` may ask for another way of scoring the same training run: `ema` and `flip_test` are
-        its own.
-        """
-        trial = trial or self.config
-        model = self.average.module if trial.ema else self.model
-        info = {"view": self.config.make_view(), "mean": self.config.mean, "std": self.config.std}
-        matrix = ConfusionMatrix(len(TRAIN_19))
-        for index in range(len(self.val_set)):
-            prediction = predict_frame(
-                model.eval(), self.val_set.frame(index), info, flip=trial.flip_test
-            )
-            if self.label_set != TRAIN_19:
-                prediction = TRAIN_19.encode(self.label_set.decode(prediction))
-            matrix.update(prediction, TRAIN_19.encode(self.val_set.label_ids(index)))
-        return {
-            "miou": matrix.mean_iou(),
-            "accuracy": matrix.pixel_accuracy(),
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-        }
-
-
-def run_trials(trials: list[Trial]) -> list[dict]:
-    """Train once and score in the ways of `trials`, which differ in `ema` and `flip_test` alone;
-    plain numbers.
-
-    Neither changes what is learned, so the comparison is of one and the same network.
-    """
-    same = {replace(trial, ema=0.0, flip_test=False) for trial in trials}
-    if len(same) != 1:
-        raise ValueError(
-            f"these trials need {len(same)} training runs, they differ in more than ema and "
-            "flip_test"
-        )
-    run = make_trial(replace(trials[0], ema=max(trial.ema for trial in trials)))
-    loss = run.fit()[-1]["train_loss"]
-    return [{"train_loss": loss, **run.score(trial)} for trial in trials]
 
 
 def small_city(root, train: int = 128, val: int = 20, factor: int = 8, seed: int = 1) -> Path:
