@@ -7,6 +7,7 @@ course's own version. "06.1" is an *exercise* at the end of the chapter, checked
 
 import sysconfig
 import traceback
+from contextlib import contextmanager
 from importlib import import_module
 
 from helpers.paths import ROOT
@@ -23,6 +24,21 @@ OTHERS = (
 
 class Wrong(Exception):
     """Raised by a checker; the message says what is wrong, and why that matters."""
+
+
+@contextmanager
+def explain(kind: type[Exception] | tuple, *phrases: str, hint: str):
+    """What stops the code inside becomes a Wrong with this hint, if it is the error that is meant.
+
+    Meant is an error of this kind; where phrases are given, one whose message has one of them.
+    """
+    try:
+        yield
+    except kind as error:
+        if phrases and not any(phrase in str(error) for phrase in phrases):
+            raise
+        first_line = str(error).splitlines()[0]
+        raise Wrong(f"{hint} ({type(error).__name__}: {first_line})") from error
 
 
 def what_stopped(error: Exception) -> str:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers.fcn import ThinFCN, enlarge
 
 
@@ -27,17 +27,13 @@ def turn_a(as_convolution) -> None:
     linear.weight.copy_(torch.randn(4, 30, generator=generator))
     linear.bias.copy_(torch.randn(4, generator=generator))
     before = linear.weight.clone()
-    try:
-        # The notebook calls it with gradients switched on, so the check does as well.
-        with torch.enable_grad():
-            conv = as_convolution(linear, 3, 2, 5)
-    except RuntimeError as error:
-        if "leaf Variable" in str(error):
-            raise Wrong(
-                "PyTorch does not let you write into weights while it records for gradients: fill "
-                "the layer inside `with torch.no_grad():`"
-            ) from error
-        raise
+    recorded = (
+        "PyTorch does not let you write into weights while it records for gradients: fill the "
+        "layer inside `with torch.no_grad():`"
+    )
+    # The notebook calls it with gradients switched on, so the check does as well.
+    with torch.enable_grad(), explain(RuntimeError, "leaf Variable", hint=recorded):
+        conv = as_convolution(linear, 3, 2, 5)
     if not isinstance(conv, nn.Conv2d):
         raise Wrong(f"expected a layer nn.Conv2d, found {type(conv).__name__}")
     if tuple(conv.weight.shape) != (4, 3, 2, 5):
@@ -112,22 +108,19 @@ def turn_b(answer) -> None:
         network.load_state_dict(reference.state_dict())
         expected = reference.scores(images)
         name = f"FCN-{stride}s"
-        try:
+        other_size = (
+            f"{name}: bring the coarse scores onto the finer grid first, with enlarge; then they "
+            "can be added"
+        )
+        no_layer = (
+            f"{name} has no such layer. The scores of pool4 are added only if self.stride <= 16, "
+            "those of pool3 only if it is 8"
+        )
+        with (
+            explain(RuntimeError, "must match the size", hint=other_size),
+            explain(AttributeError, "no attribute 'score", hint=no_layer),
+        ):
             found = network.scores(images)
-        except RuntimeError as error:
-            if "must match the size" in str(error):
-                raise Wrong(
-                    f"{name}: {error}. Bring the coarse scores onto the finer grid first, with "
-                    "enlarge; then they can be added"
-                ) from error
-            raise
-        except AttributeError as error:
-            if "no attribute 'score" in str(error):
-                raise Wrong(
-                    f"{name} has no such layer: {error}. The scores of pool4 are added only if "
-                    "self.stride <= 16, those of pool3 only if it is 8"
-                ) from error
-            raise
         if not isinstance(found, torch.Tensor):
             raise Wrong(f"{name}: expected a tensor of scores, found {type(found).__name__}")
         if found.shape != expected.shape:

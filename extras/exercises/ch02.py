@@ -2,7 +2,7 @@
 
 import torch
 
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers.sizes import margin, valid_size
 from helpers.sizes import output_size as true_output_size
 from helpers.unet import UNet
@@ -78,16 +78,12 @@ def call(answer, model, maps, *more) -> torch.Tensor:
 def turn_a(answer) -> None:
     """go_up(model, maps, silent=()) -> scores, the skips of the silent levels 1 to 4 are zeros."""
     model, maps = small_network()
-    try:
+    order = (
+        "two maps do not fit. Take the levels from 4 to 1; the skip of level L is maps[L - 1], "
+        "and it is joined after the up-convolution of the same step"
+    )
+    with explain(RuntimeError, "size", "channels", hint=order):
         found = call(answer, model, maps)
-    except RuntimeError as error:
-        if "size" in str(error) or "channels" in str(error):
-            raise Wrong(
-                "two maps do not fit. Take the levels from 4 to 1; the skip of level L is "
-                "maps[L - 1], and it is joined after the up-convolution of the same step "
-                f"(PyTorch says: {str(error).splitlines()[0]})"
-            ) from error
-        raise
     expected = go_up(model, maps)
     if not isinstance(found, torch.Tensor):
         raise Wrong(f"return the scores, a tensor; found {type(found).__name__}")
@@ -101,15 +97,12 @@ def turn_a(answer) -> None:
         raise Wrong("with all skips the scores must be those of model itself, and they are not")
 
     for silent in ((1,), (4,), (2, 3), (1, 2, 3, 4)):
-        try:
+        left_out = (
+            f"with silent={silent} channels are missing: a silent skip is not left out, zeros of "
+            "the same shape take its place"
+        )
+        with explain(RuntimeError, "channels", hint=left_out):
             found = call(answer, model, maps, silent)
-        except RuntimeError as error:
-            if "channels" in str(error):
-                raise Wrong(
-                    f"with silent={silent} channels are missing: a silent skip is not left out, "
-                    "zeros of the same shape take its place"
-                ) from error
-            raise
         if same(found, go_up(model, maps, silent)):
             continue
         if same(found, expected) and silent == (1,):

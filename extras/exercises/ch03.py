@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers.csv_index import frame_row
 
 KEYS = ("image", "label", "city", "frame")
@@ -21,15 +21,12 @@ def turn_a(frame_row) -> None:
     ):
         name = f"{city}_{frame}"
         folder = Path("/disk/city/leftImg8bit") / split / city
-        try:
+        from_root = (
+            "the root may be any folder (here /disk/city), so do not count from yours: build both "
+            "paths from the last parts, the split, the city and the name"
+        )
+        with explain(ValueError, "subpath", hint=from_root):
             row = frame_row(folder / f"{name}_leftImg8bit.png")
-        except ValueError as error:
-            if "subpath" in str(error):
-                raise Wrong(
-                    "the root may be any folder (here /disk/city), so do not count from yours: "
-                    "build both paths from the last parts, the split, the city and the name."
-                ) from error
-            raise
         if not isinstance(row, dict) or set(row) != set(KEYS):
             found = sorted(row) if isinstance(row, dict) else type(row).__name__
             raise Wrong(f"return a dictionary with the keys {', '.join(KEYS)}; yours is {found}.")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers.csv_index import Row, frame_row
 from helpers.dataset import CityscapesDataset, Frames
 from helpers.labels import LABELS, TRAIN_19
@@ -17,13 +17,9 @@ from helpers.windows import View
 
 def turn_a(make_table) -> None:
     """make_table(): uint8 [256], from label id to train id, 255 for everything that is ignored."""
-    try:
+    minus_one = "which row of LABELS has the id -1, and can that number be in a file of bytes?"
+    with explain(OverflowError, hint=minus_one):
         table = make_table()
-    except OverflowError as error:
-        raise Wrong(
-            f"your code stopped with OverflowError: {error}. Which row of LABELS has the id -1, "
-            "and can that number be in a file of bytes?"
-        ) from error
     if not isinstance(table, np.ndarray):
         raise Wrong(
             f"return a NumPy array, which takes a label map as its index; found "
@@ -228,16 +224,13 @@ def exercise_2(place_with) -> None:
     rng, places, contained = np.random.default_rng(6), set(), set()
     if place_with(label, 31, 16, rng) is not None:
         raise Wrong("class 31 does not occur, so there is no place for it: return None.")
+    nothing_left = (
+        "rng.integers(low, high) leaves out `high`, so nothing is left to draw where the two are "
+        "equal, as in a corner of the frame: add 1"
+    )
     for _ in range(300):
-        try:
+        with explain(ValueError, "low >= high", hint=nothing_left):
             place = place_with(label, 25, 16, rng)
-        except ValueError as error:
-            if "low >= high" in str(error):
-                raise Wrong(
-                    "rng.integers(low, high) leaves out `high`, so nothing is left to draw where "
-                    "the two are equal, as in a corner of the frame: add 1."
-                ) from error
-            raise
         if not isinstance(place, (tuple, list)) or len(place) != 2:
             raise Wrong(f"return a pair (top, left), not {place!r}.")
         top, left = place

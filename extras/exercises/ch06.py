@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers import unet
 from helpers.unet import UNet
 
@@ -18,15 +18,12 @@ def turn_a(answer) -> None:
         )
         skip = skip.reshape(2, 3, height + 2 * margins[0], width + 2 * margins[1])
         x = -torch.rand(2, 5, height, width) - 1
-        try:
+        empty = (
+            f"with a skip of {tuple(skip.shape)} and x of {tuple(x.shape)} the crop is empty: a "
+            "slice [0:-0] holds nothing. Write top : top + height"
+        )
+        with explain(RuntimeError, "Expected size 0", hint=empty):
             got = answer(skip, x)
-        except RuntimeError as error:
-            if "Expected size 0" in str(error):
-                raise Wrong(
-                    f"with a skip of {tuple(skip.shape)} and x of {tuple(x.shape)} the crop is "
-                    "empty: a slice [0:-0] holds nothing. Write top : top + height"
-                ) from error
-            raise
         if not isinstance(got, torch.Tensor) or got.shape != (2, 8, height, width):
             found = tuple(got.shape) if isinstance(got, torch.Tensor) else type(got).__name__
             raise Wrong(
@@ -96,17 +93,12 @@ def turn_c(answer) -> None:
     reference = UNet(width=2).eval()
     model = answer(width=2).eval()
     model.load_state_dict(reference.state_dict())
-    try:
-        with torch.no_grad():
-            found = model(images)
-    except RuntimeError as error:
-        if "size" in str(error) or "channels" in str(error):
-            raise Wrong(
-                "two maps do not fit: throw the deepest map away, then take the skips from the "
-                "deepest to the shallowest, each after the up-convolution of its own level "
-                f"(PyTorch says: {str(error).splitlines()[0]})"
-            ) from error
-        raise
+    order = (
+        "two maps do not fit: throw the deepest map away, then take the skips from the deepest to "
+        "the shallowest, each after the up-convolution of its own level"
+    )
+    with torch.no_grad(), explain(RuntimeError, "size", "channels", hint=order):
+        found = model(images)
     if not isinstance(found, torch.Tensor):
         raise Wrong(f"forward must return the logits, found {type(found).__name__}")
     with torch.no_grad():
@@ -173,15 +165,12 @@ def exercise_2(answer) -> None:
         with torch.no_grad():
             plain = conv(images)
             right = norm(plain)
-        try:
+        shapes = (
+            "the shapes do not fit. The weights are (outputs, inputs, 3, 3), so the scale of each "
+            "output channel needs the shape (outputs, 1, 1, 1)"
+        )
+        with explain(RuntimeError, "size of tensor", hint=shapes):
             folded = answer(conv, norm)
-        except RuntimeError as error:
-            if "size of tensor" in str(error):
-                raise Wrong(
-                    f"the shapes do not fit: {error}. The weights are (outputs, inputs, 3, 3), so "
-                    "the scale of each output channel needs the shape (outputs, 1, 1, 1)"
-                ) from error
-            raise
         if not isinstance(folded, nn.Conv2d):
             raise Wrong(f"return one nn.Conv2d; found {type(folded).__name__}")
         if folded.bias is None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from extras.bug_lab.bugs import planted
-from extras.exercises import Wrong
+from extras.exercises import Wrong, explain
 from helpers.windows import View
 
 CAUSES = (
@@ -166,12 +166,8 @@ class _Shifted:
 def turn_d(answer) -> None:
     """agreement(view) -> share of pixels, 1.0 for a healthy view, chance for a shifted one."""
     wider = "the image window is wider than the label window: cut view.margin off each side first"
-    try:
+    with explain((ValueError, IndexError), "shape", "broadcast", hint=wider):
         healthy = answer(View("crop"))
-    except (ValueError, IndexError) as error:
-        if "shape" in str(error) or "broadcast" in str(error):
-            raise Wrong(wider) from error
-        raise
     if healthy is None or np.asarray(healthy).size != 1:
         raise Wrong(f"expected one number, found {type(healthy).__name__}")
     healthy = float(healthy)

@@ -77,7 +77,7 @@ WRONG = [
     ("05.A", "np.full(256, 255, np.uint8)", "np.zeros(256, np.uint8)", "0 is road"),
     ("05.A", "return table", "return torch.from_numpy(table)", "a NumPy array"),
     ("05.A", "np.full(256", "np.full(34", "256 entries"),
-    ("05.A", "if not label.ignore_in_eval:", "if True:", "Which row of LABELS has the id -1"),
+    ("05.A", "if not label.ignore_in_eval:", "if True:", "which row of LABELS has the id -1"),
     ("05.A", "np.uint8", "np.int64", "needs one byte per pixel"),
     ("05.A", "label.train_id", "label.id", "road (id 7) must become 0, yours becomes 7"),
     (
