@@ -11,22 +11,14 @@ import pytest
 from extras.exercises import verdict
 from helpers.paths import ROOT
 
-# Chapters that are still to be rewritten; the last of them empties this list.
-TO_BE_REWRITTEN = {
-}  # fmt: skip
 WORDS = {"00": 1500, "01": 3500, "02": 3500, "08": 3500}
 ENDING = ["What you learned", "Questions", "Exercises", "Further reading"]
 FOLDED = r"<summary>Solution {}</summary>.*?```python\n(.*?)```"
 CALL = re.compile(r'^(\w+) = check\("(\d\d\.[A-Z])", \1\)$', re.M)
 
 
-def chapters():
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        if path.name[:2] not in TO_BE_REWRITTEN:
-            yield path
-
-
-every_chapter = pytest.mark.parametrize("path", list(chapters()), ids=lambda path: path.stem)
+CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
 def cells(path, kind: str):
@@ -38,7 +30,7 @@ def prose(path) -> str:
 
 
 def turns():
-    for path in chapters():
+    for path in CHAPTERS:
         for cell in cells(path, "code"):
             if "turn" in cell.metadata:
                 yield pytest.param(path, cell, id=cell.metadata["turn"])

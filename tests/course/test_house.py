@@ -17,15 +17,10 @@ import nbformat
 import pytest
 
 from helpers.paths import ROOT
-from tests.course.test_chapters import TO_BE_REWRITTEN
 
 PACKAGES = ("helpers", "sample_city", "extras", "scripts", "benchmarks", "tests")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-# Chapters whose cells still are wider than 88 columns or not as ruff formats them: whoever rewrites
-# a chapter takes it off this list.
-NOTEBOOKS_TO_BE_REWRITTEN = {path.stem for path in NOTEBOOKS if path.name[:2] in TO_BE_REWRITTEN}
 
 # Rooms that draw what a notebook shows; what computes must not need them.
 WIDGET_ROOMS = ("extras.explorers", "extras.browser")
@@ -248,11 +243,7 @@ def cell_problems(sources: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in NOTEBOOKS if path.stem not in NOTEBOOKS_TO_BE_REWRITTEN],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_cells_are_narrow_and_formatted(path):
     assert cell_problems(cells(path)) == []
 
@@ -261,4 +252,3 @@ def test_the_check_of_cells_sees_what_it_is_for():
     assert cell_problems(["a = 1\nprint(a)", "%matplotlib inline"]) == []
     assert len(cell_problems(["a=1"])) == 1
     assert len(cell_problems(["# " + "a" * 87])) == 1
-    assert {path.stem for path in NOTEBOOKS} >= NOTEBOOKS_TO_BE_REWRITTEN

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.course import small_site
-from tests.course.test_house import NOTEBOOKS_TO_BE_REWRITTEN
 from tests.real_browser import lab_server as lab
 
 reason = small_site.REASON if small_site.MISSING else lab.why_not()
@@ -48,14 +47,13 @@ def test_every_page(chromium, folder):
 
 
 def test_code_is_whole_at_1280_and_pages_fit_a_phone(chromium, folder):
-    """No line is cut off in a chapter whose cells are narrow; a phone scrolls down only."""
+    """No line of a chapter's code is cut off; a phone scrolls down only."""
     wide = "[...document.querySelectorAll('.cell_input pre')]"
     wide += ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 80))"
     with lab.watched_page(chromium, ("file:",), viewport={"width": 1280, "height": 900}) as page:
         for path in sorted((folder / "notebooks").glob("*.html")):
-            if path.stem not in NOTEBOOKS_TO_BE_REWRITTEN:
-                page.goto(path.as_uri())
-                assert page.evaluate(wide) == [], path.name
+            page.goto(path.as_uri())
+            assert page.evaluate(wide) == [], path.name
     with lab.watched_page(chromium, ("file:",), viewport={"width": 390, "height": 844}) as page:
         for path in sorted(folder.rglob("*.html")):
             page.goto(path.as_uri())
