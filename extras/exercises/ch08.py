@@ -102,7 +102,7 @@ TURNS = {"A": class_iou, "B": count_pairs}
 
 
 def exercise_1(answer) -> None:
-    """iou(matrix [K, K]) -> float [K], nan where a class neither occurs nor is predicted."""
+    """other_scores(matrix [K, K]) -> precision, recall, Dice, float [K], nan for 0 / 0."""
     cases = (
         [[3, 1, 1, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
         [[0, 5, 0], [0, 0, 0], [0, 0, 0]],
@@ -110,42 +110,54 @@ def exercise_1(answer) -> None:
     )
     for case in cases:
         matrix = np.array(case, np.int64)
-        hits, union = matrix.diagonal(), matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
-        expected = [h / u if u else np.nan for h, u in zip(hits.tolist(), union.tolist())]
+        hits, there, called = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+        expected = {
+            "precision": _divided(hits, called),
+            "recall": _divided(hits, there),
+            "Dice": _divided(2 * hits, there + called),
+        }
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
             try:
-                got = np.asarray(answer(matrix.copy()))
+                found = answer(matrix.copy())
             except RuntimeWarning as warning:
                 raise Wrong(
-                    f"numpy warned ({warning}): divide only where the union is positive"
+                    f"numpy warned ({warning}): divide only where the divisor is positive"
                 ) from None
-        if got.shape != (len(matrix),) or got.dtype.kind != "f":
+        if not isinstance(found, (tuple, list)) or len(found) != 3:
+            raise Wrong(f"return precision, recall and Dice; found {type(found).__name__}")
+        for (name, right), got in zip(expected.items(), found):
+            _check_score(name, right, np.asarray(got), case, {**expected, "IoU": _iou(matrix)})
+
+
+def _divided(part, whole) -> list[float]:
+    return [p / w if w else np.nan for p, w in zip(part.tolist(), whole.tolist())]
+
+
+def _iou(matrix) -> list[float]:
+    hits = matrix.diagonal()
+    return _divided(hits, matrix.sum(axis=0) + matrix.sum(axis=1) - hits)
+
+
+def _check_score(name: str, right: list, got: np.ndarray, case, scores: dict) -> None:
+    """Raise Wrong unless `got` is the score called `name`; say which other score it is."""
+    if got.shape != (len(right),) or got.dtype.kind != "f":
+        raise Wrong(
+            f"{name}: expected one float for each of {len(right)} classes, found {got.dtype} "
+            f"{got.shape}"
+        )
+    for number, (value, wanted) in enumerate(zip(got, right)):
+        if np.isnan(wanted) and not np.isnan(value):
+            raise Wrong(f"the {name} of class {number} in {case} is 0 / 0: nan, you return {value}")
+        if not np.isnan(wanted) and not np.isclose(value, wanted, rtol=1e-6, atol=0):
+            hint = ""
+            for other, values in scores.items():
+                if other != name and np.allclose(got, values, equal_nan=True):
+                    hint = f"; that is the {other}"
             raise Wrong(
-                f"expected one float for each of {len(matrix)} classes, found {got.dtype} "
-                f"{got.shape}"
+                f"for the matrix {case} class {number} has the {name} {wanted:.3f}, you return "
+                f"{value:.3f}{hint}"
             )
-        for c, (value, right) in enumerate(zip(got, expected)):
-            if np.isnan(right) and not np.isnan(value):
-                raise Wrong(
-                    f"class {c} neither occurs nor is predicted: its IoU is nan, you return {value}"
-                )
-            if not np.isnan(right) and not np.isclose(value, right, rtol=1e-6, atol=0):
-                row, column = matrix[c].sum(), matrix[:, c].sum()
-                names = {
-                    hits[c] / max(row, 1): "the recall: false alarms count too",
-                    hits[c] / max(column, 1): "the precision: missed pixels count too",
-                    2 * hits[c] / (row + column): "Dice",
-                    hits[c] / (row + column): "too small: row and column both hold the diagonal",
-                }
-                hint = ""
-                for other, name in names.items():
-                    if np.isclose(value, other):
-                        hint = f"; that is {name}"
-                raise Wrong(
-                    f"for the matrix {case} class {c} has IoU {right:.3f}, you return "
-                    f"{value:.3f}{hint}"
-                )
 
 
 def exercise_2(answer) -> None:

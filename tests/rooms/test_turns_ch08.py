@@ -53,35 +53,27 @@ def test_a_wrong_turn_is_refused_in_the_words_that_fit(name, right, wrong, phras
     assert phrase in verdict(name, changed(name, right, wrong))
 
 
-def iou_with(hits_of, union_of):
-    """An answer to exercise 08.1 from two formulas."""
-
-    def iou_of(matrix):
-        row, column, hits = matrix.sum(axis=1), matrix.sum(axis=0), matrix.diagonal()
-        union = union_of(row, column, hits)
-        return np.where(union > 0, hits_of(hits) / np.maximum(union, 1), np.nan)
-
-    return iou_of
-
-
 @pytest.mark.parametrize(
-    "union_of, phrase",
+    "scores, phrase",
     [
-        (lambda row, column, hits: row, "the recall"),
-        (lambda row, column, hits: column, "the precision"),
-        (lambda row, column, hits: row + column, "both hold the diagonal"),
+        ([np.ones(4)] * 2, "return precision, recall and Dice"),
+        (np.ones((3, 4)), "found ndarray"),
+        ([np.ones(3)] * 3, "one float for each of 4 classes"),
+        ([np.ones(4, int)] * 3, "found int64 (4,)"),
+        ([np.ones(4)] * 3, "class 0 has the precision 0.750, you return 1.000"),
     ],
 )
-def test_another_score_is_called_by_its_name(union_of, phrase):
-    assert phrase in verdict("08.1", iou_with(lambda hits: hits, union_of))
+def test_what_is_no_three_scores(scores, phrase):
+    assert phrase in verdict("08.1", lambda matrix: scores)
 
 
 def test_a_small_number_in_the_divisor_is_no_nan():
-    def iou_of(matrix):
-        hits = matrix.diagonal()
-        return hits / (matrix.sum(axis=0) + matrix.sum(axis=1) - hits + 1e-9)
+    def other_scores(matrix):
+        hits, there, called = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+        wholes = (called, there, (there + called) / 2)
+        return tuple(hits / (whole + 1e-9) for whole in wholes)
 
-    assert "its IoU is nan" in verdict("08.1", iou_of)
+    assert "is 0 / 0: nan" in verdict("08.1", other_scores)
 
 
 def share_with(score, pool):
