@@ -22,7 +22,6 @@ def different(a, b) -> set:
 def test_every_rung_changes_what_it_says():
     changed = {
         "batch norm": {"norm"},
-        "not normalized": {"mean", "std"},
         "no skips": {"skips"},
         "own rate": set(),  # the rate, which is chosen
         "flips": {"augment"},
@@ -75,28 +74,6 @@ def short(tmp_path, monkeypatch):
         )
     monkeypatch.setattr(ladder, "make_datasets", {root: datasets}.get)
     return root, tmp_path / "ladder.json"
-
-
-def test_a_rung_may_have_its_own_scale(short, monkeypatch):
-    root, _ = short
-    runs = []
-    make = ladder.TrialRun
-
-    def noted(*arguments, **options):
-        runs.append(make(*arguments, **options))
-        return runs[-1]
-
-    monkeypatch.setattr(ladder, "TrialRun", noted)
-    trial = replace(ladder.RUNGS["second"][2], seed=5)
-    ladder.train(trial, root, "val")
-    ladder.train(replace(trial, mean=(0.0,) * 3, std=(1.0,) * 3), root, "val")
-    for run, mean, std in zip(runs, (0.5, 0.0), (0.25, 1.0)):
-        for dataset in (run.train_set, run.val_set):
-            assert dataset.mean == (mean,) * 3 and dataset.std == (std,) * 3
-        assert run.train_set.augment and run.train_set.seed == 5
-        assert not run.val_set.augment
-    image, normalized = runs[1].val_set[0][0], runs[0].val_set[0][0]
-    torch.testing.assert_close(image, normalized * 0.25 + 0.5)
 
 
 def test_it_goes_on_where_it_stopped(short, monkeypatch):
