@@ -1,6 +1,7 @@
 """How a command ends: with a sentence for whoever gave it, not with a traceback."""
 
 import argparse
+import errno
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ EXPECTED = (OSError, ValueError, FloatingPointError, MemoryError, RuntimeError)
 
 
 class PatientOutput:
-    """Standard output, line by line, that outlives its reader: `| head` must stop no training."""
+    """A stream that outlives its reader: neither `| head` nor a closed terminal ends a training."""
 
     def __init__(self, stream):
         self.stream = stream
@@ -24,15 +25,20 @@ class PatientOutput:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
+        return self._try(self.stream.write, text)
+
+    def flush(self) -> None:
+        self._try(self.stream.flush)
+
+    def _try(self, work, *arguments):
         try:
-            self.stream.write(text)
-            if "\n" in text:
-                self.stream.flush()
-        except BrokenPipeError:
+            return work(*arguments)
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
             # Nobody reads any more: the rest goes nowhere.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stream.fileno())
-        return len(text)
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self.stream.fileno())
 
 
 def run(main) -> None:
@@ -42,8 +48,9 @@ def run(main) -> None:
     and 130; COURSE_TRACEBACK=1 shows where an error came from.
     """
     # A file or an old terminal may lack the letters of a path.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     sys.stdout = PatientOutput(sys.stdout)
+    sys.stderr = PatientOutput(sys.stderr)
     sys.argv[1:] = [home_expanded(argument) for argument in sys.argv[1:]]
     try:
         main()
@@ -77,7 +84,7 @@ def ensure_data(root=None) -> Path:
     if find_root(root) != sample_city_dir():
         return find_root(root)
     if not sample_city_dir().is_dir():
-        print(f"no data set found: making the sample city in {sample_city_dir()}")
+        print(f"no data set found: making the sample city in {sample_city_dir()}", file=sys.stderr)
     # Always, for an interrupted city is completed so; a whole one takes a second. Of the processes
     # that train together one makes it, and the others wait.
     command = [sys.executable, "-m", "sample_city"]

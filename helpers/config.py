@@ -81,7 +81,9 @@ class TrainConfig:
             if given[name] not in choices:
                 words = ", ".join(str(choice).lower() for choice in choices)
                 problems.append(f"{name} must be one of {words}, found {given[name]!r}")
-        if self.std is not None and not all(0 < value < math.inf for value in self.std):
+        if (self.mean is None) != (self.std is None):
+            problems.append("mean and std must be given together")
+        elif self.std is not None and not all(0 < value < math.inf for value in self.std):
             problems.append(f"std must be above 0 in every channel, found {self.std}")
         if self.model.startswith("fcn") and self.padding != "same":
             problems.append(f"padding must be same for {self.model}, found {self.padding!r}")

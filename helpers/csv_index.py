@@ -251,9 +251,12 @@ def find_index(root, split: str) -> Path:
     known = set(find_rows(root, split))
     rows = read_csv(path)
     if not known.issuperset(rows):
-        count = write_csv(root, split, path)
-        print(f"{split}.csv did not fit the files that are there: written anew, {count} rows")
-    elif len(rows) < len(known):
+        # What somebody took out stays out, unless nothing else is left.
+        there = {row.image: row for row in known}
+        rows = [there[row.image] for row in rows if row.image in there] or sorted(known)
+        write_table(path, Row._fields, rows)
+        print(f"{split}.csv did not fit the files that are there: written anew, {len(rows)} rows")
+    if len(rows) < len(known):
         print(f"{shown(path)} has {len(rows)} of {len(known)} frames: remove it to take all")
     return path
 

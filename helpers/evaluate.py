@@ -20,7 +20,7 @@ from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.device import find_device, mixed_precision
 from helpers.inference import forward
-from helpers.labels import CAMVID_11, IGNORE, TRAIN_19, LabelSet, check_classes
+from helpers.labels import IGNORE, LabelSet, check_classes
 from helpers.metrics import ConfusionMatrix, count_pairs
 from helpers.progress import progress_bar
 from helpers.recipes import check_sizes
@@ -186,11 +186,6 @@ def side_by_side(model, dataset, index: int) -> np.ndarray:
     return np.concatenate([frame, *colors], axis=1)
 
 
-def merge_scores(scores: Scores) -> ConfusionMatrix:
-    """The confusion matrix of `scores` with its 19 classes merged into CamVid's 11."""
-    return scores.confusion.merged(CAMVID_11.encode(scores.label_set.ids))
-
-
 def dataset_for(info: dict, root, split: str) -> CityscapesDataset:
     """The dataset that fits a loaded checkpoint's `info`: all frames of a split below `root`."""
     check_classes(info["label_set"], root)
@@ -200,7 +195,7 @@ def dataset_for(info: dict, root, split: str) -> CityscapesDataset:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m helpers.evaluate", description="Scores of a checkpoint."
+        prog="python -m helpers.evaluate", description="Scores of a checkpoint on all frames."
     )
     parser.add_argument("--checkpoint", required=True)
     command.add_root(parser)
@@ -217,8 +212,6 @@ def main(arguments=None) -> None:
     batches = progress_bar(DataLoader(dataset, args.batch_size), "evaluate", show=not args.json)
     scores = evaluate(model, batches, dataset.label_set, per_frame=True)
     result = scores.as_dict()
-    if info["label_set"] == TRAIN_19:
-        result["mean_iou_camvid11"] = merge_scores(scores).mean_iou()
     if args.json:
         print(json.dumps(result, indent=1))
         return

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.csv_index import Row
+from helpers.csv_index import Row, index_folder
 from helpers.dataset import read_pair
 from helpers.files import locked, read_derived
 from helpers.labels import TRAIN_19, LabelSet
@@ -56,7 +56,7 @@ class FrameCache:
         # The folder's name holds what it was made for: another view gets another cache.
         plan = {"rows": self.rows, "view": asdict(self.view), "cropped": self.cropped, "format": 1}
         key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
-        self.folder = Path(self.folder or cache_dir() / f"{self.root.name}-{key}")
+        self.folder = Path(self.folder or cache_dir() / f"{index_folder(self.root).name}-{key}")
 
         index = {"key": key, "sources": self._fingerprint()}
         self.state = self._stored_state(index)

@@ -44,6 +44,8 @@ def _open(path, mode: str, expected: str) -> np.ndarray:
         raise ValueError(f"{path}: cannot be read ({error}); download or build it again") from error
     if picture.mode != mode:
         raise ValueError(f"{path}: mode {picture.mode}, expected {expected}")
+    if mode == "L" and picture.format == "JPEG":
+        raise ValueError(f"{path}: a JPEG, which changes ids; expected {expected}")
     return array
 
 

@@ -85,7 +85,7 @@ class LabelSet:
     @property
     def highest_id(self) -> int:
         """The largest label id that a file may hold; classes of one's own may be more than 33."""
-        return max(*self.ids, *(label.id for label in LABELS))
+        return max(*self.ids, *(i for i, _ in self.merged), *(label.id for label in LABELS))
 
     @property
     def table(self) -> np.ndarray:
@@ -119,8 +119,9 @@ class LabelSet:
             or {len(color) for color in found.colors} != {3}
             or not all(type(number) is int and 0 <= number <= 255 for number in numbers)
             or not all(train_id < len(found) for _, train_id in found.merged)
+            or found.highest_id == IGNORE  # what lies outside of a frame
         ):
-            raise ValueError("each class has a name, a [red, green, blue] and an id of its own")
+            raise ValueError("each class has a name, a [red, green, blue], an id of its own < 255")
         return found
 
     def encode(self, label_ids) -> np.ndarray:

@@ -77,13 +77,6 @@ class ConfusionMatrix:
         predicted = self.matrix.sum(axis=0)
         return _ratio(found, in_truth + predicted - found)
 
-    def dice(self) -> np.ndarray:
-        """Dice coefficient (F1) per class, float64 [num_classes]: 2 TP / (2 TP + FP + FN)."""
-        found = np.diag(self.matrix)
-        in_truth = self.counts.sum(axis=1)
-        predicted = self.matrix.sum(axis=0)
-        return _ratio(2 * found, in_truth + predicted)
-
     def mean_iou(self) -> float:
         """The mean of the IoUs that are defined; nan if there is not one labeled pixel."""
         return _mean(self.iou())
@@ -91,20 +84,6 @@ class ConfusionMatrix:
     def pixel_accuracy(self) -> float:
         """The share of all labeled pixels whose class is right."""
         return float(_ratio(np.trace(self.matrix), self.counts.sum()))
-
-    def merged(self, groups) -> "ConfusionMatrix":
-        """The matrix after classes are merged.
-
-        groups[i] is the new class of class i, or 255 to leave it out.
-        """
-        kept = [int(group) for group in groups if group != IGNORE]
-        result = ConfusionMatrix(max(kept) + 1)
-        # The last column, classes outside the set, stays the last column.
-        columns = np.minimum([*groups, IGNORE], result.num_classes)
-        for truth, group in enumerate(groups):
-            if group != IGNORE:
-                np.add.at(result.counts[group], columns, self.counts[truth])
-        return result
 
 
 def _class_indices(name: str, values) -> torch.Tensor:

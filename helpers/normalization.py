@@ -105,9 +105,9 @@ def write_statistics(root, rows, statistics: ChannelStatistics) -> Path:
 
 
 def _fingerprint(root, rows) -> str:
-    """A hash of the names and sizes of the frames' files."""
+    """A hash of the names, sizes and times of change of the frames' files."""
     hashed = hashlib.sha256()
     for row in rows:
-        size = (Path(root) / row.image).stat().st_size
-        hashed.update(f"{row.image} {size}\n".encode())
+        info = (Path(root) / row.image).stat()
+        hashed.update(f"{row.image} {info.st_size} {info.st_mtime_ns}\n".encode())
     return hashed.hexdigest()

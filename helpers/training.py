@@ -240,6 +240,12 @@ class Run:
             for epoch in range(done, self.config.epochs):
                 try:
                     self.train_and_save(epoch)
+                except ValueError as error:
+                    # Batch norm on the deepest map of one frame, if that is a single pixel
+                    if "more than 1 value per channel" not in str(error):
+                        raise
+                    fix = "take a larger --size or --height, or another --batch-size"
+                    raise ValueError(f"{error}: {fix}") from error
                 except RuntimeError as error:
                     if not any(words in str(error) for words in FULL):
                         raise

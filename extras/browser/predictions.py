@@ -20,7 +20,7 @@ from helpers.dataset import normalize, read_pair
 from helpers.device import find_device, mixed_precision
 from helpers.files import atomic_file
 from helpers.images import read_photograph
-from helpers.inference import assemble, own_statistics, tile_logits
+from helpers.inference import for_photograph, own_statistics, scaled_logits
 from helpers.labels import IGNORE, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import cache_dir, find_root, shown
@@ -219,6 +219,7 @@ class Predictions:
         if not is_photograph(row):
             return read_pair(row, self.root, self.info["view"], self.label_set)
         image = read_photograph(row.image)
+        self.seen_as, self.scale = for_photograph(image, self.info)
         image = reduce_image(image, self.info["view"].factor(len(image)))
         return image, np.zeros(image.shape[:2], np.uint8)
 
@@ -229,7 +230,7 @@ class Predictions:
         row = self.rows[index]
         plan = [self.info["sha256"], asdict(self.info["view"]), self.whole, str(self.root), row]
         if is_photograph(row):
-            plan.append(f"{self.photo_statistics} statistics")
+            plan.append(f"{self.photo_statistics} statistics, at the training's height")
         key = hashlib.sha256(json.dumps(plan).encode()).hexdigest()
         name = f"{Path(self.checkpoint).stem}-{self.info['sha256'][:8]}"
         folder = cache_dir() / "predictions" / name
@@ -267,11 +268,11 @@ class Predictions:
     def _predict(self, row: Row) -> np.ndarray:
         """uint8 [10, h, w]: image, truth, best three classes, their probabilities in 255ths."""
         view, (image, label) = self.info["view"], self._read(row)
-        info = self.info
+        info, scale = self.info, 1.0
         if is_photograph(row) and self.photo_statistics == "own":
-            info = {**info, **statistics_of(image)}
+            info, scale = self.seen_as, self.scale
         if view.kind == "frame" or self.whole:
-            logits = assemble(tile_logits(self.model, image, info), *label.shape)
+            logits = scaled_logits(self.model, image, info, scale)[0]
             truth = self.label_set.encode(label)
         else:
             window, label = view.pair(image, label)

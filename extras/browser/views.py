@@ -133,7 +133,7 @@ def window(shape, state) -> tuple[int, int, int, int]:
     """(top, left, height, width) of the part that the zoom shows: around the chosen point, inside
     the frame.
     """
-    height, width = shape[0] // state.zoom, shape[1] // state.zoom
+    height, width = (max(1, side // state.zoom) for side in shape[:2])
     return (
         int(np.clip(state.row - height // 2, 0, shape[0] - height)),
         int(np.clip(state.column - width // 2, 0, shape[1] - width)),

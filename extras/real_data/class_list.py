@@ -81,6 +81,8 @@ def split_line(line: str) -> tuple[str, tuple[int, ...]]:
             f'class list, "{line}": expected "name", "name, value" or "name, red, green, blue", '
             "separated by commas"
         )
+    if name.lower() == "ignore":
+        name = "ignore"
     values = tuple(int(value) for value in rest)
     highest = 255 if len(values) == 3 else 65535
     if any(value > highest for value in values):

@@ -19,6 +19,7 @@ from helpers.checkpoints import load_for_frames
 from helpers.device import find_device
 from helpers.files import read_json
 from helpers.inference import label_photographs, predict_frame, write_labels
+from helpers.labels import check_classes
 
 PREPARATION = "preparation.json"
 
@@ -84,6 +85,7 @@ def main(arguments=None) -> None:
     args = parser.parse_args(arguments)
     preparation = read_preparation(args.root)
     model, info = load_for_frames(args.checkpoint, find_device())
+    check_classes(info["label_set"], args.root)
     label_photographs(
         args.pictures, model, info, args.output, label=label_new, preparation=preparation
     )

@@ -59,6 +59,8 @@ def read_codes(path, classes: Classes) -> np.ndarray:
     elif picture.mode in ("RGBA", "CMYK", "LA", "YCbCr"):
         picture = picture.convert("RGB")
     pixels = np.asarray(picture)
+    if picture.mode == "P":
+        check_palette(path, pixels, np.asarray(picture.convert("RGB")), classes)
     if pixels.ndim == 3:  # gray saved as RGB
         if (pixels != pixels[..., :1]).any():
             raise ValueError(
@@ -75,6 +77,20 @@ def read_codes(path, classes: Classes) -> np.ndarray:
         white = 255 if 255 in classes.codes and 1 not in classes.codes else 1
         pixels = np.where(pixels > 0, white, 0)
     return pixels
+
+
+def check_palette(path, pixels: np.ndarray, colors: np.ndarray, classes: Classes) -> None:
+    """Raises ValueError for a gray mask that a program turned into a palette: its numbers are then
+    places in that palette, which change from file to file, and its grays are the classes.
+    """
+    pairs = np.unique(np.stack([pixels, *np.moveaxis(colors, -1, 0)], -1).reshape(-1, 4), axis=0)
+    numbers, grays = pairs[:, 0], pairs[:, 1]
+    gray = (pairs[:, 1:] == grays[:, None]).all() and len(set(grays.tolist())) == len(grays)
+    if gray and (numbers != grays).any() and np.isin(grays, [*classes.codes]).all():
+        raise ValueError(
+            f"{path}: a palette whose numbers {numbers.tolist()} and grays {grays.tolist()} are "
+            "both values of the class list; save it as gray PNG of 8 bits"
+        )
 
 
 def as_numbers(pixels: np.ndarray, classes: Classes) -> tuple[np.ndarray, dict]:

@@ -24,13 +24,20 @@ from extras.real_data.class_list import Classes, read_classes
 from extras.real_data.label_new import PREPARATION, Preparation
 from extras.real_data.masks import Mask, read_mask
 from extras.real_data.pairs import choose_val, composed, find_pairs
-from extras.real_data.pictures import is_read, name_of_size, read_picture, value_range
+from extras.real_data.pictures import (
+    is_read,
+    name_of_size,
+    orientation,
+    read_picture,
+    value_range,
+)
 from extras.real_data.polygons import paint
 from helpers import command
 from helpers.csv_index import IMAGE_END, LABEL_END, find_rows, index_folder, write_csv
 from helpers.files import listed, locked, write_image, write_json
 from helpers.labels import IGNORE, LabelSet
 from helpers.normalization import channel_statistics, write_statistics
+from helpers.paths import ROOT, runs_dir
 from helpers.progress import progress_bar
 from helpers.sizes import require
 
@@ -101,6 +108,8 @@ def prepare(
             f"pictures of more than 8 bits, values {found[0]:g} to {found[1]:g}: {low:g} to "
             f"{high:g} become 0 to 255 (--range {low:g} {high:g})"
         )
+    elif limits is not None:
+        notes.append("--range: no picture has more than 8 bits, so nothing was scaled")
 
     preparation = Preparation(size and tuple(size), found and tuple(limits))
 
@@ -175,6 +184,7 @@ def write_frames(root: Path, pairs, val_names, options: Options, progress: bool)
     sizes = Counter()
     counts = {split: np.zeros(len(options.classes.names), np.int64) for split in ("train", "val")}
     pixels = Counter()  # all, and those that --nearest-color moved or ignored
+    turned = []
     for number, pair in enumerate(progress_bar(pairs, "prepare", progress)):
         name, image, mask_path = pair
         split = "val" if name in val_names else "train"
@@ -192,6 +202,8 @@ def write_frames(root: Path, pairs, val_names, options: Options, progress: bool)
             )
             continue
         pixels.update(all=mask.train_ids.size, moved=mask.moved, far=mask.far)
+        if turned_alone(image, mask_path):
+            turned.append(image.name)
         counts[split] += np.bincount(mask.train_ids.ravel(), minlength=256)[: len(counts[split])]
 
         picture = Image.fromarray(frame)
@@ -210,7 +222,13 @@ def write_frames(root: Path, pairs, val_names, options: Options, progress: bool)
             problems.append(f"every pixel of every {split} mask is ignored")
     if problems:
         raise ValueError(f"nothing was laid out:{listed(problems)}")
-    return sources, counts, tuple(sizes), colors_moved(pixels, options.nearest)
+    notes = colors_moved(pixels, options.nearest)
+    if turned:
+        notes.append(
+            f"{len(turned)} pictures were turned or mirrored as their EXIF data say, their masks "
+            f"not ({turned[0]}): look whether they fit"
+        )
+    return sources, counts, tuple(sizes), notes
 
 
 def read_pair(pair, options: Options) -> tuple[np.ndarray, Mask]:
@@ -227,6 +245,11 @@ def read_pair(pair, options: Options) -> tuple[np.ndarray, Mask]:
             f"{mask_path} is {name_of_size(mask.train_ids.shape)}"
         )
     return frame, mask
+
+
+def turned_alone(image: Path, mask_path: Path) -> bool:
+    """Whether a picture is mirrored or put on its feet and its mask is not: no size tells of it."""
+    return orientation(image) in (2, 3, 4) and is_read(mask_path) and orientation(mask_path) == 1
 
 
 def name_in(pair) -> str:
@@ -292,7 +315,9 @@ def report(data: OwnData) -> str:
             f"{len(data.sizes)} sizes: the training below takes crops, and its score is that of "
             "the center crops. For whole frames lay them out in one size: --size WIDTH HEIGHT"
         )
-    checkpoint = shlex.quote(f"runs/{run_name(data)}/best.pt")
+    runs = runs_dir()
+    runs = runs.relative_to(ROOT) if runs.is_relative_to(ROOT) else runs
+    checkpoint = shlex.quote((runs / run_name(data) / "best.pt").as_posix())
     lines += [
         "Train, score and look, with the Python that made this (.venv/bin/python):",
         f"  {training_command(data)}",

@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from helpers.images import BROKEN, checked_picture
 
@@ -155,3 +155,9 @@ def name_of_size(shape) -> str:
 def is_read(path) -> bool:
     """Whether the ending is one that is read."""
     return Path(path).suffix.lower() in READ
+
+
+def orientation(path) -> int:
+    """How a picture lies in its file, as EXIF counts: 1 is upright, 3 is upside down."""
+    with Image.open(path) as picture:
+        return picture.getexif().get(ExifTags.Base.Orientation, 1)

@@ -30,7 +30,15 @@ from extras.training_tools.augment import ScratchConfig, make_scratch_run
 from helpers import command
 from helpers.checkpoints import load_model
 from helpers.config import TrainConfig
-from helpers.csv_index import IMAGE_END, LABEL_END, SPLITS, check_csv, read_csv, write_csv
+from helpers.csv_index import (
+    IMAGE_END,
+    LABEL_END,
+    SPLITS,
+    check_csv,
+    index_folder,
+    read_csv,
+    write_csv,
+)
 from helpers.dataset import CityscapesDataset
 from helpers.device import find_device, mixed_precision
 from helpers.evaluate import pixel_loss
@@ -223,6 +231,13 @@ class Reproduction:
         statistics = self.state["steps"]["statistics"]
         config = replace(self.config, mean=tuple(statistics["mean"]), std=tuple(statistics["std"]))
         run = self.make_run(config, self.progress, folder=self.folder / "training")
+        for split, dataset in (("train", run.train_set), ("val", run.val_set)):
+            rows = read_csv(self.folder / "csv" / f"{split}.csv")[: self.limit]
+            if dataset.rows != rows:
+                raise ValueError(
+                    f"{index_folder(self.root) / split}.csv, which training reads, has "
+                    f"{len(dataset.rows)} of {len(rows)} frames: remove it to take all"
+                )
         history = run.fit()
         memory = torch.cuda.max_memory_allocated() if run.device.type == "cuda" else None
         return {

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.labels import CAMVID_11, TRAIN_19
 from helpers.metrics import ConfusionMatrix
-from tests.golden.inputs import category_groups
 
 
 def random_pair(seed=0, shape=(4, 37, 53), classes=19):
@@ -93,19 +91,6 @@ def test_no_overflow_at_the_size_of_cityscapes():
         matrix.counts = matrix.counts + matrix.counts  # 4096 frames
     assert (matrix.counts == one * 4096).all() and matrix.counts[0, 0] == 4096 * 2**21
     assert matrix.pixel_accuracy() == 1.0
-
-
-def test_categories_and_merging():
-    names, groups = category_groups(TRAIN_19)
-    assert len(names) == 7 and groups[0] == groups[1] == 0 and groups[18] == names.index("vehicle")
-    prediction, truth = random_pair(3)
-    matrix = ConfusionMatrix(19)
-    matrix.update(prediction, truth)
-    groups = CAMVID_11.encode(np.array(TRAIN_19.ids))
-    direct = ConfusionMatrix(11)
-    table = np.append(groups, [0] * 236 + [255]).astype(np.uint8)
-    direct.update(table[prediction], table[truth])
-    assert (matrix.merged(groups).counts == direct.counts).all()
 
 
 def test_tensors_after_arrays_and_mixed_kinds():

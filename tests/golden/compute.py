@@ -427,7 +427,6 @@ def confusion(folder):
             "mean class accuracy": float(np.nanmean(class_accuracy(matrix))),
             "pixel accuracy": matrix.pixel_accuracy(),
             "frequency weighted": frequency_weighted_iou(matrix),
-            "categories": matrix.merged(category_groups(TRAIN_19)[1]).matrix.tolist(),
         }
     return {"exact": exact}
 
