@@ -82,8 +82,8 @@ class View:
 
     kind="crop": a label window of `size` x `size` at full resolution (388, recipe A's; the image
     window is 572). kind="frame": the whole frame, reduced by its height / `height` (256), rounded
-    to an integer. `padding` and `depth` are those of the network. `size` may be None: 388, or 384 with
-    same padding.
+    to an integer. `padding` and `depth` are those of the network. `size` may be None: 388, or 384
+    with same padding.
     """
 
     kind: str = "crop"
