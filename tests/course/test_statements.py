@@ -22,7 +22,7 @@ STATEMENTS = [
     ("02", "only contains the pixels, for which the full context is", "Ronneberger 2015, Sec. 1"),
     ("04", "What it does not do is change the shape of the curve", "test_normalization"),
     ("04", "The variance of all pixels is the variance inside the frames *plus*", "its formula"),
-    ("04", "It is not a way to gain points", "benchmarks/results/input_scale.json, beyond.json"),
+    ("04", "A gain in points we did not see", "benchmarks/results/input_scale.json"),
     ("04", "is an average over frames", "ESPNet's loadData.py; 44.91 / 255 for red"),
     ("05", "*whatever you do to a label, pick, never mix.*", "test_windows"),
     ("06", "counts 23 convolutional layers", "Ronneberger 2015, Sec. 2"),
