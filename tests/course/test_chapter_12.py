@@ -103,6 +103,15 @@ def test_the_classes_of_the_ladder(rungs):
     best = sorted(dice, key=dice.get)[::-1]
     assert best[0] == "traffic light" and set(best[1:4]) == {"person", "truck", "bus"}
     assert set(best[-2:]) == {"train", "wall"} and dice[best[-2]] < -0.1
+    without = mean["no skips"]
+    assert [round(without[one], 2) for one in ("pole", "traffic light", "traffic sign")] == [
+        0.02,
+        0.0,
+        0.07,
+    ]
+    assert round(without["sky"], 2) == 0.85
+    for one in ("train", "bus"):
+        assert without[one] > mean["batch norm"][one] - 0.01
     others = set(rungs) - {"fcn8s"}
     for one in ("bus", "train", "truck", "wall"):
         assert mean["fcn8s"][one] > max(mean[name][one] for name in others)
