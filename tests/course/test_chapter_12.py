@@ -90,6 +90,18 @@ def test_the_rates_of_the_ladder(rungs):
     assert rungs["batch norm"]["runs"]["0"]["learning_rate"] == 0.003
 
 
+def test_what_the_wrong_rate_hides(rungs):
+    """Against batch norm, FCN-8s gains less and Dice nothing; a schedule adds to Muon."""
+    mean = {}
+    for name, rung in rungs.items():
+        mean[name] = np.mean([run["miou"] for run in rung["runs"].values()])
+    assert mean["fcn8s"] - mean["batch norm"] == pytest.approx(0.11, abs=0.005)
+    assert abs(mean["dice"] - mean["batch norm"]) < 0.015
+    long = read(RESULTS / "city_curve_long.json")["points"][-1]
+    assert long["frames"] == 320 and round(long["mean_iou"], 2) == 0.73
+    assert round(mean["muon"], 2) == 0.63
+
+
 def test_the_classes_of_the_ladder(rungs):
     mean = {}
     for name, rung in rungs.items():
@@ -113,10 +125,9 @@ def test_the_classes_of_the_ladder(rungs):
     for one in ("train", "bus"):
         assert without[one] > mean["batch norm"][one] - 0.01
     others = set(rungs) - {"fcn8s"}
-    for one in ("bus", "train", "truck", "wall"):
-        assert mean["fcn8s"][one] > max(mean[name][one] for name in others)
-    fewer_poles = {name for name in others if mean[name]["pole"] < mean["fcn8s"]["pole"]}
-    assert fewer_poles <= {"plain", "no skips"}
+    fcn = more("fcn8s", "own rate")
+    assert 0.5 < sum(fcn[one] for one in ("bus", "train", "truck")) / sum(fcn.values()) < 0.6
+    assert mean["fcn8s"]["pole"] < mean["own rate"]["pole"]
     for one in ("road", "sky", "building"):
         values = [mean[name][one] for name in rungs if name not in ("plain", "no skips")]
         assert max(values) - min(values) < 0.08
