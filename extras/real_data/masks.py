@@ -83,9 +83,10 @@ def check_palette(path, pixels: np.ndarray, colors: np.ndarray, classes: Classes
     """Raises ValueError for a gray mask that a program turned into a palette: its numbers are then
     places in that palette, which change from file to file, and its grays are the classes.
     """
-    pairs = np.unique(np.stack([pixels, *np.moveaxis(colors, -1, 0)], -1).reshape(-1, 4), axis=0)
-    numbers, grays = pairs[:, 0], pairs[:, 1]
-    gray = (pairs[:, 1:] == grays[:, None]).all() and len(set(grays.tolist())) == len(grays)
+    numbers, first = np.unique(pixels, return_index=True)
+    colors = colors.reshape(-1, 3)[first]
+    grays = colors[:, 0]
+    gray = (colors == grays[:, None]).all() and len(set(grays.tolist())) == len(grays)
     if gray and (numbers != grays).any() and np.isin(grays, [*classes.codes]).all():
         raise ValueError(
             f"{path}: a palette whose numbers {numbers.tolist()} and grays {grays.tolist()} are "

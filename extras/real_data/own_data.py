@@ -202,7 +202,7 @@ def write_frames(root: Path, pairs, val_names, options: Options, progress: bool)
             )
             continue
         pixels.update(all=mask.train_ids.size, moved=mask.moved, far=mask.far)
-        if turned_alone(image, mask_path):
+        if turned_alone(image, mask_path, frame.shape):
             turned.append(image.name)
         counts[split] += np.bincount(mask.train_ids.ravel(), minlength=256)[: len(counts[split])]
 
@@ -247,9 +247,11 @@ def read_pair(pair, options: Options) -> tuple[np.ndarray, Mask]:
     return frame, mask
 
 
-def turned_alone(image: Path, mask_path: Path) -> bool:
-    """Whether a picture is mirrored or put on its feet and its mask is not: no size tells of it."""
-    return orientation(image) in (2, 3, 4) and is_read(mask_path) and orientation(mask_path) == 1
+def turned_alone(image: Path, mask_path: Path, shape) -> bool:
+    """Whether EXIF turns or mirrors a picture and not its mask, without any size telling of it."""
+    turned = orientation(image)
+    same_size = turned in (2, 3, 4) or (turned > 4 and shape[0] == shape[1])
+    return same_size and is_read(mask_path) and orientation(mask_path) == 1
 
 
 def name_in(pair) -> str:

@@ -62,6 +62,18 @@ def test_a_pickled_cache_maps_its_files_anew(tmp_path):
     )
 
 
+def test_data_sets_of_one_name_have_a_cache_each(tmp_path, runs):
+    caches = []
+    for number in (1, 2):
+        root = tmp_path / f"v{number}" / "mine"
+        _, _, rows = marked_root(root)
+        Image.new("RGB", (900, 700), (number, 0, 0)).save(root / rows[0].image)
+        caches.append(FrameCache(rows, root, progress=False))
+    assert caches[0].folder != caches[1].folder
+    for number, cache in enumerate(caches, 1):  # as a worker process maps it
+        assert (pickle.loads(pickle.dumps(cache))[0][0][..., 0] == number).all()
+
+
 def test_a_frame_missing_while_caching_is_named(tmp_path):
     _, _, [row] = marked_root(tmp_path)
     rows = [row, row._replace(image="leftImg8bit/train/a/gone.png")]

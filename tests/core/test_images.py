@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from helpers.csv_index import check_csv, read_csv
-from helpers.images import open_image, read_photograph
+from helpers.images import open_image, open_label, read_photograph
 from tests.roots import indexed
 
 
@@ -17,6 +17,15 @@ def test_wrong_modes_are_named(tiny_root, mode, message):
     with pytest.raises(ValueError, match=message):
         open_image(tiny_root / row.image)
     assert message in "\n".join(check_csv(tiny_root / "train.csv", tiny_root))
+
+
+def test_a_label_that_is_a_jpeg_under_another_name_is_named(tiny_root):
+    row = read_csv(indexed(tiny_root))[0]
+    label = tiny_root / row.label
+    Image.fromarray(open_label(label)).save(label, format="JPEG")
+    with pytest.raises(ValueError, match=f"{label.name}: a JPEG, which changes ids"):
+        open_label(label)
+    assert "a JPEG" in "\n".join(check_csv(tiny_root / "train.csv", tiny_root))
 
 
 def noise(height, width, seed=0):

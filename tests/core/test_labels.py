@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19
+from helpers.labels import ALL_30, CAMVID_11, LABELS, TRAIN_19, LabelSet
 
 
 def test_labels_equal_the_official_table():
@@ -28,6 +28,12 @@ def test_all_30_and_camvid_11():
     assert ALL_30.encode([0, 3, 4, 33]).tolist() == [255, 255, 0, 29]
     assert CAMVID_11.encode([23, 12, 29, 22, 6, 33, 25]).tolist() == [0, 1, 8, 5, 255, 10, 10]
     assert CAMVID_11.names[8] == "Car" and CAMVID_11.colors[10] == (0, 128, 192)
+
+
+def test_ids_that_are_merged_may_be_above_33():
+    content = {"names": ["sky", "road"], "colors": [[0, 0, 9], [9, 0, 0]], "ids": [1, 2]}
+    merged = LabelSet.from_dict({**content, "merged": [[40, 1]]})
+    assert merged.highest_id == 40 and merged.encode([1, 2, 40, 7]).tolist() == [0, 1, 1, 255]
 
 
 def test_decode_and_colorize():

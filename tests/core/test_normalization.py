@@ -1,5 +1,6 @@
 """Mean and standard deviation against exact fractions."""
 
+import os
 from fractions import Fraction
 from math import sqrt
 
@@ -7,7 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
+from helpers.csv_index import find_rows
+from helpers.normalization import (
+    CITYSCAPES_MEAN,
+    CITYSCAPES_STD,
+    channel_statistics,
+    find_statistics,
+)
 
 
 def test_the_constants_in_wide_circulation():
@@ -57,3 +64,17 @@ def test_deviation_is_the_root(tmp_path):
         (0.1, 0.1, 0.0)
     )
     assert statistics.std[0] == pytest.approx(sqrt(statistics.std[0] ** 2))
+
+
+def test_statistics_of_a_file_that_was_changed_in_place_are_computed_anew(tiny_root, runs, capsys):
+    rows = find_rows(tiny_root, "train")
+    path = tiny_root / rows[0].image
+    pixels = np.zeros((24, 40, 3), np.uint8)
+    before = []
+    for second, color in ((1, 10), (2, 200)):
+        Image.fromarray(pixels + np.uint8(color)).save(path, compress_level=0)
+        os.utime(path, (second, second))
+        before.append((path.stat().st_size, find_statistics(tiny_root, rows)))
+    assert before[0][0] == before[1][0] and before[0][1] != before[1][1]
+    assert before[1][1] == channel_statistics([tiny_root / row.image for row in rows])
+    assert "of other frames: computed anew" in capsys.readouterr().out

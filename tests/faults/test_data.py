@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from extras.real_data.pictures import open_picture
 from helpers.csv_index import check_csv, find_index, find_rows, read_csv, write_csv
+from helpers.files import write_table
 from helpers.images import open_image, open_label, read_photograph
 from helpers.labels import TRAIN_19
 from helpers.normalization import frame_histogram
@@ -102,6 +103,21 @@ def test_an_index_of_fewer_frames_says_so(root, capsys):
     find_index(root, "train")
     said = capsys.readouterr().out
     assert "3 of 4 frames" in said and shown(path) in said and str(path) not in said
+
+
+def test_what_was_taken_out_stays_out_when_another_file_disappears(root, capsys):
+    path = find_index(root, "train")
+    rows = read_csv(path)
+    write_table(path, rows[0]._fields, rows[1:])
+    for name in (rows[3].image, rows[3].label):
+        (root / name).unlink()
+    assert read_csv(find_index(root, "train")) == rows[1:3]
+    said = capsys.readouterr().out
+    assert "written anew, 2 rows" in said and "has 2 of 3 frames" in said
+    for row in rows[1:3]:  # nothing else is left
+        for name in (row.image, row.label):
+            (root / name).unlink()
+    assert read_csv(find_index(root, "train")) == rows[:1]
 
 
 # -- W2: check_csv says "all is well" only where it is

@@ -26,6 +26,7 @@ OWN = {"names": ["sky", "road"], "colors": [[0, 0, 9], [9, 0, 0]], "ids": [1, 2]
 WRONG = [
     {"ids": [1, 300]},
     {"ids": [-1, 2]},
+    {"ids": [0, 255]},  # which stands for what lies outside of a frame
     {"ids": [1]},
     {"ids": [1, 1]},
     {"ids": [1.0, 2.0]},
@@ -36,6 +37,7 @@ WRONG = [
     {"names": ["road", "road"]},
     {"names": [], "colors": [], "ids": []},
     {"merged": [[8, 5]]},
+    {"merged": [[255, 1]]},
 ]
 
 

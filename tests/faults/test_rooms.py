@@ -21,7 +21,7 @@ from extras.real_data.own_data import prepare
 from extras.reproduction import certificate, reproduce, tables
 from extras.reproduction.reproduce import Reproduction
 from extras.training_tools import distributed
-from helpers.csv_index import find_rows, index_folder
+from helpers.csv_index import find_index, find_rows, index_folder
 from helpers.sizes import valid_size
 from helpers.training import make_run
 from helpers.windows import View
@@ -271,6 +271,17 @@ def test_other_labels_are_other_data(city, tmp_path):
     assert label.stat().st_size == size, "names and sizes are as before"
     with pytest.raises(ValueError, match="other frames"):
         reproduction(own, tmp_path / "out")
+
+
+def test_an_index_of_fewer_frames_is_refused(city, tmp_path):
+    path = find_index(city, "train")
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ValueError, match=r"train.csv, .* has 1 of 2 frames: remove it") as caught:
+        trained(city, tmp_path / "out")
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "out" / "training" / "last.pt").exists()
+    path.unlink()
+    assert trained(city, tmp_path / "out")
 
 
 def test_one_process_a_folder(city, tmp_path):

@@ -299,6 +299,13 @@ def test_nan_in_the_very_first_batch_does_not_blame_the_rate(one_epoch, runs):
     assert "learning rate" not in str(caught.value) and "last.pt" not in str(caught.value)
 
 
+def test_batch_norm_of_a_single_pixel_says_what_to_change(one_epoch):
+    """The last of four frames comes alone, and its deepest map is one pixel."""
+    config = replace(one_epoch, view="crop", size=2, norm="batch", batch_size=3)
+    with pytest.raises(ValueError, match="more than 1 value per channel.*larger --size or"):
+        fit(config)
+
+
 def test_a_finished_run_says_so(config, runs, capsys):
     fit(config)
     assert len(train(config)) == 2

@@ -36,7 +36,8 @@ WRONG = {
     "padding": ("reflect",),
     "norm": ("group",),
     "model": ("transformer",),
-    "std": ((0.2, 0.2, 0.0),),
+    "mean": ((0.5, 0.5, 0.5),),  # without std
+    "std": ((0.2, 0.2, 0.2),),  # without mean
     "name": ("", " ", ".", "..", "../evil", "a/../..", "/tmp/evil", "C:\\evil", "..\\evil"),
 }
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
@@ -46,6 +47,12 @@ CASES = [(name, value) for name, values in WRONG.items() for value in values]
 def test_a_value_that_makes_no_sense_is_refused(name, value):
     with pytest.raises(ValueError, match=name.replace("_", "[-_]")):
         replace(TrainConfig(), **{name: value})
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.1, float("nan")])
+def test_a_deviation_is_above_0(wrong):
+    with pytest.raises(ValueError, match="std must be above 0 in every channel"):
+        TrainConfig(mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, wrong))
 
 
 @pytest.mark.parametrize("text", ["cpu ", '"cpu"', "'CPU'", " cpu", '""'])

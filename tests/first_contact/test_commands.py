@@ -147,6 +147,49 @@ command.run(main)
     assert working.wait() == 0 and said == "" and (tmp_path / "done").is_file()
 
 
+TALKING = """
+import sys
+from pathlib import Path
+from helpers import command
+def main():
+    for number in range(20000):
+        print("epoch", number)
+        print("a bar", number, file=sys.stderr)
+    Path(sys.argv[1]).write_text("done")
+command.run(main)
+"""
+
+
+def test_work_goes_on_when_both_streams_lose_their_reader(tmp_path):
+    """As with `python -m helpers.training 2>&1 | head -1`."""
+    working = subprocess.Popen(
+        [sys.executable, "-c", TALKING, tmp_path / "done"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert working.stdout.readline() == "epoch 0\n"
+    working.stdout.close()
+    assert working.wait() == 0 and (tmp_path / "done").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its terminals are no files")
+def test_work_goes_on_when_its_terminal_is_closed(tmp_path):
+    """No SIGHUP comes, as after nohup or disown: what is written meets an error of the device."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", TALKING, tmp_path / "done"]
+    working = subprocess.Popen(
+        words, cwd=ROOT, stdout=theirs, stderr=theirs, start_new_session=True
+    )
+    os.close(theirs)
+    assert os.read(ours, 5) == b"epoch"
+    os.close(ours)
+    assert working.wait() == 0 and (tmp_path / "done").is_file()
+
+
 def test_letters_that_the_output_lacks_stop_nothing():
     """A path with an umlaut, printed into a file of an old system."""
     program = "from helpers import command\ncommand.run(lambda: print('Stra\u00dfe', 'done'))"
@@ -197,9 +240,11 @@ def test_without_data_the_sample_city_is_made_by_a_process(tmp_path, monkeypatch
     command.ensure_data()
     assert asked == [(["-m", "sample_city"], ROOT)]
     place = tmp_path / "sample_city"
-    assert f"no data set found: making the sample city in {place}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert f"no data set found: making the sample city in {place}" in said.err
+    assert said.out == ""  # where evaluate --json writes nothing but JSON
     command.ensure_data()  # a whole city is not made again, an interrupted one is completed
-    assert len(asked) == 2 and capsys.readouterr().out == ""
+    assert len(asked) == 2 and capsys.readouterr() == ("", "")
     command.ensure_data(tmp_path / "elsewhere")
     assert len(asked) == 2
 

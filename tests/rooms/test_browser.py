@@ -26,6 +26,7 @@ from extras.browser.widget import PredictionBrowser
 from helpers.checkpoints import load_model, save_model
 from helpers.csv_index import find_rows
 from helpers.evaluate import dataset_for, evaluate
+from helpers.inference import predict_frame, predict_photograph
 from helpers.labels import ALL_30, IGNORE, LABEL_SETS, TRAIN_19, LabelSet
 from helpers.metrics import ConfusionMatrix
 from helpers.unet import UNet
@@ -405,6 +406,10 @@ def test_zoom_shows_the_part_around_the_point(one):
     assert np.array_equal(corner[::4, ::4], frame.image[:16, 96:])
 
 
+def test_zoom_of_a_tiny_picture_shows_a_pixel():
+    assert views.window((5, 9), State(zoom=8, row=4, column=8)) == (4, 8, 1, 1)
+
+
 def test_large_frames_are_reduced(one):
     assert views.paint(one.load(0), "prediction", State(), one.label_set, 64).shape == (32, 64, 3)
     assert views.paint(one.load(0), "prediction", State(), one.label_set, 512).shape == (
@@ -776,6 +781,17 @@ def test_photographs_by_their_own_statistics(checkpoint, small_city, tmp_path):
     assert share["own"] > max(0.9, share["checkpoint"] + 0.1), share
     with pytest.raises(ValueError, match="photo_statistics"):
         Predictions(checkpoint, photos=[light], photo_statistics="mine")
+
+
+def test_a_photograph_is_labeled_as_inference_labels_it(checkpoint, small_city, tmp_path):
+    """One whose rows are not those of the training, and few enough to be shown at full size."""
+    picture = Image.open(small_city / find_rows(small_city, "val")[0].image).resize((120, 90))
+    picture.save(tmp_path / "p.png")
+    model, info = load_model(checkpoint)
+    expected = predict_photograph(model, np.asarray(picture), info)
+    assert (expected != predict_frame(model, np.asarray(picture), info)).any()
+    found = Predictions(checkpoint, photos=[tmp_path / "p.png"])
+    assert np.array_equal(found.load(0).classes[0], expected)
 
 
 def test_a_window_of_a_photograph_has_its_own_statistics_too(folder, small_city, tmp_path):

@@ -119,6 +119,25 @@ def test_convert_is_taken_up_where_it_stopped(source, tmp_path, monkeypatch):
     assert not list((tmp_path / "root").rglob("*.tmp"))
 
 
+def test_what_was_mended_in_the_source_is_taken(source, tmp_path):
+    root = camvid.convert(source, tmp_path / "root", progress=False)
+    row = find_rows(root, "val")[0]
+    pixels = np.full((36, 48, 3), 200, np.uint8)
+    Image.fromarray(pixels).save(source / "val" / "0016E5_07959.png")
+    Image.fromarray(np.full((36, 48), 4, np.uint8)).save(source / "valannot" / "0016E5_07959.png")
+    camvid.convert(source, root, progress=False)
+    assert (open_image(root / row.image) == pixels).all()
+    assert (CAMVID_11.encode(open_label(root / row.label)) == 4).all()
+
+
+def test_the_root_of_another_data_set_is_refused(source, tmp_path):
+    (tmp_path / "root" / "leftImg8bit" / "train" / "own").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"root holds another data set \(own\)"):
+        camvid.convert(source, tmp_path / "root", progress=False)
+    files = [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+    assert files == []
+
+
 def test_bad_frames_are_reported_together(source, tmp_path):
     (source / "trainannot" / "0001TP_006690.png").unlink()
     Image.fromarray(np.full((36, 48), 12, np.uint8)).save(

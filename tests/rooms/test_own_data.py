@@ -72,6 +72,38 @@ def test_black_and_white_masks_and_values(tmp_path):
     assert (found == np.where(TRUTH == 1, 255, 0)).all()
 
 
+def save_palette(path, numbers, colors):
+    """TRUTH as a palette picture: class i has numbers[i], shown in colors[i]."""
+    picture = Image.fromarray(np.array(numbers, np.uint8)[TRUTH])
+    palette = np.zeros((256, 3), np.uint8)
+    palette[numbers] = np.array(colors).reshape(4, -1)
+    picture.putpalette(palette.tobytes())
+    picture.save(path)
+
+
+def test_a_gray_mask_that_became_a_palette_is_refused(tmp_path):
+    """As ImageMagick and pillow's quantize make it: in the next file the order is another."""
+    save_palette(tmp_path / "m.png", [1, 0, 2, 3], [0, 1, 2, 3])
+    with pytest.raises(ValueError, match=r"m.png: a palette whose .* save it as gray PNG"):
+        read_ids(tmp_path / "m.png", NAMES)
+
+
+@pytest.mark.parametrize(
+    "colors",
+    [
+        [0, 1, 2, 3],  # each gray is its number
+        [0, 80, 160, 240],  # grays to look at
+        [0, 1, 1, 2],  # two numbers of one gray
+        [(0, 0, 0), (128, 0, 0), (0, 128, 0), (128, 128, 0)],  # as PASCAL VOC has them
+        [(1, 1, 1), (0, 0, 0), (2, 2, 2), (3, 0, 0)],
+    ],
+)
+def test_a_palette_to_look_at_is_read_by_its_numbers(tmp_path, colors):
+    save_palette(tmp_path / "m.png", [0, 1, 2, 3], colors)
+    found = read_ids(tmp_path / "m.png", NAMES)
+    assert (found == np.where(TRUTH == 3, 255, TRUTH)).all()
+
+
 def test_unknown_values_are_named(tmp_path):
     save_mask(tmp_path / "m.png", "gray")
     with pytest.raises(

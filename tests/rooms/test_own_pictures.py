@@ -80,7 +80,7 @@ def test_the_printed_command_labels_as_the_training_saw(tmp_path, build):
     words = shlex.split(report(data).splitlines()[-1].strip())
     assert words[:4] == ["python", "-m", "extras.real_data.label_new", "NEW.jpg"]
     train_once(data)
-    words = [word.replace("runs/", f"{tmp_path}/runs/") for word in words[4:]]
+    words = words[4:]
     sources = json.loads((data.root / "sources.json").read_text())
     pictures = [tmp_path / "images" / name for name, _, _ in sources.values()]
     label_new.main([*map(str, pictures), *words, "--output", str(tmp_path / "found")])
@@ -108,6 +108,15 @@ def test_new_pictures_of_another_kind_are_refused(tmp_path):
         label_new.prepared(tmp_path / "new.png", label_new.Preparation())
     with pytest.raises(FileNotFoundError, match="lay the data out again"):
         label_new.read_preparation(tmp_path)
+
+
+def test_a_network_of_other_classes_labels_nothing(tmp_path, checkpoint):
+    fill(tmp_path)
+    root = lay_out(tmp_path).root
+    words = [str(tmp_path / "images" / "p0.png"), "--output", str(tmp_path / "found")]
+    with pytest.raises(ValueError, match="the classes of .*mine are soil, leaf .*, not road"):
+        label_new.main([*words, "--checkpoint", str(checkpoint), "--root", str(root)])
+    assert not (tmp_path / "found").exists()
 
 
 def test_no_result_takes_the_place_of_another(tmp_path):
@@ -154,6 +163,46 @@ def test_a_compressed_tiff_is_read_wherever_its_pixels_lie(tmp_path):
         assert (read_picture(tmp_path / "x.tif") == pixels).all()
     assert any("16" in place.split("(")[-1] for place in places)
     assert open_picture(tmp_path / "x.tif").info["bits"] == 8
+
+
+def save_turned(path, array, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    save(path, array, exif=exif)
+
+
+@pytest.mark.parametrize(
+    ("picture", "mask", "count"), [(1, 1, 0), (2, 1, 6), (3, 1, 6), (4, 1, 6), (3, 3, 0)]
+)
+def test_pictures_that_were_turned_without_their_masks_are_told(tmp_path, picture, mask, count):
+    fill(
+        tmp_path,
+        lambda folder, name, array: save_turned(folder / f"{name}.png", array, picture),
+        lambda folder, name, array: save_turned(folder / f"{name}.png", array, mask),
+    )
+    notes = [note for note in lay_out(tmp_path).notes if "EXIF" in note]
+    assert len(notes) == bool(count)
+    assert all(note.startswith(f"{count} pictures") and "(p0.png)" in note for note in notes)
+
+
+def test_a_square_picture_that_lies_on_its_side_is_told(tmp_path):
+    def save_square(folder, name, array, orientation):
+        side = min(array.shape[:2])
+        save_turned(folder / f"{name}.png", array[:side, :side], orientation)
+
+    fill(
+        tmp_path,
+        lambda folder, name, array: save_square(folder, name, array, 6),
+        lambda folder, name, array: save_square(folder, name, array, 1),
+    )
+    assert any("EXIF" in note for note in lay_out(tmp_path).notes)
+
+
+def test_a_range_for_pictures_of_8_bits_does_nothing_and_says_so(tmp_path):
+    fill(tmp_path)
+    notes = lay_out(tmp_path, limits=(0, 4095)).notes
+    assert any(note.startswith("--range: no picture has more than 8 bits") for note in notes)
+    assert not any("--range" in note for note in lay_out(tmp_path).notes)
 
 
 # -- One color channel
@@ -214,14 +263,16 @@ def test_a_link_as_the_target_stays_one(tmp_path):
         ("!!", "own"),
     ],
 )
-def test_a_run_is_called_like_its_folder(tmp_path, to, name):
+def test_a_run_is_called_like_its_folder(tmp_path, monkeypatch, to, name):
     fill(tmp_path)
     data = lay_out(tmp_path, to=to)
     config = parse(shlex.split(training_command(data))[3:])
     assert config.name == name
-    for line in report(data).splitlines():
-        if "best.pt" in line:
-            assert f"runs/{name}/best.pt" in shlex.split(line)
+    for runs in (f"{tmp_path.as_posix()}/runs", "runs"):
+        for line in report(data).splitlines():
+            if "best.pt" in line:
+                assert f"{runs}/{name}/best.pt" in shlex.split(line)
+        monkeypatch.delenv("COURSE_RUNS", raising=False)
 
 
 def test_a_mask_from_a_mac_belongs_to_its_picture(tmp_path):
@@ -255,7 +306,10 @@ def test_a_coco_file_from_a_mac_finds_its_pictures(tmp_path):
         (["ignore, 0", "soil", "leaf"], {0: 255, 1: 0, 2: 1}),
         (["soil", "leaf", "ignore, 1"], {0: 0, 2: 1, 1: 255}),
         (["soil", "ignore", "leaf"], {0: 0, 1: 255, 2: 1}),
+        (["soil", "leaf", "Ignore"], {0: 0, 1: 1, 2: 255}),
+        (["soil", "IGNORE, 255", "leaf"], {0: 0, 255: 255, 1: 1}),
     ],
 )
 def test_ignore_with_a_value_of_its_own_is_not_counted(lines, codes):
-    assert read_classes(lines).codes == codes
+    classes = read_classes(lines)
+    assert classes.codes == codes and classes.names == ("soil", "leaf")
