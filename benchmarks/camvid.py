@@ -1,4 +1,4 @@
-r"""Training on photographs, CamVid in 11 classes, from scratch; result files hold numbers only.
+r"""Training on photographs, CamVid in 11 classes, from scratch; results are numbers only.
 
     python -m benchmarks.camvid --root data/camvid       # a short run of a small network on a CPU
     python -m benchmarks.camvid --root data/camvid --config camvid12    # two hours of one core
@@ -6,7 +6,7 @@ r"""Training on photographs, CamVid in 11 classes, from scratch; result files ho
     python -m benchmarks.camvid --root data/camvid --config camvid16    # below 2 million weights
     python -m benchmarks.camvid --root data/camvid --config camvid16 --folds     # cross-validation
 
-and once, at last:
+Results go to runs/, or with --store to benchmarks/results, which chapter 13 reads. Once, at last:
 
     python -m helpers.evaluate --checkpoint runs/camvid64/camvid64.pt \
         --root data/camvid --split test
@@ -38,7 +38,7 @@ from helpers.files import write_json
 from helpers.images import open_image, open_label
 from helpers.inference import predict_frame
 from helpers.metrics import ConfusionMatrix
-from helpers.paths import ROOT, runs_dir
+from helpers.paths import ROOT, runs_dir, shown
 from helpers.progress import progress_bar
 from helpers.training import train
 
@@ -226,7 +226,7 @@ def run_short(root, epochs: int, height: int) -> dict:
     }
 
 
-def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
+def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", required=True)
     parser.add_argument(
@@ -239,6 +239,9 @@ def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
     parser.add_argument(
         "--height", type=int, default=180, help="of its frames: 120 is a third, 180 half"
     )
+    parser.add_argument(
+        "--store", action="store_true", help="replace the result that chapter 13 shows"
+    )
     args = parser.parse_args(arguments)
     if args.folds and not args.config:
         parser.error("--folds needs a --config")
@@ -247,10 +250,11 @@ def main(arguments=None, results=ROOT / "benchmarks" / "results") -> None:
         if args.config
         else run_short(args.root, args.epochs, args.height)
     )
-    file = Path(results) / ((args.config or "camvid") + "_folds" * args.folds + ".json")
+    results = ROOT / "benchmarks" / "results" if args.store else runs_dir()
+    file = results / ((args.config or "camvid") + "_folds" * args.folds + ".json")
     write_json(file, result)
     print(
-        f"val mIoU {result['val_mean_iou']:.4f} over 11 classes at full size; {file.name} written"
+        f"val mIoU {result['val_mean_iou']:.4f} over 11 classes at full size; {shown(file)} written"
     )
 
 

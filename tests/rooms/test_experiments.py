@@ -262,8 +262,8 @@ def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(
         camvid, "make_trial", lambda config: runs.append(make_trial(config)) or runs[-1]
     )
-    camvid.main(["--root", str(root), "--config", "camvid16"], results=tmp_path)
-    result = json.loads((tmp_path / "camvid16.json").read_text())
+    camvid.main(["--root", str(root), "--config", "camvid16"])
+    result = json.loads((tmp_path / "runs" / "camvid16.json").read_text())
     checkpoint = tmp_path / "runs" / "camvid16" / "camvid16.pt"
     stored = load_model(checkpoint)[0].state_dict()
     for name, value in (
@@ -282,8 +282,8 @@ def test_camvid_config_trains_and_is_scored(folder, tmp_path, monkeypatch, capsy
         assert len(scores["iou"]) == 11
         if split == "val":
             assert scores["mean_iou"] == pytest.approx(result["val_mean_iou"], abs=1e-6)
-    camvid.main(["--root", str(root), "--config", "camvid16", "--folds"], results=tmp_path)
-    folds = json.loads((tmp_path / "camvid16_folds.json").read_text())
+    camvid.main(["--root", str(root), "--config", "camvid16", "--folds"])
+    folds = json.loads((tmp_path / "runs" / "camvid16_folds.json").read_text())
     assert {name: run["frames"] for name, run in folds["drives"].items()} == {
         "alpha": {"train": 3, "val": 2},
         "beta": {"train": 3, "val": 2},
