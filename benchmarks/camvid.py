@@ -1,7 +1,7 @@
 r"""Training on photographs, CamVid in 11 classes, from scratch; results are numbers only.
 
     python -m benchmarks.camvid --root data/camvid       # a short run of a small network on a CPU
-    python -m benchmarks.camvid --root data/camvid --config camvid12    # two hours of one core
+    python -m benchmarks.camvid --root data/camvid --config camvid12    # 90 minutes of a core
     python -m benchmarks.camvid --root data/camvid --config camvid64    # width 64, for a GPU
     python -m benchmarks.camvid --root data/camvid --config camvid16    # below 2 million weights
     python -m benchmarks.camvid --root data/camvid --config camvid16 --folds     # cross-validation
