@@ -4,9 +4,7 @@ a score may depend on.
 
 import json
 import math
-import re
 
-import nbformat
 import numpy as np
 import pytest
 import torch
@@ -49,15 +47,10 @@ def test_what_the_bugs_cost(stored):
         assert stored[14, 1][name] == healthy[name]
 
 
-def test_the_interval_of_chapter_08_is_wider(stored):
-    (path,) = (ROOT / "notebooks").glob("08_*.ipynb")
-    printed = re.search(r"95 % of the draws lie between ([\d.]+) and ([\d.]+)", path.read_text())
-    low, high = (float(number) for number in printed.groups())
-    (path,) = (ROOT / "notebooks").glob("11_*.ipynb")
-    cells = nbformat.read(path, as_version=4).cells
-    assert any(f"{printed[1]} to {printed[2]}" in cell.source for cell in cells)
-    gain = round(stored[11, 4]["mean_iou"] - stored[None, 1]["mean_iou"], 3)
-    assert (high - low) / gain == pytest.approx(100, rel=0.1)
+def test_what_case_11_gains_and_costs(stored):
+    healthy = stored[None, 1]["mean_iou"]
+    assert round(stored[11, 4]["mean_iou"] - healthy, 3) == 0.001
+    assert round(healthy - stored[11, 1]["mean_iou"], 2) == 0.02
 
 
 def first_loss(norm, frame, target) -> float:
