@@ -135,9 +135,9 @@ def score(model: torch.nn.Module, dataset: CityscapesDataset) -> dict:
 def train(trial: Trial, root: Path, split: str) -> dict:
     """Train one network and score it on a split."""
     start = time.process_time()
-    score_set = make_datasets(root)[split]
-    train_set = make_datasets(root)["train"]
-    train_set = replace(train_set, augment=trial.augment, seed=trial.seed)
+    datasets = make_datasets(root)
+    score_set = datasets[split]
+    train_set = replace(datasets["train"], augment=trial.augment, seed=trial.seed)
     model = trial_model(trial, len(TRAIN_19))
     loss = cross_entropy_and_dice if trial.loss == "dice" else pixel_loss
     optimizer = trial_optimizer(trial, model)

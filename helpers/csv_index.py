@@ -248,12 +248,12 @@ def find_index(root, split: str) -> Path:
         print(f"{split}.csv was not there (chapter 03 writes it): made now, {count} rows")
         return path
     # Compare with what is on the disk now.
-    known = set(find_rows(root, split))
+    known = find_rows(root, split)
     rows = read_csv(path)
-    if not known.issuperset(rows):
+    if not set(known).issuperset(rows):
         # What somebody took out stays out, unless nothing else is left.
         there = {row.image: row for row in known}
-        rows = [there[row.image] for row in rows if row.image in there] or sorted(known)
+        rows = [there[row.image] for row in rows if row.image in there] or known
         write_table(path, Row._fields, rows)
         print(f"{split}.csv did not fit the files that are there: written anew, {len(rows)} rows")
     if len(rows) < len(known):

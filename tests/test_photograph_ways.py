@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from benchmarks.photographs import COURSE, RESULT, predict
-from extras.browser.predictions import statistics_of
-from helpers.inference import own_statistics
+from helpers.inference import for_photograph, own_statistics
+from helpers.windows import View
 
 
 class Constant(torch.nn.Module):
@@ -31,7 +31,8 @@ def test_the_browser_divides_by_the_same_deviation():
     """Also of a picture that is all but flat."""
     image = np.full((30, 40, 3), 7, np.uint8)
     mean, std = own_statistics(image)
-    assert statistics_of(image) == {"mean": mean.tolist(), "std": std.tolist()}
+    seen_as, _ = for_photograph(image, {"view": View("crop")})
+    assert list(seen_as["mean"]) == mean.tolist() and list(seen_as["std"]) == std.tolist()
     assert std.tolist() == [1 / 255] * 3
 
 

@@ -20,7 +20,7 @@ from helpers.dataset import normalize, read_pair
 from helpers.device import find_device, mixed_precision
 from helpers.files import atomic_file
 from helpers.images import read_photograph
-from helpers.inference import for_photograph, own_statistics, scaled_logits
+from helpers.inference import for_photograph, scaled_logits
 from helpers.labels import IGNORE, check_classes
 from helpers.metrics import ConfusionMatrix
 from helpers.paths import cache_dir, find_root, shown
@@ -215,13 +215,16 @@ class Predictions:
             return sorted(self.scores, key=keys[order])
         return sorted((i for i in many if many[i] > 0), key=lambda i: -many[i])
 
-    def _read(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, row: Row) -> tuple[np.ndarray, np.ndarray, dict, float]:
+        """A row's picture and label ids, reduced, and how the network sees them: info and scale."""
+        info, scale = self.info, 1.0
         if not is_photograph(row):
-            return read_pair(row, self.root, self.info["view"], self.label_set)
+            return *read_pair(row, self.root, info["view"], self.label_set), info, scale
         image = read_photograph(row.image)
-        self.seen_as, self.scale = for_photograph(image, self.info)
-        image = reduce_image(image, self.info["view"].factor(len(image)))
-        return image, np.zeros(image.shape[:2], np.uint8)
+        if self.photo_statistics == "own":
+            info, scale = for_photograph(image, info)
+        image = reduce_image(image, info["view"].factor(len(image)))
+        return image, np.zeros(image.shape[:2], np.uint8), info, scale
 
     def _load(self, index: int) -> Frame:
         """The frame of a row, from the disk or by predicting it; raises OSError or ValueError
@@ -267,10 +270,8 @@ class Predictions:
     @torch.no_grad()
     def _predict(self, row: Row) -> np.ndarray:
         """uint8 [10, h, w]: image, truth, best three classes, their probabilities in 255ths."""
-        view, (image, label) = self.info["view"], self._read(row)
-        info, scale = self.info, 1.0
-        if is_photograph(row) and self.photo_statistics == "own":
-            info, scale = self.seen_as, self.scale
+        image, label, info, scale = self._read(row)
+        view = info["view"]
         if view.kind == "frame" or self.whole:
             logits = scaled_logits(self.model, image, info, scale)[0]
             truth = self.label_set.encode(label)
@@ -305,12 +306,6 @@ def photograph_row(path) -> Row:
 
 def is_photograph(row: Row) -> bool:
     return not row.city
-
-
-def statistics_of(image: np.ndarray) -> dict:
-    """Mean and standard deviation of one picture's channels, on the scale from 0 to 1."""
-    mean, std = own_statistics(image)
-    return {"mean": mean.tolist(), "std": std.tolist()}
 
 
 def at_size_of(other: Frame, frame: Frame) -> Frame:

@@ -137,17 +137,11 @@ def dice_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def trial_model(trial: Trial, num_classes: int) -> nn.Module:
     """The network of a trial, with weights drawn from its seed."""
+    model = make_model(trial, num_classes)
     if trial.skips:
-        return make_model(trial, num_classes)
+        return model
     torch.manual_seed(trial.seed)
-    return UNetWithoutSkips(
-        num_classes=num_classes,
-        width=trial.width,
-        depth=trial.depth,
-        padding=trial.padding,
-        norm=trial.norm,
-        dropout=trial.dropout,
-    )
+    return UNetWithoutSkips(**model.arguments)
 
 
 def trial_optimizer(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:

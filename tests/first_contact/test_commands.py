@@ -123,6 +123,11 @@ def test_ctrl_c_elsewhere_is_a_word(capsys):
     assert ended.value.code == 130 and capsys.readouterr().err == "\nstopped\n"
 
 
+def working_into_a_pipe(program: str, *arguments, stderr) -> subprocess.Popen:
+    words = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
 def test_work_goes_on_when_its_reader_is_gone(tmp_path):
     """As with `python -m helpers.training | head -1`."""
     program = f"""
@@ -134,13 +139,7 @@ def main():
     Path({str(tmp_path / "done")!r}).write_text("done")
 command.run(main)
 """
-    working = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    working = working_into_a_pipe(program, stderr=subprocess.PIPE)
     assert working.stdout.readline() == "epoch 0\n"
     working.stdout.close()
     said = working.stderr.read()
@@ -162,13 +161,7 @@ command.run(main)
 
 def test_work_goes_on_when_both_streams_lose_their_reader(tmp_path):
     """As with `python -m helpers.training 2>&1 | head -1`."""
-    working = subprocess.Popen(
-        [sys.executable, "-c", TALKING, tmp_path / "done"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    working = working_into_a_pipe(TALKING, tmp_path / "done", stderr=subprocess.STDOUT)
     assert working.stdout.readline() == "epoch 0\n"
     working.stdout.close()
     assert working.wait() == 0 and (tmp_path / "done").is_file()
