@@ -60,7 +60,7 @@ def load(checkpoint) -> tuple[torch.nn.Module, dict]:
 
 
 def example_sizes(view: View) -> list[int]:
-    """A few legal sizes of an input, small ones: the first is exported, the others are checked."""
+    """Three small legal sizes above the smallest: the second is exported, all are checked."""
     first = 1 + 2 * margin(view.depth, view.padding)
     sizes = range(first, first + 5 * 2**view.depth)
     return [n for n in sizes if valid_size(n, view.depth, view.padding)][1:4]
@@ -95,7 +95,7 @@ def dimensions(view: View) -> dict:
     height = torch.export.Dim("height", min=1, max=4096)
     width = torch.export.Dim("width", min=1, max=4096)
     if rest:
-        # The smallest legal size without padding is 12 * 2**depth - 4.
+        # One step above the smallest legal size without padding, 12 * 2**depth - 4.
         height = torch.export.Dim("height", min=12, max=4096)
         width = torch.export.Dim("width", min=12, max=4096)
     return {0: torch.export.Dim("batch"), 1: grid * height + rest, 2: grid * width + rest}
@@ -121,7 +121,7 @@ def export(checkpoint, path) -> float:
     """Write a checkpoint as .onnx or .pt2; returns the largest difference between its logits and
     the network's, over a few legal sizes.
 
-    Raises ValueError for another ending, ModuleNotFoundError if ONNX is not installed.
+    Raises ValueError for another ending, or if ONNX is not installed.
     """
     path = Path(path)
     if path.suffix not in (".onnx", ".pt2"):

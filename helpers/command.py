@@ -59,11 +59,19 @@ def run(main) -> None:
         sys.exit(130)
     except EXPECTED as error:
         # A RuntimeError is a bug of ours, unless the memory was full.
-        bug = isinstance(error, RuntimeError) and "memory" not in str(error)
+        bug = isinstance(error, RuntimeError) and not memory_is_full(error)
         if bug or os.environ.get("COURSE_TRACEBACK"):
             raise
         print(str(error) or "out of memory", file=sys.stderr)
         sys.exit(1)
+
+
+def memory_is_full(error: RuntimeError) -> bool:
+    """Whether it is what PyTorch, cuBLAS and cuDNN say when a device or the machine has no
+    memory left.
+    """
+    words = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+    return any(word in str(error) for word in words)
 
 
 def home_expanded(argument: str) -> str:

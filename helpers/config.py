@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from helpers.device import find_device
 from helpers.files import listed, stays_inside
-from helpers.labels import LabelSet
+from helpers.labels import LABEL_SETS, LabelSet
 from helpers.sizes import outside
 from helpers.windows import View
 
@@ -34,11 +34,11 @@ class TrainConfig:
     # The network: "unet", or "fcn32s", "fcn16s", "fcn8s" (with padding="same" and depth=0)
     model: str = "unet"
     padding: str = "valid"
-    norm: str | None = None
+    norm: str | None = None  # of a U-Net; an FCN always has batch norm
     width: int = 64
-    depth: int = 4
+    depth: int = 4  # of a U-Net
     hidden: int = 112  # channels of an FCN's two converted layers
-    dropout: float = 0.5
+    dropout: float = 0.5  # of a U-Net; an FCN has none
 
     # What it sees: "crop", a window at full resolution, or "frame", the whole frame reduced
     view: str = "crop"
@@ -103,6 +103,7 @@ class TrainConfig:
             "model": ("unet", "fcn32s", "fcn16s", "fcn8s"),
             "padding": ("valid", "same"),
             "norm": (None, "batch"),
+            "label_set": tuple(LABEL_SETS),
             "view": ("crop", "frame"),
             "schedule": (None, "cosine", "poly"),
             "cache": (None, "auto"),
@@ -182,7 +183,7 @@ def parse(arguments=None) -> TrainConfig:
     parser = argparse.ArgumentParser(
         prog="python -m helpers.training",
         argument_default=argparse.SUPPRESS,
-        description="Train a U-Net; started again, it resumes where it was interrupted.",
+        description="Train a U-Net or an FCN; started again, it resumes where it was interrupted.",
     )
     parser.add_argument(
         "--preset",
@@ -197,7 +198,8 @@ def parse(arguments=None) -> TrainConfig:
         if field.type is bool:
             parser.add_argument(option, action=argparse.BooleanOptionalAction)
         elif field.name not in ("mean", "std"):
-            parser.add_argument(option, type=types.get(field.type, text_or_none))
+            kind = types.get(field.type, text_or_none)
+            parser.add_argument(option, type=kind, help=f"recipe: {field.default}")
     # Only what was typed is in here; everything else comes from the preset.
     given = vars(parser.parse_args(arguments))
     preset = given.pop("preset", None)

@@ -93,6 +93,7 @@ class Frames(Dataset):
 
     def label_ids(self, index: int) -> np.ndarray:
         """The whole label map in full resolution, uint8 label ids [H, W]."""
+        # A view of crops reduces nothing.
         return read_pair(self.rows[index], self.root, View("crop"), self.label_set)[1]
 
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Which device to compute on, and a report of the machine for bug reports.
+"""Which device to compute on, what to do when its memory is full, and a report of the machine.
 
 python -m helpers.device
 """
@@ -80,17 +80,13 @@ def checkpoint_blocks(model: torch.nn.Module) -> None:
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
 
-# What PyTorch, cuBLAS and cuDNN say when the memory of a device is full.
-FULL = ("out of memory", "ALLOC_FAILED")
-
-
 def out_of_memory(config) -> str:
     """What to try next, the cheapest first, when a training step did not fit into the memory."""
     view = config.make_view()
     batch = config.batch_size // 2
     if batch > 0:
         accumulate = math.ceil(config.batch_size * config.accumulate / batch)
-        advice = f"--batch-size {batch} --accumulate {accumulate} (as many frames a step)"
+        advice = f"--batch-size {batch} --accumulate {accumulate} (no fewer frames a step)"
     elif config.model == "unet" and config.norm is None and not config.checkpointing:
         advice = "--checkpointing (the same gradient, a third more time)"
     elif config.view == "crop" and view.legal(view.size // 2) < view.size:
@@ -103,16 +99,7 @@ def out_of_memory(config) -> str:
     )
 
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "pillow",
-    "matplotlib",
-    "ipywidgets",
-    "jupyterlab",
-    "nbval",
-)
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "matplotlib", "ipywidgets", "jupyterlab")
 
 
 def report() -> str:

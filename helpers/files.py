@@ -106,11 +106,11 @@ def write_json(path, value) -> Path:
 
 
 def read_json(path):
-    """The plain values in a JSON file that the course wrote; ValueError with its name if broken."""
+    """The plain values in a JSON file that the course wrote. ValueError if it is damaged."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); remove it, it is written anew") from error
+        raise ValueError(f"{path} is damaged ({error}): restore it, or make it again") from error
 
 
 def read_derived(path) -> dict:

@@ -139,7 +139,7 @@ class LabelSet:
         if label_ids.min() < -1 or label_ids.max() > self.highest_id:
             unknown = [str(i) for i in np.unique(label_ids) if not -1 <= i <= self.highest_id]
             raise ValueError(
-                f"unknown label id {', '.join(unknown)}: label ids are 0 to {self.highest_id} "
+                f"unknown label id {', '.join(unknown[:10])}: label ids are 0 to {self.highest_id} "
                 "(is this a train-id or color image? use gtFine_labelIds.png)"
             )
         return self.table[label_ids]  # -1, license plate, is the last entry: ignored in every set
@@ -155,12 +155,14 @@ class LabelSet:
     def _look_up(self, train_ids, values) -> np.ndarray:
         """What `values` has for each train id; 0 for 255. ValueError for any other id."""
         train_ids = np.asarray(train_ids)
+        if train_ids.dtype.kind not in "iu":
+            raise ValueError(f"train ids are integers, found {train_ids.dtype}: take argmax first")
         values = np.array(values, np.uint8)
         table = np.zeros((IGNORE + 1, *values.shape[1:]), np.uint8)
         table[: len(self)] = values
         wrong = sorted(set(np.unique(train_ids).tolist()) - {*range(len(self)), IGNORE})
         if wrong:
-            words = ", ".join(str(train_id) for train_id in wrong)
+            words = ", ".join(str(train_id) for train_id in wrong[:10])
             raise ValueError(f"train id {words} is not in this set of {len(self)} classes")
         return table[train_ids]
 

@@ -14,7 +14,8 @@ from helpers.labels import IGNORE
 def count_pairs(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """How often each pair occurs: int64 [256, 256], rows the truth, columns the prediction.
 
-    Both are integer tensors of one shape with values 0..255.
+    Both are int32 or int64 tensors of one shape with values 0..255; a byte is too small for the
+    codes.
     """
     # One code per pixel, so that a single bincount counts all pairs.
     codes = 256 * target + prediction

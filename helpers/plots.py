@@ -123,10 +123,10 @@ def course_map(chapter: str):
         (left, top),
         right - left,
         bottom - top,
-        boxstyle="round,pad=4",
+        boxstyle="round,pad=2",
         facecolor="none",
         edgecolor="#f0a202",
-        linewidth=4,
+        linewidth=3,
     )
     axis.add_patch(frame)
     return figure

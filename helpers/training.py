@@ -18,7 +18,7 @@ from torch.utils.data import BatchSampler, DataLoader
 from helpers import checkpoints, command
 from helpers.config import TrainConfig, check_same, check_same_classes, check_same_config, parse
 from helpers.csv_index import fingerprint
-from helpers.device import FULL, amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
+from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
 from helpers.files import listed, locked, read_json, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
@@ -247,7 +247,7 @@ class Run:
                     fix = "take a larger --size or --height, or another --batch-size"
                     raise ValueError(f"{error}: {fix}") from error
                 except RuntimeError as error:
-                    if not any(words in str(error) for words in FULL):
+                    if not command.memory_is_full(error):
                         raise
                     raise ValueError(out_of_memory(self.config)) from error
                 if watch is not None:
@@ -372,8 +372,11 @@ def make_run(config: TrainConfig, progress: bool = True, folder=None, run_class=
     """The run that a config describes: data, network and Adam; in runs/<name> if no `folder`."""
     folder = Path(folder or runs_dir() / config.name)
     # Said here already, before all frames are read.
-    if (folder / "last.pt").is_file() and (folder / "config.json").is_file():
+    begun = (folder / "last.pt").is_file()
+    if begun and (folder / "config.json").is_file():
         check_same_config(config, read_json(folder / "config.json"), folder)
+    if config.init is not None and not begun:
+        checkpoints.load(config.init)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
     return run_class(config, model, train_set, val_set, progress=progress, folder=folder)

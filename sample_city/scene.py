@@ -1,8 +1,10 @@
 """A scene as data: light, weather, and (from street.py) who is where. Nothing is drawn here.
 
-scene = make_scene(seed=7) darker = replace(scene, sun=replace(scene.sun, strength=0.0))       #
-from dataclasses import replace farther = scene.changed(3, z=80.0)
-# the object number 3, moved away
+from dataclasses import replace
+
+scene = make_scene(seed=7)
+darker = replace(scene, sun=replace(scene.sun, strength=0.0))
+farther = scene.changed(3, z=80.0)  # the object number 3, moved away
 """
 
 from dataclasses import dataclass, replace

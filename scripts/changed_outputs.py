@@ -96,8 +96,8 @@ def change(notebook, generator: random.Random) -> dict:
     return changes
 
 
-def main() -> None:
-    chapters = sys.argv[1:]
+def main(chapters: list[str]) -> None:
+    """Change the stored outputs of these chapters ("01", "03"), run strict nbval on the copies."""
     results = json.loads(RESULTS.read_text())["chapters"] if RESULTS.exists() else {}
     for chapter in chapters:
         [path] = (ROOT / "notebooks").glob(f"{chapter}_*.ipynb")

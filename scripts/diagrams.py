@@ -276,7 +276,7 @@ def _fcn_scores(figure, axis, model, named, places, pools, base):
         )
         now = joined
     x = now[1] + 0.84
-    out = _fcn_box(axis, x, base, 0.2, classes, 512, "frame", GREEN)
+    out = _fcn_box(axis, x, base, 0.2, classes, 512, "scores", GREEN)
     arrow(axis, (now[1] + 0.05, base), (out[0] - 0.05, base), GREEN)
     count = sum(p.numel() for p in model.parameters())
     axis.text(
@@ -292,14 +292,14 @@ def _fcn_scores(figure, axis, model, named, places, pools, base):
     )
     strides = [m.stride[0] for m in (model.up_to_pool4, model.up_to_pool3, model.up_to_image)]
     keys = [
-        (RED, "2x2 max pooling, then convolutions (fc6: 7x7)"),
+        (RED, "2x2 max pooling; into blue and orange, convolutions too"),
         (BLUE, "3x3 convolutions"),
         (INK, "1x1 convolution; to a gray box: class scores"),
         (GREEN, f"bilinear up-sampling, by {', '.join(map(str, strides))}"),
         (GRAY, "skip: class scores are added"),
     ]
     for i, (color, name) in enumerate(keys):
-        place, y = 2.6 + 5.3 * (i % 2), 5.55 - 0.33 * (i // 2)
+        place, y = 2.4 + 5.9 * (i % 2), 5.55 - 0.33 * (i // 2)
         arrow(axis, (place, y), (place + 0.5, y), color)
         axis.text(place + 0.62, y, name, va="center", fontsize=12, color=INK)
     return figure
@@ -417,16 +417,16 @@ def classes():
                 y -= 0.42
             y -= 0.12
     ignored = [label for label in LABELS if label.ignore_in_eval and label.id >= 0]
-    middle = len(ignored) // 2
-    for i, part in enumerate((ignored[:middle], ignored[middle:])):
-        axis.text(
-            0.35,
-            0.62 - 0.32 * i,
-            ("ignored (255): " if not i else "")
-            + ", ".join(f"{label.name} ({label.id})" for label in part)
-            + ("," if not i else ""),
-            fontsize=11,
-            color="#555555",
-            va="center",
-        )
+    rest = ("static", "dynamic", "ground")
+    lines = {
+        "bookkeeping": [label for label in ignored if label.id < 4],
+        "what has no class": [label for label in ignored if label.name in rest],
+        "too rare": [label for label in ignored if label.id > 3 and label.name not in rest],
+    }
+    axis.text(0.35, 0.78, "ignored (255)", fontsize=11, color="#555555", va="center")
+    for number, (reason, labels) in enumerate(lines.items()):
+        names = ", ".join(f"{label.name} ({label.id})" for label in labels)
+        y = 0.78 - 0.27 * number
+        axis.text(1.75, y, reason, fontsize=11, color="#555555", va="center", style="italic")
+        axis.text(3.65, y, names, fontsize=11, color="#555555", va="center")
     return figure

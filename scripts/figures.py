@@ -101,6 +101,9 @@ def without_means(text: str) -> tuple[str, list[float]]:
 
 def main(names) -> None:
     """Draw figures into images/, all of them if `names` is empty."""
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        raise ValueError(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
     pin()
     index = IMAGES / "figures.json"
     IMAGES.mkdir(exist_ok=True, parents=True)

@@ -71,18 +71,3 @@ def all_scores(tables: dict, batch: int = 4) -> dict:
         (average, absent, void, region): score(tables[region], average, absent, void, batch)
         for average, absent, void, region in product(AVERAGE, ABSENT, VOID, REGION)
     }
-
-
-def as_text(scores: dict) -> str:
-    """All scores as a table for reading: a row for what is averaged and absent, a column for void
-    and region.
-    """
-    columns = f"{'void: out':>12s}{'false alarm':>12s}{'a class':>12s}"
-    lines = [
-        f"{'':22s}" + "".join(f"{region:^36s}" for region in REGION),
-        f"{'average':11s}{'absent':11s}" + columns * len(REGION),
-    ]
-    for average, absent in product(AVERAGE, ABSENT):
-        values = [scores[average, absent, void, region] for region in REGION for void in VOID]
-        lines.append(f"{average:11s}{absent:11s}" + "".join(f"{v:12.3f}" for v in values))
-    return "\n".join(lines)

@@ -56,7 +56,8 @@ BUGS = (
     Bug(
         "ids-for-train-ids",
         ERROR,
-        "`IndexError: Target 26 is out of bounds.`, or with 34 outputs no error at all and an "
+        "`IndexError: Target 26` (or another up to 33) `is out of bounds.`, or with 34 outputs no "
+        "error at all and an "
         "official mIoU near 0.",
         "Print the unique values of a target. Is the road 7 or 0?",
         "The label file's ids (0 to 33) were trained on, or submitted, where train ids (0 to 18) "
@@ -128,8 +129,8 @@ BUGS = (
         "this one better?",
         "The learning rate is a hundred times too high: the first steps throw the weights far "
         "away, and every later step is too long to find the way back.",
-        "Find the range with a short sweep (chapter 07), then start at a third of where the loss "
-        "explodes.",
+        "Try a few rates for an epoch or two (chapter 07); take the largest with which the loss "
+        "falls steadily.",
         "07",
         "training",
         "Run.learning_rate",
@@ -252,7 +253,7 @@ BUGS = (
         "Your mIoU and somebody else's differ a lot on the same predictions.",
         "Is IoU computed once from all pixels, or for each frame and then averaged?",
         "The mean over the frames' mIoUs is another quantity than the pooled one: in it, a class "
-        "that is absent from a frame, or covers ten pixels, counts as much as a street.",
+        "that a frame calls falsely, or that covers ten pixels, counts as much as a street.",
         "One confusion matrix over the whole split, divided once at the end, as the official "
         "script does.",
         "08",

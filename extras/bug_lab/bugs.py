@@ -27,13 +27,13 @@ from helpers import command
 
 
 def find_bug(name: str) -> Bug:
-    """The bug called `name`, or the n-th of the catalog for "case n" or "n"; KeyError that lists
+    """The bug called `name`, or the n-th of the catalog for "case n" or "n"; ValueError that lists
     the names.
     """
     for number, bug in enumerate(BUGS, 1):
         if name in (bug.name, f"case {number}", f"{number}"):
             return bug
-    raise KeyError(f"no bug {name!r}; there are {', '.join(bug.name for bug in BUGS)}")
+    raise ValueError(f"no bug {name!r}; there are {', '.join(bug.name for bug in BUGS)}")
 
 
 def _lines_of(source: str, name: str) -> slice:
@@ -146,14 +146,15 @@ def main(arguments=None) -> None:
         prog="python -m extras.bug_lab.bugs", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--show", metavar="NAME", help="one bug: its symptom and a hint")
-    parser.add_argument("--answer", metavar="NAME", help="its cause, its fix and its line of code")
+    parser.add_argument("--answer", metavar="NAME", help="its cause, fix, test and line of code")
     args = parser.parse_args(arguments)
     if args.show:
         bug = find_bug(args.show)
         print(f"{bug.symptom}\n\nHint:  {bug.hint}")
     elif args.answer:
         bug = find_bug(args.answer)
-        print(f"Cause: {bug.cause}\nFix:   {bug.fix}\n\n{difference(args.answer)}")
+        print(f"Cause: {bug.cause}\nFix:   {bug.fix}\nTest:  {bug.check}\n")
+        print(difference(args.answer))
     else:
         for number, bug in enumerate(BUGS, 1):
             print(f"{number:3} {bug.name:32} {bug.group}")

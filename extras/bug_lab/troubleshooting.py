@@ -162,10 +162,10 @@ TROUBLES = (
     ),
     Trouble(
         ERROR,
-        "`CUDA out of memory`",
+        "`CUDA out of memory`, or `OutOfMemoryError`",
         "Activations grow with batch size, crop size and width; the weights are the small part.",
-        "Smaller batches with `--accumulate`, a smaller crop (of a legal size), a smaller width, "
-        "in this order.",
+        "Smaller batches with `--accumulate`, `--checkpointing`, a smaller crop (of a legal size), "
+        "a smaller width, in this order.",
         "07",
     ),
     Trouble(
@@ -300,7 +300,7 @@ def markdown() -> str:
     contents = " · ".join(f"[{group}](#{anchor(group)})" for group in GROUPS)
     parts = [
         "# Troubleshooting, by symptom",
-        "Find what you see. Most of what stands under the loss, the score and pictures are bugs "
+        "Find what you see. Most of what stands under the loss, the score and pictures is bugs "
         "that this project can plant into its own code: chapter 11, the bug lab, lets you look for "
         "them.",
         contents,

@@ -89,6 +89,7 @@ class Augmented:
         self.trial = trial
         self.rows = base.rows
         self.label_set = base.label_set
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.base)
@@ -187,7 +188,7 @@ def make_trial(trial: Trial) -> "TrialRun":
 
 
 class TrialRun(Run):
-    """A training run of one trial; keeps nothing on disk but the CSV files."""
+    """A training run of one trial; writes no checkpoint, history or picture."""
 
     def __init__(self, trial: Trial, *arguments, **options):
         super().__init__(trial, *arguments, **options)

@@ -1,3 +1,3 @@
 """Small interactive pictures: a street to wipe and to dim (chapter 00), sizes and skips (02), a
-training to watch (07), scoring protocols (08).
+training to watch (07).
 """

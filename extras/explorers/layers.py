@@ -1,6 +1,6 @@
 """Explorers of networks by their layers: the size after each layer for any input size, and a
-street whose skips can be switched off (chapter 02). Of the chapter's arithmetic, `layer_sizes` and
-`sees` stand here as plain functions.
+street whose skips can be switched off (chapter 02). `layer_sizes` is the chapter's arithmetic as a
+plain function.
 """
 
 import io
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -196,21 +195,3 @@ def as_png(figure: Figure, colors: int = 96) -> bytes:
     buffer = io.BytesIO()
     picture.quantize(colors).save(buffer, "png", optimize=True)
     return buffer.getvalue()
-
-
-def support(model, size: int, pixel: tuple[int, int]) -> np.ndarray:
-    """Which input pixels an output pixel depends on, bool [size, size], measured by gradients in
-    float64.
-
-    Every weight is made positive and pooling averages, so that no path from a pixel is cut off by a
-    ReLU or a maximum.
-    """
-    probe = type(model)(**{**model.arguments, "dropout": 0.0}).double().eval()
-    probe.pool = torch.nn.AvgPool2d(2)
-    with torch.no_grad():
-        for parameter in probe.parameters():
-            parameter.fill_(0.1)
-    channels = model.arguments["in_channels"]
-    x = torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True)
-    probe(x)[0, :, pixel[0], pixel[1]].sum().backward()
-    return (x.grad[0].abs().sum(0) > 0).numpy()

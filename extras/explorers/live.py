@@ -6,6 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from extras.explorers.picture_box import still_bundle
 from helpers.labels import IGNORE
@@ -52,6 +53,11 @@ class LiveTraining(widgets.Image):
         for name, label in (("val_pixel_accuracy", "pixel accuracy"), ("val_mean_iou", "mIoU")):
             scores.plot(epochs, [row[name] for row in history], label=label)
         losses.set(xlabel="epoch", title="loss", yscale="log")
+        losses.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        losses.yaxis.set_major_formatter("{x:g}")
+        losses.yaxis.set_minor_locator(NullLocator())
+        chance = np.log(len(self.dataset.label_set))
+        losses.axhline(chance, color="gray", linestyle=":", label="a blind guess")
         scores.set(xlabel="epoch", title="on the validation frames", ylim=(0, 1))
         losses.legend(frameon=False)
         scores.legend(frameon=False)

@@ -141,10 +141,12 @@ def find_groups(names: list[str], pattern: str | None = None) -> dict[str, list[
     lost = []
     for name in names:
         match = re.search(pattern, name)
-        if match is None:
+        key = None
+        if match is not None:
+            key = match.group(1) if match.groups() else match.group()
+        if key is None:  # no match, or a group that took no part in it
             lost.append(name)
         else:
-            key = match.group(1) if match.groups() else match.group()
             groups.setdefault(key, []).append(name)
     if lost:
         raise ValueError(f"--group {pattern!r} finds nothing in these names:{listed(lost)}")

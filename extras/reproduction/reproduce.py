@@ -41,8 +41,8 @@ from helpers.csv_index import (
 )
 from helpers.dataset import CityscapesDataset
 from helpers.device import find_device, mixed_precision
-from helpers.evaluate import pixel_loss
-from helpers.files import locked, read_json, visible_files, write_image, write_text
+from helpers.evaluate import pixel_loss, side_by_side
+from helpers.files import listed, locked, read_json, visible_files, write_image, write_text
 from helpers.inference import frame_pieces, predict_frame
 from helpers.labels import check_classes, find_label_set
 from helpers.normalization import CITYSCAPES_MEAN, CITYSCAPES_STD, channel_statistics
@@ -204,10 +204,9 @@ class Reproduction:
             self.root,
         )
         if problems:
-            listed = "\n  ".join(problems[:10])
-            if len(problems) > 10:
-                listed += f"\n  ... {len(problems)} in all"
-            raise ValueError(f"problems in {self.root}, mend them and start again:\n  {listed}")
+            raise ValueError(
+                f"problems in {self.root}, mend them and start again:{listed(problems)}"
+            )
         return {"checked": True}
 
     def statistics(self) -> dict:
@@ -328,27 +327,17 @@ class Reproduction:
         """
         model, info = self._model()
         labels = info["label_set"]
-        device = next(model.parameters()).device
         written = []
         for split in ("train", "val"):
             dataset = self._dataset(info, split, whole=False)
             for index in range(min(3, len(dataset))):
                 frame = dataset.frame(index)
                 truth = labels.encode(dataset.label_ids(index))
-                whole = (frame, truth, predict_frame(model, frame, info))
-
-                inputs, _ = dataset[index]
-                logits = model(inputs[None].to(device))
-                image, target = dataset.pair(index)
-                height, width = target.shape
-                margin = dataset.view.margin
-                image = image[margin : margin + height, margin : margin + width]
-                crop = (image, target, logits.argmax(1)[0].cpu().numpy())
-
-                for kind, pictures, factor in (("crop", crop, 1), ("frame", whole, 2)):
-                    seen, true, predicted = pictures
-                    colors = [labels.colorize(true), labels.colorize(predicted)]
-                    row = np.concatenate([seen, *colors], axis=1)[::factor, ::factor]
+                prediction = predict_frame(model, frame, info)
+                colors = [labels.colorize(truth), labels.colorize(prediction)]
+                whole = np.concatenate([frame, *colors], axis=1)[::2, ::2]
+                crop = side_by_side(model, dataset, index)
+                for kind, row in (("crop", crop), ("frame", whole)):
                     name = f"pictures/{split}_{index + 1}_{kind}.png"
                     write_image(self.folder / name, np.ascontiguousarray(row))
                     written.append(name)

@@ -1,3 +1,3 @@
-"""Around a training run: curves, timings, costs and memory (07, 13), augmentation (12, 13), GPU
+"""Around a training run: costs and memory (06, 07, 13), augmentation (12, 13), GPU
 batches and many GPUs (14).
 """

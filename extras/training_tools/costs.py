@@ -1,5 +1,5 @@
-"""What a training costs, counted without running it: floating-point operations and memory (chapter
-13).
+"""What a training costs, counted without running it: floating-point operations and memory
+(chapters 06, 07, 14).
 
 A network on PyTorch's "meta" device has shapes and no numbers. A forward pass there tells every
 product it would compute and every tensor it would keep for the backward pass, in milliseconds, for
@@ -14,12 +14,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from helpers.device import checkpoint_blocks
 from helpers.unet import UNet
 
-# Dense half-precision peak in TFLOP/s and memory in GB, from the makers' data sheets.
-GPUS = {"T4": (65, 16), "RTX 3090": (71, 24), "L4": (121, 24), "A100": (312, 80), "H100": (989, 80)}
-# Share of that peak in a training of recipe A (eager, batch 4, bfloat16), measured on one H100:
-# benchmarks/results/recipe_a.json. For any other card it is an estimate.
-USED = 0.19
-
 
 class Cost(NamedTuple):
     """One image through a training step: `flop` (forward and backward), `kept` bytes of
@@ -29,18 +23,6 @@ class Cost(NamedTuple):
     flop: float
     kept: int
     parameters: int
-
-    def memory(self, batch: int, moments: int = 1) -> float:
-        """GB of a training step: activations in half precision; float32 weights, gradients and
-        `moments` of each.
-        """
-        return (batch * self.kept + self.parameters * 4 * (2 + moments)) / 1e9
-
-    def hours(self, images: int, peak: float, used: float = USED) -> float:
-        """Hours for that many images on a card with `peak` TFLOP/s, if it computes at that share of
-        its peak.
-        """
-        return images * self.flop / (peak * 1e12 * used) / 3600
 
 
 def training_cost(

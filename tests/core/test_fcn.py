@@ -411,3 +411,15 @@ def test_thin_fcn_has_a_grid_of_its_stride():
     assert parameters[2] - parameters[1] == 19 * (48 + 1)
     with pytest.raises(ValueError, match="stride 32, 16 or 8, found 4"):
         ThinFCN(stride=4)
+
+
+def test_the_window_classifier_names_a_window():
+    torch.manual_seed(0)
+    model = fcn.WindowClassifier(num_classes=5).eval()
+    windows = torch.rand(3, 3, 32, 32)
+    found = model(windows)
+    features = model.features(windows)
+    assert found.shape == (3, 5) and features.shape == (3, 32, 6, 6)
+    for number in range(3):
+        expected = model.classifier.weight @ features[number].ravel() + model.classifier.bias
+        assert torch.allclose(found[number], expected, atol=1e-6)

@@ -84,3 +84,16 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path):
             read_photograph(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="missing.jpg"):
         read_photograph(tmp_path / "missing.jpg")
+
+
+def test_deep_and_float_photographs_are_brought_to_bytes(tmp_path):
+    gray = RGB[..., 0].astype(np.float32)
+    for name, values in (("bytes", gray), ("unit", gray / 255), ("deep", 2 * gray)):
+        found = read_photograph(saved(tmp_path, f"{name}.tif", Image.fromarray(values)))
+        expected = np.round(values / max(1, values.max() / 255)) if name != "unit" else gray
+        assert np.abs(found[..., 0] - expected).max() == 0, name
+    dark = Image.fromarray(np.full((4, 5), 2**14 - 1, np.uint16))
+    with pytest.raises(ValueError, match="its values end at 16383 of 65535"):
+        read_photograph(saved(tmp_path, "dark.png", dark))
+    bright = Image.fromarray(np.full((4, 5), 2**14, np.uint16))
+    assert (read_photograph(saved(tmp_path, "bright.png", bright)) == round(2**14 / 257)).all()

@@ -51,3 +51,17 @@ def test_unknown_ids_are_named():
         TRAIN_19.decode(np.array([19]))
     with pytest.raises(ValueError, match="scaling"):
         TRAIN_19.encode(np.array([0.1]))
+
+
+@pytest.mark.parametrize("look_up", [TRAIN_19.decode, TRAIN_19.colorize])
+def test_logits_are_no_train_ids(look_up):
+    for wrong in (np.zeros((19, 4, 4), np.float32), np.zeros((4, 4)), np.ones((4, 4), bool)):
+        with pytest.raises(ValueError, match="train ids are integers, found .*: take argmax"):
+            look_up(wrong)
+
+
+def test_a_picture_in_place_of_ids_has_a_short_message():
+    for look_up in (TRAIN_19.encode, TRAIN_19.colorize):
+        with pytest.raises(ValueError) as caught:
+            look_up(np.arange(60_000, dtype=np.uint16))
+        assert len(str(caught.value)) < 300

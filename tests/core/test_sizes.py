@@ -10,6 +10,7 @@ def test_paper_sizes():
     legal = [n for n in range(1, 1100) if valid_size(n)]
     assert legal == [n for n in range(1, 1100) if n % 16 == 12 and n >= 188]
     assert nearest_sizes(573) == [572, 588] and nearest_sizes(20) == [188]
+    assert nearest_sizes(1, depth=0, padding="same") == [1, 2]
     assert output_size(44, depth=2) == 4 and output_size(64, padding="same") == 64
 
 

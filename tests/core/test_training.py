@@ -335,3 +335,12 @@ def test_a_step_uses_its_own_gradient(root, runs):
 def test_only_training_is_augmented(root, runs):
     run = make_run(small_config(root), progress=False)
     assert run.train_set.augment and not run.val_set.augment
+
+
+def test_a_missing_beginning_is_said_before_the_frames_are_read(root, runs, monkeypatch):
+    def read(*arguments):
+        raise AssertionError("the frames were read first")
+
+    monkeypatch.setattr("helpers.training.make_datasets", read)
+    with pytest.raises(FileNotFoundError, match="nope.pt"):
+        make_run(small_config(root, init="nope.pt"), progress=False)

@@ -67,3 +67,9 @@ def test_reducing_invents_no_id_and_keeps_sizes_equal(height, width, factor):
         assert (
             abs(picture[i, j] - image[block].mean((0, 1))).max() < 1
         )  # pillow divides in whole numbers
+
+
+@pytest.mark.parametrize(("kind", "padding"), [("whole", "valid"), ("crop", "reflect")])
+def test_a_view_of_an_unknown_kind_is_refused(kind, padding):
+    with pytest.raises(ValueError, match=kind if kind == "whole" else padding):
+        View(kind, padding=padding)

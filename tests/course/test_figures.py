@@ -70,3 +70,8 @@ def test_png_keeps_the_class_colors():
     pixels = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("RGB")).reshape(-1, 3)
     found = {tuple(c) for c in np.unique(pixels, axis=0).tolist()}
     assert set(figures.TRAIN_19.colors) | {(255, 255, 255)} <= found
+
+
+def test_an_unknown_figure_is_named():
+    with pytest.raises(ValueError, match="no figure nope; there are unet, fcn"):
+        figures.main(["nope"])

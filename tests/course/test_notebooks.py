@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from helpers.paths import ROOT
+from scripts import changed_outputs
 from scripts.notebooks import LIMIT, problems
 from scripts.setup_cell import SETUP
 
@@ -91,3 +92,11 @@ def test_links_lead_somewhere(path):
 def test_length(path):
     words = sum(len(c.source.split()) for c in read(path).cells if c.cell_type == "markdown")
     assert words <= 4000
+
+
+def test_the_command_that_changes_outputs_hands_on_the_chapters(monkeypatch):
+    asked = []
+    monkeypatch.setattr(changed_outputs, "main", asked.extend)
+    monkeypatch.setattr("sys.argv", ["command", "01", "03"])
+    changed_outputs.from_command_line()
+    assert asked == ["01", "03"]

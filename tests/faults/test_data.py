@@ -123,12 +123,13 @@ def test_what_was_taken_out_stays_out_when_another_file_disappears(root, capsys)
 # -- W2: check_csv says "all is well" only where it is
 
 
-def test_train_ids_are_no_label_ids(root):
+@pytest.mark.parametrize("train_id", [1, 2, 6])
+def test_train_ids_are_no_label_ids(root, train_id):
     table = np.zeros(256, np.uint8)
     table[[7, 23, 26]] = 0, 10, 13
     for path in paths(root, "gtFine"):
         label = table[np.asarray(Image.open(path))]
-        label[:, :16] = 2  # buildings
+        label[:, :16] = train_id
         Image.fromarray(label).save(path)
     assert "train ids" in "\n".join(check_csv(index(root), root))
     # Classes of one's own rightly hold 1 to n.

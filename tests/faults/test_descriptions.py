@@ -177,6 +177,7 @@ def own(tmp_path):
     ("option", "says"),
     [
         ({"group": "("}, "is no regular expression"),
+        ({"group": "(nothing)?"}, "finds nothing in these names"),
         ({"limits": (9.0, 1.0)}, "below the second"),
         ({"limits": (1.0, 1.0)}, "below the second"),
         ({"limits": (float("nan"), 1.0)}, "below the second"),

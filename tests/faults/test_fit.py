@@ -84,14 +84,6 @@ def test_an_epoch_without_a_labeled_pixel_is_no_loss_of_0(config, root):
         run.train_epoch(0)
 
 
-def test_the_learning_rate_is_not_sought_in_void(config, root):
-    insight = pytest.importorskip("extras.training_tools.insight")
-    run = make_run(config, progress=False)
-    run.train_set.train_id_of = np.full(256, 255, np.uint8)
-    rates, losses = insight.find_learning_rate(run, steps=3)
-    assert losses == []
-
-
 def test_the_message_of_a_void_split_does_not_speak_of_cityscapes_alone():
     scores = evaluate.Scores(TRAIN_19, None)
     with pytest.raises(ValueError, match="all is void in this label set"):

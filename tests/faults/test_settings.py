@@ -121,6 +121,8 @@ def test_the_home_folder_is_found_behind_an_option(monkeypatch, tmp_path):
     ("error", "says"),
     [
         (RuntimeError("can't allocate memory: you tried to allocate 9 bytes"), "can't allocate"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), "ALLOC_FAILED"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"), "out of memory"),
         (MemoryError(), "out of memory"),
         (MemoryError("Unable to allocate 1 TiB"), "1 TiB"),
     ],

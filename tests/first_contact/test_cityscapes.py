@@ -260,3 +260,19 @@ def test_a_damaged_pack_is_no_pack(tmp_path):
     assert colab.read_plan(folder) is None
     colab.pack(root, folder, View(size=36), progress=False)
     assert (folder / "pack.json").read_text() == whole
+
+
+def test_only_a_wrong_sum_costs_the_archive(server, tmp_path, monkeypatch):
+    """Any other trouble keeps what has been downloaded."""
+    (tmp_path / "data").mkdir()
+    part = tmp_path / "data" / LABELS
+    part.write_bytes((server.served / LABELS).read_bytes()[:2000])
+
+    class Broken:
+        def download_packages(self, **options):
+            raise Exception("the file is 9 bytes too short")
+
+    monkeypatch.setattr(cityscapes, "downloader", Broken)
+    with pytest.raises(ValueError, match="too short The same command tries again"):
+        cityscapes.fetch(None, part)
+    assert part.stat().st_size == 2000

@@ -41,14 +41,6 @@ SKIPS = """import numpy as np
 from extras.explorers.layers import SkipExplorer
 truth = np.full((20, 30), 10, np.uint8)
 SkipExplorer(lambda silent: np.full((20, 30), 10 + sum(silent)), truth, silent=(2, 3))"""
-PROTOCOLS = """import numpy as np
-from extras.benchmark_server.protocols import REGION, count
-from extras.explorers.protocols import ProtocolExplorer
-random = np.random.RandomState(8)
-pairs = [random.randint(0, 4, (2, 30, 40)) for _ in range(6)]
-tables = {region: [count(np.where(p == 3, 2, p), np.where(t == 3, 255, t), 5) for p, t in pairs[i:]]
-          for i, region in enumerate(REGION)}
-ProtocolExplorer(tables, ("road", "car", "sky", "bus", "train"))"""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +48,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     notebooks = {
         "compared.ipynb": [SETUP, COMPARED],
-        "explorers.ipynb": [SETUP, EXPLORERS, PROTOCOLS, SKIPS],
+        "explorers.ipynb": [SETUP, EXPLORERS, SKIPS],
     }
     with lab.serve(folder, notebooks) as (address, token):
         yield address, token, folder / "course"
@@ -318,45 +310,32 @@ def test_second_checkpoint_and_a_picture_of_ones_own(city, chromium, server, tmp
         shoot(page, "own", shown.root)
 
 
-def test_explorers_of_02_and_08(chromium, server):
+def test_explorers_of_chapter_02(chromium, server):
     address, token, _ = server
     with lab_page(chromium, address) as page:
         lab.run_all(page, address, token, "explorers.ipynb")
-        roots = page.locator(".jp-OutputArea-output", has=page.locator(".widget-toggle-buttons"))
+        root = page.locator(".jp-OutputArea-output", has=page.locator(".widget-toggle-buttons"))
         twins: dict = {}
-        for root, source in ((roots.nth(0), EXPLORERS), (roots.nth(1), PROTOCOLS)):
-            root.scroll_into_view_if_needed()
-            exec(re.sub(r"^(\w+Explorer\()", r"twin = \1", source, flags=re.M), twins)
-            twin, c = twins["twin"], lab.Controls(page, root)
+        root.scroll_into_view_if_needed()
+        exec(EXPLORERS.replace("SizeExplorer(576)", "twin = SizeExplorer(576)"), twins)
+        twin = twins["twin"]
+        c = lab.Controls(page, root)
 
-            def follows(what, root=root, twin=twin):
-                expected = lab.decode(twin.picture.value)
-                lab.eventually(lambda: np.array_equal(lab.read(root)["image"], expected), what)
+        def follows(what):
+            expected = lab.decode(twin.picture.value)
+            lab.eventually(lambda: np.array_equal(lab.read(root)["image"], expected), what)
 
-            follows("the first picture")
-            if source == EXPLORERS:
-                c.press("input size", "ArrowRight")
-                twin.size.value += 1
-                follows("the size explorer follows the keyboard")
-                c.drag("depth", 0.0)
-                twin.depth.value = 1
-                follows("the size explorer follows a drag")
-                root.get_by_role("button", name="same").click()
-                twin.padding.value = "same"
-                follows("the size explorer follows its padding")
-                continue
-            for control, option in (
-                ("average", "per image"),
-                ("absent", "as 0"),
-                ("void", "as false alarms"),
-                ("region", "center crop"),
-            ):
-                before = twin.picture.value
-                root.get_by_role("button", name=option, exact=True).click()
-                getattr(twin, control).value = option
-                assert twin.picture.value != before
-                follows(f"the protocol explorer follows {option}")
-            shoot(page, "explorers", roots.nth(0))
+        follows("the first picture")
+        c.press("input size", "ArrowRight")
+        twin.size.value += 1
+        follows("the size explorer follows the keyboard")
+        c.drag("depth", 0.0)
+        twin.depth.value = 1
+        follows("the size explorer follows a drag")
+        root.get_by_role("button", name="same").click()
+        twin.padding.value = "same"
+        follows("the size explorer follows its padding")
+        shoot(page, "explorers", root)
 
         # Checkboxes, and a line of text that says what they give
         root = page.locator(".jp-OutputArea-output", has=page.locator(".widget-checkbox"))

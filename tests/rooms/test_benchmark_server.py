@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from extras.benchmark_server.instances import OfficialScores, mean
 from extras.benchmark_server.official import (
     copy_ground_truth,
     official_scores,
@@ -17,6 +16,7 @@ from helpers.csv_index import find_rows
 from helpers.images import open_label
 from helpers.labels import LABELS, TRAIN_19
 from helpers.metrics import ConfusionMatrix
+from tests.official_scores import OfficialScores, mean
 
 FRAMES = 2
 

@@ -56,8 +56,15 @@ def test_an_entry_says_everything():
         assert before == f"helpers/{bug.module}.py" and any(
             line.startswith("- ") for line in changed
         )
-    with pytest.raises(KeyError, match="flipped-alone"):
+    with pytest.raises(ValueError, match="flipped-alone"):
         bugs.find_bug("nothing")
+
+
+def test_the_answer_names_the_test_that_notices(capsys):
+    bugs.main(["--answer", "case 8"])
+    cause, fix, test = capsys.readouterr().out.splitlines()[:3]
+    assert cause == f"Cause: {BUGS[7].cause}" and fix == f"Fix:   {BUGS[7].fix}"
+    assert test == f"Test:  {BUGS[7].check}"
 
 
 def test_a_bug_that_does_not_fit_any_more_is_named(monkeypatch):

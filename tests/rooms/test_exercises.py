@@ -113,6 +113,7 @@ WRONG = [
         "pass\n        x = torch.cat([maps[here - 1] * (here != level), x]",
         "you silenced the skip",
     ),
+    ("02.2", "here == level", "here == level != 3", "level 3: nothing is silent"),
     ("04.1", ".round()", "", "bytes did not come back. Does the conversion to uint8 round?"),
     ("04.1", ".clamp(0, 255)", "", "yours wrap around"),
     ("04.1", "tensor * std", "tensor.mul_(std)", "the tensor that was passed in has changed"),

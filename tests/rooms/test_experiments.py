@@ -84,6 +84,20 @@ def test_a_unet_without_skips():
         assert differs == changes
 
 
+def test_the_dropout_of_a_unet_without_skips_is_where_the_unet_has_it():
+    shapes = []
+    for network in (UNet(3, **SHAPE), trial_model(tiny(None, skips=False), 5)):
+        network.dropout.register_forward_hook(lambda *hooked: shapes.append(hooked[2].shape))
+        network(torch.randn(2, 3, 32, 48))
+    assert shapes == 2 * [(2, 8, 16, 24), (2, 16, 8, 12)]
+
+
+def test_a_pair_of_a_trial_can_be_looked_at(folder):
+    run = make_trial(tiny(folder, scale=(0.75, 1.5), color=True))
+    image, target = run.train_set[0]
+    assert image.shape == (3, *target.shape) and image.dtype == torch.float32
+
+
 def test_dice_by_hand():
     probability = torch.tensor([[0.8, 0.4, 0.5], [0.2, 0.6, 0.5]])  # [classes, pixels]
     logits, target = probability.log()[None, :, None], torch.tensor([[[0, 1, IGNORE]]])

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes, support
+from extras.explorers.layers import SizeExplorer, SkipExplorer, layer_sizes
 from extras.explorers.picture_box import as_jpeg, with_still
 from helpers.labels import TRAIN_19
 from helpers.sizes import output_size, valid_size
@@ -55,6 +55,24 @@ def test_layer_sizes_are_those_of_the_network():
             layer.register_forward_hook(lambda m, i, out: sizes.append(out.shape[-1]))
     model(torch.zeros(1, 3, 188, 204, device="meta"))
     assert [layer.size for layer in layer_sizes(204)[1:]] == sizes
+
+
+def support(model, size: int, pixel: tuple[int, int]) -> np.ndarray:
+    """Which input pixels an output pixel depends on, bool [size, size], measured by gradients in
+    float64.
+
+    Every weight is made positive and pooling averages, so that no path from a pixel is cut off by a
+    ReLU or a maximum.
+    """
+    probe = type(model)(**{**model.arguments, "dropout": 0.0}).double().eval()
+    probe.pool = torch.nn.AvgPool2d(2)
+    with torch.no_grad():
+        for parameter in probe.parameters():
+            parameter.fill_(0.1)
+    channels = model.arguments["in_channels"]
+    x = torch.ones(1, channels, size, size, dtype=torch.float64, requires_grad=True)
+    probe(x)[0, :, pixel[0], pixel[1]].sum().backward()
+    return (x.grad[0].abs().sum(0) > 0).numpy()
 
 
 def sees(pixel: int, depth: int = 4) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 from benchmarks import gpu, preparation, recipe_a
-from extras.training_tools import costs
 from helpers.files import read_json
 from scripts import results
 
@@ -297,15 +296,6 @@ def test_what_chapter_07_says_of_the_first_card_was_measured():
     assert len(scores) == 24 and run["config"]["epochs"] == 30
     assert len(falls) == 1 and 2.5 < run["minutes"][falls[0]] < 3.5
     assert scores[falls[0] + 1] > scores[falls[0] - 1]
-
-
-def test_the_share_that_costs_reckons_with_was_measured():
-    found = read_json(recipe_a.RESULT)["runs"]["imported from recipe_sample_city.json"]
-    # Without the first epoch, in which cudnn searches.
-    seconds = found["seconds"]["train"][1:]
-    images = found["frames"]["train"] * len(seconds)
-    rate = images * gpu.step_flops() / sum(seconds)
-    assert rate / (costs.GPUS["H100"][0] * 1e12) == pytest.approx(costs.USED, abs=0.01)
 
 
 def test_preparation_is_compared_bit_by_bit(root, monkeypatch):

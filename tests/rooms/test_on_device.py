@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader
 from extras.browser.predictions import Predictions
 from extras.exercises import ch07
 from extras.training_tools.gpu_batches import GpuLoader, gpu_run
-from extras.training_tools.insight import find_learning_rate, where_time_goes
 from helpers.checkpoints import load_model
 from helpers.evaluate import dataset_for, evaluate, side_by_side
 from helpers.inference import predict_frame
@@ -136,10 +135,3 @@ def test_scores_and_pictures_agree_with_the_cpus(city, checkpoint, device):
 def test_the_browser_predicts_on_the_device(city, checkpoint):
     predictions = Predictions(checkpoint, city, limit=1, progress=False)
     assert len(predictions.scores) == 1 and not predictions.problems
-
-
-def test_looking_into_a_training(root):
-    run = make_run(small_config(root, accumulate=1), progress=False)
-    assert set(where_time_goes(run, steps=2)) == {"data", "forward", "backward", "optimizer"}
-    rates, losses = find_learning_rate(run, steps=4)
-    assert len(rates) == len(losses) and all(np.isfinite(losses))

@@ -15,7 +15,7 @@ from PIL import Image
 
 from extras.real_data import colab, label_new
 from extras.real_data.class_list import read_classes
-from extras.real_data.own_data import prepare, report, training_command
+from extras.real_data.own_data import prepare, report, training_command, turned_alone
 from extras.real_data.pairs import find_pairs
 from extras.real_data.pictures import bits_of, open_picture, read_picture
 from extras.reproduction.reproduce import Reproduction
@@ -313,3 +313,16 @@ def test_a_coco_file_from_a_mac_finds_its_pictures(tmp_path):
 def test_ignore_with_a_value_of_its_own_is_not_counted(lines, codes):
     classes = read_classes(lines)
     assert classes.codes == codes and classes.names == ("soil", "leaf")
+
+
+def test_a_picture_on_its_side_tells_of_itself_by_its_size(tmp_path):
+    """Only a square one could be turned without anybody noticing."""
+    mask = tmp_path / "mask.png"
+    save(mask, np.zeros((4, 6), np.uint8))
+    save_turned(tmp_path / "side.png", np.zeros((6, 4), np.uint8), 6)
+    assert not turned_alone(tmp_path / "side.png", mask, (4, 6))
+    assert turned_alone(tmp_path / "side.png", mask, (6, 6))
+
+
+def test_bits_of_deep_pictures():
+    assert [bits_of(Image.new(mode, (2, 2))) for mode in ("L", "I;16", "I", "F")] == [8, 16, 32, 32]

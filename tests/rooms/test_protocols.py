@@ -6,7 +6,6 @@ import torch
 from torch.utils.data import DataLoader
 
 from extras.benchmark_server import protocols
-from extras.explorers.protocols import ProtocolExplorer
 from helpers.csv_index import find_rows
 from helpers.dataset import CityscapesDataset
 from helpers.evaluate import evaluate
@@ -65,9 +64,3 @@ def test_protocols_agree_with_the_matrix_and_the_explorer_shows_them(net, val):
     assert everything["per image", "left out", "left out", "whole frame"] == pytest.approx(
         per_image, abs=1e-15
     )
-    explorer = ProtocolExplorer({"whole frame": tables, "center crop": tables[:1]}, TRAIN_19.names)
-    picture = explorer.picture.value
-    explorer.absent.value = "as 1"
-    assert explorer.picture.value != picture and "absent as 1" in repr(explorer)
-    assert explorer._repr_mimebundle_()["image/png"]
-    assert protocols.as_text(everything).count("\n") == 10

@@ -258,6 +258,26 @@ def test_scratch_rehearsal(root, folders):
     )
 
 
+def test_counts_of_another_evaluation_are_refused(tmp_path):
+    store = tmp_path / "counts.npz"
+    tables.save(store, [np.eye(3, dtype=np.int64)] * 2, [(1.0, 3)] * 2)
+    found, losses = tables.load(store, frames=2, classes=2)
+    assert (np.array(found) == np.eye(3)).all() and np.array(losses).tolist() == [[1.0, 3.0]] * 2
+    for frames, classes in ((1, 2), (2, 3)):
+        with pytest.raises(ValueError, match="belongs to another evaluation"):
+            tables.load(store, frames, classes)
+
+
+def test_another_code_has_another_hash(tmp_path, monkeypatch):
+    monkeypatch.setattr(certificate, "ROOT", tmp_path)
+    (tmp_path / "helpers").mkdir()
+    hashes = set()
+    for name, text in (("a.py", "1"), ("a.py", "2"), ("b.py", "2")):
+        (tmp_path / "helpers" / name).write_text(text)
+        hashes.add(certificate.code_hash())
+    assert len(hashes) == 3
+
+
 def test_summary_of_stored_counts():
     """Two classes and three frames, counted by hand; batches of two frames, the last one alone."""
     counts = [

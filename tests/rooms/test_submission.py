@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from extras.benchmark_server.instances import OfficialScores, mean
 from extras.benchmark_server.official import copy_ground_truth, official_scores
 from extras.benchmark_server.submission import (
     _problems,
@@ -29,6 +28,7 @@ from helpers.inference import predict_frame
 from helpers.labels import TRAIN_19
 from helpers.unet import UNet
 from helpers.windows import View
+from tests.official_scores import OfficialScores, mean
 
 INFO = {
     "view": View("frame", padding="same", height=64),

@@ -21,6 +21,8 @@ WRONG = [
     ("12.B", "model(images.flip(-1)).flip(-1)", "model(images.flip(-1))", "was not turned back"),
     ("12.B", "flip(-1)", "flip(-2)", "mirrors top and bottom"),
     ("12.B", ") / 2", ")", "that is the sum"),
+    ("12.B", "(model(images) + mirrored) / 2", "[mirrored]", "expected logits of shape"),
+    ("12.B", ") / 2", ")[:1] / 2", "expected logits of shape"),
     ("12.B", "(model(images) + mirrored) / 2", "mirrored", "the mirror image alone"),
     ("12.B", "(model(images) + mirrored) / 2", "model(images)", "the plain prediction"),
     ("12.B", "flip(-1)", "flip(1)", "reverses the channels"),
