@@ -21,6 +21,8 @@ from PIL import Image
 
 from extras.benchmark_server.official import old_numpy_names, old_pillow_modes, run_tool
 from helpers.labels import LABELS, TRAIN_19
+from helpers.paths import sample_city_dir
+from sample_city import __main__ as city_command
 from sample_city import build, make_scene, objects, paint_labels, people, render, vehicles, write
 from sample_city.camera import Camera, Random
 from sample_city.write import CITIES, WITHHELD, frame_plan
@@ -486,3 +488,18 @@ def test_a_finished_frame_is_not_drawn_again(tmp_path, monkeypatch):
     for _ in range(2):
         write.write_frame(tmp_path, "train", 0, 1)
     assert len(drawn) == 1 and len(list(tmp_path.rglob("*_leftImg8bit.png"))) == 1
+
+
+def test_without_options_everybody_gets_the_same_city(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def made(**options):
+        asked.append(options)
+        return tmp_path
+
+    monkeypatch.setattr(city_command, "build", made)
+    monkeypatch.setattr("sys.argv", ["sample_city"])
+    city_command.main()
+    sizes = {"train": None, "val": None, "test": None, "workers": None}
+    assert asked == [{"root": sample_city_dir(), "seed": 1, **sizes}]
+    assert str(tmp_path) in capsys.readouterr().out

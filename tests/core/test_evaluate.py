@@ -44,6 +44,7 @@ def test_evaluate_equals_plain_loops(net, val, batch_size):
     net.train()
     scores = evaluate(net, DataLoader(val, batch_size), TRAIN_19, per_frame=True)
     assert net.training, "evaluate must leave the model as it found it"
+    assert evaluate(net, DataLoader(val, batch_size), TRAIN_19).per_frame == []
     net.eval()
     matrix, batches = np.zeros((19, 19), int), []
     with torch.no_grad():
