@@ -59,7 +59,8 @@ def load(path, *entries: str) -> dict:
     except Exception as error:  # a file from outside: torch's reader lets all kinds through
         reason = str(error).partition("\n")[0].partition(" In PyTorch")[0]
         raise ValueError(
-            f"{path} is not a whole, safe tensor file ({reason[:150]}); restore it or train again"
+            f"{path} is not a whole, safe tensor file ({reason[:150]}); restore it, or train again "
+            "under another name"
         ) from error
     weights = state.get("model") if isinstance(state, dict) else None
     if not isinstance(weights, dict) or not all(map(torch.is_tensor, weights.values())):
@@ -70,8 +71,7 @@ def load(path, *entries: str) -> dict:
         raise ValueError(f"{path} holds weights that are no numbers (nan or infinite)")
     missing = [name for name in entries if name not in state]
     if missing:
-        lost = ", ".join(missing)
-        raise ValueError(f"{path} lacks {lost}: is it a copy of best.pt, or of another program?")
+        raise ValueError(f"{path} lacks {', '.join(missing)}: is it a copy of best.pt?")
     return state
 
 
@@ -90,7 +90,7 @@ def check_nothing_is_lost(folder: Path, config: TrainConfig, label_set: LabelSet
     if epochs > 1:
         raise ValueError(
             f"{folder} holds what a training left (best.pt, history.csv), but no last.pt to go on "
-            "from: restore it, choose another name, or remove the folder"
+            f"from: restore it, begin another --name (with --init {best}), or remove the folder"
         )
 
 

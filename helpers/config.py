@@ -168,7 +168,7 @@ def check_same(folder, here: dict, stored: dict) -> None:
     differences = []
     for name in here.keys() & stored.keys():
         if here[name] != stored[name]:
-            differences.append(f"{name} was {stored[name]} and is {here[name]}")
+            differences.append(f"{name} was {stored[name]!r} and is {here[name]!r}")
     if differences:
         raise ValueError(
             f"{folder} holds a run with another config: {', '.join(sorted(differences))}. Give "

@@ -256,8 +256,8 @@ def find_index(root, split: str) -> Path:
         rows = [there[row.image] for row in rows if row.image in there] or known
         write_table(path, Row._fields, rows)
         print(f"{split}.csv did not fit the files that are there: written anew, {len(rows)} rows")
-    if len(rows) < len(known):
-        print(f"{shown(path)} has {len(rows)} of {len(known)} frames: remove it to take all")
+    if len(set(rows)) < len(known):
+        print(f"{shown(path)} has {len(set(rows))} of {len(known)} frames: remove it to take all")
     return path
 
 

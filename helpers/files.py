@@ -34,8 +34,8 @@ def atomic_file(path) -> Iterator[Path]:
             reason = f"{error.filename} is a file and no folder"
         raise OSError(
             error.errno,
-            f"could not write {path}: {reason}; free some space or choose a writable folder "
-            "(COURSE_RUNS, COURSE_CACHE, COURSE_DATA), nothing was lost",
+            f"could not write {path}: {reason}; free some space or choose a writable folder (the "
+            "command's option, or COURSE_RUNS, COURSE_CACHE, COURSE_DATA), nothing was lost",
         ) from error
     finally:
         # On a read-only disk even this fails, and would hide the reason.

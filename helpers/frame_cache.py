@@ -86,9 +86,6 @@ class FrameCache:
         vars(self).update(state)
         self._open()
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self.images[index], self.labels[index]
 

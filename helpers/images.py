@@ -14,7 +14,7 @@ def open_image(path) -> np.ndarray:
     """A frame as uint8 RGB [H, W, 3]. Another mode, or a file that is no whole picture, raises
     ValueError.
     """
-    return _open(path, "RGB", "8-bit RGB; convert it with pillow: Image.open(path).convert('RGB')")
+    return _open(path, "RGB", "8-bit RGB: scale deeper values to 8 bits, then .convert('RGB')")
 
 
 def open_label(path) -> np.ndarray:

@@ -20,7 +20,7 @@ from helpers.config import TrainConfig, check_same, check_same_classes, check_sa
 from helpers.csv_index import fingerprint
 from helpers.device import amp_dtype, checkpoint_blocks, find_device, out_of_memory, prepare
 from helpers.evaluate import Scores, evaluate, pixel_loss, side_by_side
-from helpers.files import listed, locked, read_json, write_image, write_json, write_table
+from helpers.files import listed, locked, read_derived, write_image, write_json, write_table
 from helpers.labels import IGNORE, LabelSet
 from helpers.paths import runs_dir
 from helpers.progress import progress_bar
@@ -236,6 +236,8 @@ class Run:
                 best = max(row["val_mean_iou"] for row in self.history)
                 rest = "goes on" if done < self.config.epochs else "complete; --name begins another"
                 print(f"{done} of {self.config.epochs} epochs done, best mIoU {best:.4g}: {rest}")
+                if not (self.folder / "best.pt").is_file():
+                    print("best.pt is gone: only a better epoch writes it again; last.pt is there")
             # The training itself: whatever goes wrong in an epoch, the ones before are on the disk.
             for epoch in range(done, self.config.epochs):
                 try:
@@ -373,9 +375,9 @@ def make_run(config: TrainConfig, progress: bool = True, folder=None, run_class=
     folder = Path(folder or runs_dir() / config.name)
     # Said here already, before all frames are read.
     begun = (folder / "last.pt").is_file()
-    if begun and (folder / "config.json").is_file():
-        check_same_config(config, read_json(folder / "config.json"), folder)
-    if config.init is not None and not begun:
+    if begun:
+        check_same_config(config, read_derived(folder / "config.json"), folder)
+    elif config.init is not None:
         checkpoints.load(config.init)
     config, train_set, val_set = make_datasets(config, progress)
     model = make_model(config, len(train_set.label_set))
@@ -407,12 +409,12 @@ def main(arguments=None, make_run=make_run) -> None:
 
 def how_to_go_on(run: Run) -> str:
     """What to do after Ctrl-C."""
-    if not run.history:
+    last = run.folder / "last.pt"
+    if not last.is_file():
         return "stopped before the first epoch was done; the same command begins again"
-    return (
-        f"stopped; {run.folder / 'last.pt'} holds {len(run.history)} of "
-        f"{run.config.epochs} epochs; the same command goes on"
-    )
+    # Of the disk, not of the history: it may have been stopped while an epoch was saved.
+    done = checkpoints.load(last, "epochs_done")["epochs_done"]
+    return f"stopped; {last} holds {done} of {run.config.epochs} epochs; the same command goes on"
 
 
 if __name__ == "__main__":

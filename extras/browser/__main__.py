@@ -14,7 +14,8 @@ from extras.browser.page import do_not_share, write_page
 from extras.browser.predictions import Predictions
 from extras.browser.views import State
 from helpers import command
-from helpers.paths import runs_dir, shown
+from helpers.paths import ROOT, runs_dir, shown
+from helpers.sizes import require
 
 
 def main(arguments=None) -> None:
@@ -28,11 +29,15 @@ def main(arguments=None) -> None:
     parser.add_argument("--output", help="the page (default: runs/browser.html)")
     parser.add_argument("--no-open", action="store_true", help="write the page only")
     args = parser.parse_args(arguments)
+    require(1, 1e9, frames=args.frames)
     root = command.ensure_data(args.root)
     predictions = Predictions(args.checkpoint, root, args.split, limit=args.frames)
     path = Path(args.output or runs_dir() / "browser.html")
     path = write_page(path, [predictions], State(), args.frames)
-    print(f"{shown(path)}: {len(predictions.scores)} frames, {path.stat().st_size / 1e6:.1f} MB")
+    place = shown(path) if path.resolve().is_relative_to(ROOT) else path.resolve()
+    print(f"{place}: {len(predictions.scores)} frames, {path.stat().st_size / 1e6:.1f} MB")
+    for why in predictions.problems.values():
+        print(f"left out: {why}")
     warning = do_not_share(predictions)
     if warning:
         print(warning)

@@ -7,6 +7,7 @@
 """
 
 import argparse
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from extras.real_data.pictures import is_deep, open_picture, read_picture
 from helpers import command
 from helpers.checkpoints import load_for_frames
 from helpers.device import find_device
-from helpers.files import read_json
+from helpers.files import read_derived
 from helpers.inference import label_photographs, predict_frame, write_labels
 from helpers.labels import check_classes
 
@@ -38,11 +39,28 @@ def read_preparation(root) -> Preparation:
     path = Path(root) / PREPARATION
     if not path.is_file():
         raise FileNotFoundError(f"{path}: not there; lay the data out again with own_data")
-    stored = read_json(path)
-    try:
-        return Preparation(stored["size"], stored["limits"])
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged; lay the data out again with own_data") from error
+    stored = read_derived(path)
+    size = stored.get("size", "missing")
+    limits = stored.get("limits", "missing")
+    if not (is_pair(size, int) and is_pair(limits, float)):
+        raise ValueError(f"{path} is damaged; lay the data out again with own_data")
+    if size is not None and min(size) < 1 or limits is not None and not limits[0] < limits[1]:
+        raise ValueError(f"{path}: no size {size} or limits {limits}; lay the data out again")
+    return Preparation(size, limits)
+
+
+def is_pair(found, kind: type) -> bool:
+    """Whether a value of the file is two finite numbers of a kind (int, or float for any), or
+    None.
+    """
+    kinds = (int,) if kind is int else (int, float)
+    if found is None:
+        return True
+    return (
+        isinstance(found, list)
+        and len(found) == 2
+        and all(type(number) in kinds and math.isfinite(number) for number in found)
+    )
 
 
 def prepared(path, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ One that cannot be right is named or made again, whoever wrote it.
 
 import json
 import re
+from math import nan
 
 import numpy as np
 import pytest
@@ -227,11 +228,35 @@ def test_the_printed_training_takes_crops_that_batch_norm_can_take(tmp_path):
     assert "--size 32 " in training_command(data)
 
 
-@pytest.mark.parametrize("content", [{}, [], {"size": None}], ids=str)
+DAMAGED = [
+    {},
+    [],
+    {"size": None},
+    *({"size": size, "limits": None} for size in ([64], "64x48", [64.5, 48], ["64", "48"], 64)),
+    *({"size": None, "limits": limits} for limits in (["a", "b"], {"low": 1}, 7, [0], [nan, 3])),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED, ids=str)
 def test_a_preparation_that_is_damaged_is_named(tmp_path, content):
     path = write_json(tmp_path / PREPARATION, content)
-    with pytest.raises(ValueError, match=f"{path.name} is damaged"):
+    with pytest.raises(ValueError, match=f"{path.name} is damaged; lay the data out again"):
         read_preparation(tmp_path)
+    path.write_text("x")
+    with pytest.raises(ValueError, match=f"{path.name} is damaged; lay the data out again"):
+        read_preparation(tmp_path)
+
+
+@pytest.mark.parametrize(("size", "limits"), [([0, 0], None), (None, [5, 1]), ([64, -1], None)])
+def test_a_preparation_that_cannot_be_is_named(tmp_path, size, limits):
+    path = write_json(tmp_path / PREPARATION, {"size": size, "limits": limits})
+    with pytest.raises(ValueError, match=f"{path.name}: no size .* lay the data out again"):
+        read_preparation(tmp_path)
+
+
+def test_a_whole_preparation_is_read(tmp_path):
+    write_json(tmp_path / PREPARATION, {"size": [64, 48], "limits": [0, 4095.5]})
+    assert read_preparation(tmp_path) == ([64, 48], [0, 4095.5])
 
 
 # -- certificates

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from helpers import checkpoints
-from helpers.training import make_run, train
+from helpers.training import how_to_go_on, make_run, train
 from helpers.unet import UNet
 from tests.faults.conftest import content, paths
 
@@ -101,7 +101,7 @@ def test_a_network_that_a_notebook_saved_is_kept(config, runs, history):
         info = {**info, "history": history, "config": {"name": "r"}}
     checkpoints.save_model(runs / "r" / "best.pt", model, info)
     before = content(runs / "r")
-    with pytest.raises(ValueError, match="best.pt, history.csv.*choose another name"):
+    with pytest.raises(ValueError, match="best.pt, history.csv.*begin another --name"):
         fit(config)
     assert content(runs / "r")["best.pt"] == before["best.pt"]
 
@@ -340,8 +340,30 @@ def test_config_json_of_an_earlier_version_is_no_obstacle(config, runs):
     assert len(fit(config)) == 2
 
 
-def test_a_damaged_config_json_is_named(config, runs):
+@pytest.mark.parametrize("content", ["{", "[1]", "null"])
+def test_a_damaged_config_json_is_written_again(config, runs, content):
+    """last.pt holds the config, too, and it is what counts."""
     fit(replace(config, epochs=1))
-    (runs / "r" / "config.json").write_text("{")
-    with pytest.raises(ValueError, match="config.json is damaged"):
-        fit(config)
+    path = runs / "r" / "config.json"
+    whole = path.read_text()
+    path.write_text(content)
+    assert len(fit(replace(config, epochs=1))) == 1 and path.read_text() == whole
+    path.write_text(content)
+    with pytest.raises(ValueError, match="width was 2 and is 4"):
+        fit(replace(config, width=4))
+
+
+def test_a_best_checkpoint_that_is_gone_is_told(config, runs, capsys):
+    fit(config)
+    (runs / "r" / "best.pt").unlink()
+    make_run(config).fit()
+    assert "best.pt is gone: only a better epoch writes it again" in capsys.readouterr().out
+
+
+def test_stopped_in_a_save_only_what_is_on_the_disk_counts(config, runs):
+    run = make_run(config, progress=False)
+    assert "before the first epoch was done" in how_to_go_on(run)
+    run.fit()
+    done = len(run.history)
+    run.history.append(run.history[-1])
+    assert f"last.pt holds {done} of {config.epochs} epochs" in how_to_go_on(run)

@@ -52,3 +52,18 @@ def test_index_names_what_is_wrong(tiny_root, runs):
     with pytest.raises(ValueError, match="not all as they should be") as error:
         index.main(["--root", str(tiny_root)])
     assert frame.name in str(error.value)
+
+
+def test_the_page_names_frames_that_are_left_out(
+    tiny_root, tmp_path, runs, checkpoint, capsys
+):
+    frame = next((tiny_root / "leftImg8bit" / "train").rglob("*.png"))
+    frame.write_bytes(frame.read_bytes()[:200])
+    page = tmp_path / "page.html"
+    words = [str(checkpoint), f"--root={tiny_root}", "--split=train", f"--output={page}"]
+    browse([*words, "--no-open"])
+    first, left_out = capsys.readouterr().out.splitlines()[:2]
+    assert first.startswith(f"{page}: 1 frames, ")
+    assert left_out.startswith("left out: ") and frame.name in left_out
+    with pytest.raises(ValueError, match="frames must be"):
+        browse([*words, "--frames=0"])
