@@ -83,9 +83,8 @@ def main(arguments=None) -> None:
     times, results = {name: [] for name in ways}, {}
     for round_ in range(ROUNDS):
         for name, way in ways.items():
-            part = (
-                pairs if "torchmetrics" not in name or round_ == 0 else pairs[:20]
-            )  # the slow ones: scaled
+            # The slow ones: scaled
+            part = pairs if "torchmetrics" not in name or round_ == 0 else pairs[:20]
             start = time.process_time()
             result = way(part)
             times[name].append((time.process_time() - start) * len(pairs) / len(part))

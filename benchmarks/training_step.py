@@ -43,13 +43,10 @@ CROP = 572
 def step_of(variant: str, width: int, batch: int):
     """(a function that does one training step and returns its loss, labeled pixels a step)."""
     torch.manual_seed(0)
-    fast, padding = (
-        variant in ("recipe", "channels_last"),
-        "same" if variant == "padded" else "valid",
-    )
-    size = (
-        CROP if padding == "valid" else CROP // 16 * 16 + 16
-    )  # the nearest size that poolings divide
+    fast = variant in ("recipe", "channels_last")
+    padding = "same" if variant == "padded" else "valid"
+    # The nearest size that poolings divide
+    size = CROP if padding == "valid" else CROP // 16 * 16 + 16
     labeled = output_size(size, 4, padding)
     model = UNet(
         width=width, padding=padding, norm="batch" if padding == "same" else None, dropout=0.0

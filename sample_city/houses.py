@@ -36,28 +36,22 @@ class Building(Thing):
         return [(self.x, self.z), (far, self.z), (far, end), (self.x, end)]
 
     def draw(self, canvas):
-        x, h, z, end, s, random = (
-            self.x,
-            self.height,
-            self.z,
-            self.z + self.length,
-            self.side,
-            self.random(),
-        )
+        x = self.x
+        h = self.height
+        z = self.z
+        end = self.z + self.length
+        s = self.side
+        random = self.random()
         far, pitch, slope = x + s * self.width, random.choice((0.4, 2.2, 3.4)), x + s * 3.2
         top, front = h + pitch, [(x, 0, z), (x, h, z), (far, h, z), (far, 0, z)]
         long = [(x, 0, z), (x, h, z), (x, h, end), (x, 0, end)]
         roof = [(x, h, z), (slope, top, z), (slope, top, end), (x, h, end)]
-        gable, tiles = (
-            [(x, h, z), (slope, top, z), (far - s * 3.2, top, z), (far, h, z)],
-            random.choice(ROOFS),
-        )
+        gable = [(x, h, z), (slope, top, z), (far - s * 3.2, top, z), (far, h, z)]
+        tiles = random.choice(ROOFS)
         for _ in range(random.integer(0, 3) if pitch > 1 else 0):  # chimneys
-            c, w, a = (
-                random.uniform(z + 1, end - 1),
-                random.uniform(0.3, 0.6),
-                x + s * random.uniform(2, 4),
-            )
+            c = random.uniform(z + 1, end - 1)
+            w = random.uniform(0.3, 0.6)
+            a = x + s * random.uniform(2, 4)
             chimney = [(a - w, h, c), (a - w, top + 1.3, c), (a + w, top + 1.3, c), (a + w, h, c)]
             canvas.surface(
                 self.label, chimney, scaled((112, 92, 82), canvas.light((0, 0, -1))), "stone"
@@ -94,10 +88,8 @@ class Building(Thing):
         storey, trim = tall / self.floors, mixed(color, (190, 188, 180), 0.5)
         count = max(1, int(size / random.uniform(2.1, 3.0)))
         step, wide, share = size / count, random.uniform(0.18, 0.27), random.uniform(0.42, 0.58)
-        frame, shutters = (
-            random.choice(FRAMES),
-            random.choice(SHUTTERS) if random.chance(0.3) else None,
-        )
+        frame = random.choice(FRAMES)
+        shutters = random.choice(SHUTTERS) if random.chance(0.3) else None
         balcony = random.integer(0, count - 1) if random.chance(0.5) and self.floors > 3 else -1
         shop = self.shop and (long or random.chance(0.5))
         quad(0, size, 0, 0.7, scaled(color, 0.72), "stone")
@@ -197,10 +189,8 @@ class Building(Thing):
             quad(a, a + 0.9, 0.05, storey * 0.7, (40, 44, 46), "glass")
             quad(a + 0.9, a + 0.98, 0.05, lintel, (112, 112, 110), "metal")
         quad(0.1, size - 0.1, storey * 0.75, storey - 0.26, board, "paint")
-        ink, t = (
-            (196, 196, 186) if sum(board) < 360 else (50, 50, 50),
-            random.uniform(0.5, size * 0.3),
-        )
+        ink = (196, 196, 186) if sum(board) < 360 else (50, 50, 50)
+        t = random.uniform(0.5, size * 0.3)
         for _ in range(random.integer(5, 9)):
             w = random.uniform(0.16, 0.34)
             if t + w < size - 0.5:

@@ -35,9 +35,8 @@ _TABLE = {
 MATERIALS = list(_TABLE)
 AMPLITUDE = np.array(list(_TABLE.values()), np.float32)
 GROUND = np.arange(len(_TABLE)) >= MATERIALS.index("asphalt")
-SHAPES = json.loads(
-    (Path(__file__).parent / "shapes.json").read_text()
-)  # of vehicles, cycles and people
+# Of vehicles, cycles and people
+SHAPES = json.loads((Path(__file__).parent / "shapes.json").read_text())
 _CARS = [(22, 48), (22, 48), (70, 110), (130, 170), (190, 218)]
 _PAINTS = [
     (128, 30, 30),
@@ -97,11 +96,9 @@ def textures(size: int = 512) -> tuple[np.ndarray, np.ndarray]:
 
 def gray(random: Random, low: int, high: int, cast: int = 8) -> tuple[int, int, int]:
     """A gray, warm or cool."""
-    level, warm, green = (
-        random.integer(low, high),
-        random.integer(-cast, cast),
-        random.integer(-cast // 3, cast // 3),
-    )
+    level = random.integer(low, high)
+    warm = random.integer(-cast, cast)
+    green = random.integer(-cast // 3, cast // 3)
     return level + warm, level + green, level - warm
 
 

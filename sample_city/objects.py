@@ -81,11 +81,9 @@ class Tree(Thing):
             ]
             pen.fill(tuft, color, "leaves")
         for _ in range(int(70 * self.bare) if near else 0):
-            a, r, size = (
-                random.uniform(0, 2 * pi),
-                random.uniform(0.6, 0.97),
-                random.uniform(0.012, 0.035) * self.crown,
-            )
+            a = random.uniform(0, 2 * pi)
+            r = random.uniform(0.6, 0.97)
+            size = random.uniform(0.012, 0.035) * self.crown
             x, y = self.crown * r * cos(a), middle + half * r * sin(a)
             gap = [
                 (
@@ -249,9 +247,8 @@ class Barrier(Thing):
         return (self.x + self.length, self.z) if self.across else (self.x, self.z + self.length)
 
     def distance(self):
-        return self.z + (
-            0.0 if self.across else self.length * 0.5 + 20
-        )  # beside the road: behind what is on it
+        # Beside the road: behind what is on it
+        return self.z + (0.0 if self.across else self.length * 0.5 + 20)
 
     def footprint(self):
         x1, z1 = self.end()
@@ -291,11 +288,9 @@ class Barrier(Thing):
                 put(0, 1, 0, 0.1, 0.7, "plaster")
             elif self.label == "vegetation":
                 for _ in range(count * 6):
-                    t, y, d = (
-                        random.uniform(0, 1),
-                        random.uniform(0, 0.95),
-                        random.uniform(0.05, 0.2),
-                    )
+                    t = random.uniform(0, 1)
+                    y = random.uniform(0, 0.95)
+                    d = random.uniform(0.05, 0.2)
                     put(
                         t,
                         t + d / self.length * 2,

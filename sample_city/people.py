@@ -75,11 +75,9 @@ class Person(Thing):
         return [start, *side, *top, *other]
 
     def draw(self, canvas):
-        pen, s, neck = (
-            Pen(canvas, self, self.facing, self.height),
-            self.stride / 2,
-            0.80 if self.child else 0.845,
-        )
+        pen = Pen(canvas, self, self.facing, self.height)
+        s = self.stride / 2
+        neck = 0.80 if self.child else 0.845
         with canvas.outline(self.label, pen.polygon(self.body(neck))) as seen:
             if not seen:
                 return
@@ -240,11 +238,9 @@ class Cycle(Thing):
         side, up = self.turned > 0.5, 0.0 if self.label == "bicycle" else -0.1
         k, pedal = who.height / 1.75, 0.16 * who.stride
         pen = Pen(canvas, self, self.facing * (self.turned if side else 1.0))
-        helmet, nape, hand = (
-            who.bag == "backpack" or self.label == "motorcycle",
-            1.42 * k + up,
-            (0.42, 1.08),
-        )
+        helmet = who.bag == "backpack" or self.label == "motorcycle"
+        nape = 1.42 * k + up
+        hand = (0.42, 1.08)
         size, neck = 0.15 if helmet else 0.13, 0.08 * k if side else 0.0
         at, foot = (neck + (0.1 if side else 0.0), nape + 0.14), 0.2 + pedal
         if side:

@@ -99,9 +99,8 @@ class Canvas:
     def outline(self, name: str, polygon):
         """What is painted inside `with` stays in the polygon, which becomes the label `name`."""
         spread = max(max(axis) - min(axis) for axis in zip(*polygon)) if len(polygon) >= 3 else 0
-        box = (
-            box_of(polygon, 4 + min(spread // 4, WIDTH)) if spread else None
-        )  # with room for what is painted over
+        # With room for what is painted over
+        box = box_of(polygon, 4 + min(spread // 4, WIDTH)) if spread else None
         if box is None:
             yield False
             return
@@ -185,9 +184,8 @@ def finish(canvas: Canvas, weather) -> np.ndarray:
     for texture, plane in zip((fine, coarse), tiled):
         np.copyto(plane[first:], texture[ground_z[:, None], ground_x], where=flat)
     np.copyto(depth[first:], row_depth[:, None], where=flat)
-    gain = 1 + AMPLITUDE[:, 0][material] * tiled[0] / (
-        1 + depth / 60
-    )  # far away, a pixel averages the grain
+    # Far away, a pixel averages the grain
+    gain = 1 + AMPLITUDE[:, 0][material] * tiled[0] / (1 + depth / 60)
     gain += AMPLITUDE[:, 1][material] * tiled[1]
     shade = np.asarray(canvas.shade.filter(ImageFilter.BoxBlur(3)))
     lit = ((1 + 0.42 * canvas.sun.strength) * (1 - 0.75 * np.arange(256, dtype=np.float32) / 255))[

@@ -20,20 +20,18 @@ class Street:
     def __init__(self, random: Random, theme: str):
         self.random, self.theme, r = random, theme, random
         self.curve = r.choice((0.0, 0.0, r.uniform(-1, 1) / 700, r.uniform(-1, 1) / 350))
+        # From the camera's axis to the kerb, in meters
         self.edges = {
             -1: r.uniform(4.2, 7.0),
             1: r.uniform(2.7, 4.4),
-        }  # camera axis to the kerb, meters
-        self.crossing = r.choice(
-            (None, None, r.uniform(24, 45))
-        )  # a road that crosses, at this distance
-        self.square, self.walks, self.zebra, self.ground, self.things = (
-            r.chance(0.12),
-            {},
-            None,
-            [],
-            [],
-        )
+        }
+        # A road that crosses, at this distance
+        self.crossing = r.choice((None, None, r.uniform(24, 45)))
+        self.square = r.chance(0.12)
+        self.walks = {}
+        self.zebra = None
+        self.ground = []
+        self.things = []
         self.put = self.things.append
 
     def at(self, x: float, z: float) -> dict:
@@ -131,10 +129,8 @@ class Street:
         for z in range(3, 90, 6):  # dashes between the lanes
             strip("", -1.75, -1.6, z, 3, white, "marking")
         if self.crossing and r.chance(0.7) or self.theme == "crowd":
-            self.zebra, x = (
-                (self.crossing - 7) if self.crossing else r.uniform(11, 18),
-                -self.edges[-1] + 0.3,
-            )
+            self.zebra = (self.crossing - 7) if self.crossing else r.uniform(11, 18)
+            x = -self.edges[-1] + 0.3
             while x < self.edges[1] - 0.5:
                 strip("", x, x + 0.5, self.zebra, 3.4, white, "marking")
                 x += 1.0
@@ -252,10 +248,8 @@ class Street:
         """A fence, wall, hedge or guard rail along one side, always on the themes that are named
         after it.
         """
-        r, wanted = (
-            self.random,
-            {"wall": "wall", "fence": "fence", "parking": "guard rail"}.get(self.theme),
-        )
+        r = self.random
+        wanted = {"wall": "wall", "fence": "fence", "parking": "guard rail"}.get(self.theme)
         if wanted is None and not r.chance(0.25):
             return
         if wanted and self.theme != "parking":
@@ -269,9 +263,8 @@ class Street:
             "vegetation": r.uniform(0.9, 1.8),
         }
         color = {"wall": plaster(r), "vegetation": leaf(r)}.get(label, gray(r, 60, 170))
-        near = (
-            label == "guard rail" or self.theme == label or r.chance(0.3)
-        )  # between road and pavement
+        # Between road and pavement
+        near = label == "guard rail" or self.theme == label or r.chance(0.3)
         x = self.kerb(side, 0.3) if near else side * (inner + 0.1)
         self.put(
             Barrier(
@@ -328,10 +321,8 @@ class Street:
         for side in (-1, 1):
             z = r.uniform(6, 14)
             while z < 100:
-                x, kind = (
-                    kerb(side, r.uniform(0.25, 0.6)),
-                    r.choice(("lamp", "sign", "sign", "", "lamp")),
-                )
+                x = kerb(side, r.uniform(0.25, 0.6))
+                kind = r.choice(("lamp", "sign", "sign", "", "lamp"))
                 height = {
                     "lamp": r.uniform(5, 8),
                     "sign": r.uniform(2.3, 3.3),
@@ -391,11 +382,9 @@ class Street:
         r, put, at = self.random, self.put, self.at
         if not (self.theme == "fence" or r.chance(0.12)):
             return
-        side, z, board = (
-            r.choice((-1, 1)),
-            r.uniform(13, 22),
-            {"label": "fence", "height": 1.15, "stripes": True},
-        )
+        side = r.choice((-1, 1))
+        z = r.uniform(13, 22)
+        board = {"label": "fence", "height": 1.15, "stripes": True}
         x, kerb = self.edges[side] - 2.4, self.edges[side]
         put(
             Barrier(
@@ -447,13 +436,11 @@ class Street:
         """What this frame is about, near enough to be learned from; and now and then a rare thing
         besides.
         """
-        r, put, at, side, theme = (
-            self.random,
-            self.put,
-            self.at,
-            self.random.choice((-1, 1)),
-            self.theme,
-        )
+        r = self.random
+        put = self.put
+        at = self.at
+        side = self.random.choice((-1, 1))
+        theme = self.theme
         if theme == "tram":
             put(vehicles.tram(r, **at(-4.2, r.uniform(26, 40)), heading=0.0))
         elif theme in ("bus", "truck"):

@@ -67,9 +67,8 @@ class Pen:
         self.canvas, self.z, self.stretch, near = canvas, thing.z, stretch, max(thing.z, NEAR)
         self.scale, self.light = canvas.camera.focal / near * size, canvas.light((0, 0, -1))
         self.u, self.v = canvas.camera.project((thing.x, 0.0, near))
-        self.sunny = (
-            canvas.sun.direction[0] * stretch
-        )  # positive: the sun is where sideways is positive
+        # Positive: the sun is where sideways is positive
+        self.sunny = canvas.sun.direction[0] * stretch
 
     def polygon(self, points) -> list[tuple[int, int]]:
         if self.z < NEAR:
@@ -90,10 +89,8 @@ class Pen:
 
     def disc(self, center, radius: float, color, material: str = "plain") -> None:
         for u, v in self.polygon([center]):
-            a, b = (
-                max(1, int(radius * abs(self.stretch) * self.scale)),
-                max(1, int(radius * self.scale)),
-            )
+            a = max(1, int(radius * abs(self.stretch) * self.scale))
+            b = max(1, int(radius * self.scale))
             self.canvas.ellipse((u - a, v - b, u + a, v + b), color, self.z, material, self.light)
 
     def part(self, label: str, points, color, material: str = "plain", inside=()) -> None:

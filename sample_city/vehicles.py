@@ -144,12 +144,10 @@ class Vehicle(Thing):
                 canvas.face(on(round_(s, r, share * r, 16)), color)
             for k in range(5 if self.z < 40 else 0):
                 a = k * 2 * pi / 5 + s
-                c, d, u, v = (
-                    0.09 * r * sin(a),
-                    0.09 * r * cos(a),
-                    s + 0.6 * r * cos(a),
-                    r + 0.6 * r * sin(a),
-                )
+                c = 0.09 * r * sin(a)
+                d = 0.09 * r * cos(a)
+                u = s + 0.6 * r * cos(a)
+                v = r + 0.6 * r * sin(a)
                 canvas.face(
                     on([(s + c, r - d), (s - c, r + d), (u - c, v + d), (u + c, v - d)]),
                     RIM,
@@ -159,12 +157,10 @@ class Vehicle(Thing):
 
     def _ends(self, canvas):
         """Bumper, lights, plate and grille at the end that shows; the plate is paint only."""
-        (a, b), rear, low, top = (
-            self.span(),
-            cos(self.heading) > 0.3,
-            self.profile[0][1],
-            self.tall(),
-        )
+        (a, b) = self.span()
+        rear = cos(self.heading) > 0.3
+        low = self.profile[0][1]
+        top = self.tall()
         if not (rear or cos(self.heading) < -0.3):
             return
 
@@ -208,10 +204,8 @@ def car(random: Random, **place) -> Vehicle:
     name, color = random.choice(tuple(SHAPES["cars"])), car_paint(random)
     profile, (rear, front), panes = SHAPES["cars"][name]
     tall, a, b = random.uniform(0.97, 1.12), profile[0][0] + 0.12, profile[-1][0] - 0.1
-    profile, panes = (
-        tuple((s, y * tall) for s, y in profile),
-        tuple(tuple((s, y * tall) for s, y in p) for p in panes),
-    )
+    profile = tuple((s, y * tall) for s, y in profile)
+    panes = tuple(tuple((s, y * tall) for s, y in p) for p in panes)
     if name == "van" and random.chance(0.4):
         panes = panes[2:]
     panels = ((rect(a, 0.3, b, 0.42), (34, 35, 36)), (rect(a, 0.42, b, 0.58), scaled(color, 0.84)))
@@ -309,10 +303,8 @@ def truck(random: Random, **place) -> Vehicle:
 
 
 def caravan(random: Random, **place) -> Vehicle:
-    color, trim = (
-        gray(random, 180, 215, 4),
-        random.choice([(90, 100, 120), (140, 90, 60), (110, 110, 108)]),
-    )
+    color = gray(random, 180, 215, 4)
+    trim = random.choice([(90, 100, 120), (140, 90, 60), (110, 110, 108)])
     panes = rect(-1.6, 1.25, -0.5, 1.9), rect(0.4, 1.25, 1.3, 1.9)
     return boxy("caravan", color, [(-2.4, 0.7, 2.4, 0.85, trim)], panes, **place)
 

@@ -32,11 +32,12 @@ CITIES = {
 FRAMES = {"train": 40, "val": 20, "test": 4}  # where nobody asks for other numbers
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _BY_NAME = {label.name: label for label in LABELS}
+# All that Cityscapes gives away of its test labels
 WITHHELD = (
     "ego vehicle",
     "rectification border",
     "out of roi",
-)  # all that Cityscapes gives away of its test labels
+)
 
 
 def paint_labels(polygons) -> dict[str, Image.Image]:

@@ -516,9 +516,8 @@ def main(arguments=None) -> None:
                     else chapter_sees(TAUGHT[Path(key).stem])
                 )
                 (COPY / key).write_text(source)
-                subprocess.run(
-                    ["git", "clean", "-fdq"], cwd=COPY, check=True
-                )  # what the fault may have left
+                # What the fault may have left
+                subprocess.run(["git", "clean", "-fdq"], cwd=COPY, check=True)
                 shutil.rmtree(HOME / "tmp")
                 (HOME / "tmp").mkdir()
             entry = {**fault, "outcome": outcome[0], "by": outcome[1]}

@@ -48,9 +48,8 @@ def processes():
         return multiprocessing.get_context("spawn")
     os.environ["PYTHONPATH"] = str(ROOT)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["helpers.training", "torch._dynamo"]
-    )  # the optimizer imports the second
+    # The optimizer imports the second
+    context.set_forkserver_preload(["helpers.training", "torch._dynamo"])
     return context
 
 

@@ -7,13 +7,11 @@ function. `check` is the test that notices it, as pytest names it.
 
 from typing import NamedTuple
 
-ERROR, LOSS, SCORE, PICTURE, RUN = (
-    "The program stops with an error",
-    "The loss looks wrong",
-    "The score looks wrong",
-    "A picture looks wrong",
-    "One run is not like the next",
-)
+ERROR = "The program stops with an error"
+LOSS = "The loss looks wrong"
+SCORE = "The score looks wrong"
+PICTURE = "A picture looks wrong"
+RUN = "One run is not like the next"
 
 
 class Bug(NamedTuple):

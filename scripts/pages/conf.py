@@ -25,9 +25,8 @@ highlight_language = "text"  # where a block of code does not say what it is
 nb_execution_mode = "off"  # the stored outputs are shown
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = [
-    "misc.highlighting_failure"
-]  # a line for Colab that begins with ! is no less readable
+# A line for Colab that begins with ! is no less readable
+suppress_warnings = ["misc.highlighting_failure"]
 
 
 def inline_math(self, node) -> None:

@@ -41,10 +41,8 @@ def files(root, split: str) -> list[dict[str, Path]]:
     """The files of every frame of a split, by kind."""
     found = []
     for image in sorted((Path(root) / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
-        stem, folder = (
-            image.name.removesuffix("leftImg8bit.png"),
-            Path(root) / "gtFine" / split / image.parent.name,
-        )
+        stem = image.name.removesuffix("leftImg8bit.png")
+        folder = Path(root) / "gtFine" / split / image.parent.name
         found.append({"image": image, **{kind: folder / f"{stem}{kind}" for kind in KINDS}})
     return found
 
@@ -115,9 +113,8 @@ def test_version_1_is_frozen(split, index):
     assert hashlib.sha256(json.dumps(polygons).encode()).hexdigest() == expected_polygons
     assert hashlib.sha256(np.asarray(labels).tobytes()).hexdigest() == expected_labels
     means = image.reshape(2, 512, 4, 512, 3).mean((1, 3)).reshape(-1, 3)
-    assert (
-        np.abs(means - colors).max() <= 2
-    )  # gray levels; the pixels may differ in the last bit between machines
+    # Gray levels; the pixels may differ in the last bit between machines
+    assert np.abs(means - colors).max() <= 2
 
 
 def test_the_street_is_what_the_generator_makes():
@@ -174,14 +171,10 @@ def test_the_official_tools_paint_the_same(city, tmp_path):
     for tool in ("csCreateTrainIdLabelImgs", "csCreateTrainIdInstanceImgs"):
         run_tool(tool, CITYSCAPES_DATASET=tmp_path)
     for paths in files(city, "val")[3:5]:
-        ids, instances = (
-            pixels(paths["gtFine_labelIds.png"]),
-            pixels(paths["gtFine_instanceIds.png"]),
-        )
-        folder, stem = (
-            tmp_path / "gtFine" / "val" / paths["image"].parent.name,
-            paths["gtFine_polygons.json"].name,
-        )
+        ids = pixels(paths["gtFine_labelIds.png"])
+        instances = pixels(paths["gtFine_instanceIds.png"])
+        folder = tmp_path / "gtFine" / "val" / paths["image"].parent.name
+        stem = paths["gtFine_polygons.json"].name
         train = TRAIN_19.encode(ids)
         assert np.array_equal(
             pixels(folder / stem.replace("polygons.json", "labelTrainIds.png")), train
@@ -217,18 +210,15 @@ def test_the_official_evaluation_with_instance_scores(city, tmp_path):
     for kind in ("gtFine_labelIds.png", "gtFine_instanceIds.png"):
         shutil.copy(truth[kind], folder)
     args = evaluation.args
-    args.evalInstLevelScore, args.JSONOutput, args.quiet, args.evalPixelAccuracy = (
-        True,
-        False,
-        True,
-        False,
-    )
+    args.evalInstLevelScore = True
+    args.JSONOutput = False
+    args.quiet = True
+    args.evalPixelAccuracy = False
     with old_numpy_names():
         args.groundTruthSearch = str(folder / "*_labelIds.png")
         label = str(folder / truth["gtFine_labelIds.png"].name)
-        scores = evaluation.evaluateImgLists(
-            [label], [label], args
-        )  # the truth as prediction: all 1
+        # The truth as prediction: all 1
+        scores = evaluation.evaluateImgLists([label], [label], args)
     assert scores["averageScoreClasses"] == 1.0 and scores["averageScoreInstClasses"] == 1.0
     assert not np.isnan(scores["classInstScores"]["car"])
 
@@ -329,16 +319,16 @@ def test_killed_and_completed_and_two_at_once(city, tmp_path):
     while len(list((tmp_path / "a").rglob("[!.]*.png"))) < 4 and time.monotonic() < deadline:
         whole(tmp_path / "a")  # what has its final name is whole at every moment
     time.sleep(0.1)
-    first.send_signal(
-        signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM
-    )  # at work on the second frame
+    # At work on the second frame
+    first.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     first.wait()
     first.stderr.close()
     assert 6 <= len(whole(tmp_path / "a")) < 11
+    # Both complete it, neither harms the other
     both = [
         start(tmp_path / "a"),
         start(tmp_path / "a"),
-    ]  # both complete it, neither harms the other
+    ]
     for process in both:
         assert process.communicate()[1] == "" and process.returncode == 0
     assert len(whole(tmp_path / "a")) == 11
@@ -350,9 +340,8 @@ def test_killed_and_completed_and_two_at_once(city, tmp_path):
     frame = files(tmp_path / "a", "train")[0]
     same = files(city, "train")[0]
     apart = pixels(frame["image"]).astype(int) - pixels(same["image"])
-    assert (
-        np.abs(apart).mean() < 0.5
-    )  # the tests' city may have been built with other versions of numpy
+    # The tests' city may have been built with other versions of numpy
+    assert np.abs(apart).mean() < 0.5
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits a file's size to play a full disk")

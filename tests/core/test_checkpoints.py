@@ -69,10 +69,8 @@ def deaf_network() -> UNet:
 
 
 def test_a_saved_model_comes_back(tmp_path):
-    model, view = (
-        deaf_network().eval(),
-        {"kind": "crop", "size": 32, "padding": "same", "depth": 1, "height": 256},
-    )
+    model = deaf_network().eval()
+    view = {"kind": "crop", "size": 32, "padding": "same", "depth": 1, "height": 256}
     info = {"view": view, "label_set": "train19", "mean": (0.5,) * 3, "std": (0.25,) * 3}
     save_model(tmp_path / "m.pt", model, info, half=False)
     x = torch.randn(1, 3, 32, 32)

@@ -28,12 +28,10 @@ def test_check_csv_reports_everything_at_once(tiny_root):
     assert check_csv([train, val], tiny_root) == []
     rows = read_csv(train)
     Image.fromarray(np.full((24, 40), 99, np.uint8)).save(tiny_root / rows[0].label)  # unknown id
-    (tiny_root / rows[1].image).write_bytes(
-        (tiny_root / rows[1].image).read_bytes()[:300]
-    )  # truncated
-    Image.fromarray(np.zeros((20, 40), np.uint8)).save(
-        tiny_root / read_csv(val)[0].label
-    )  # another size
+    # Truncated
+    (tiny_root / rows[1].image).write_bytes((tiny_root / rows[1].image).read_bytes()[:300])
+    # Another size
+    Image.fromarray(np.zeros((20, 40), np.uint8)).save(tiny_root / read_csv(val)[0].label)
     with open(val, "a") as file:
         file.write(",".join(rows[0]) + "\n" + ",".join(rows[0]) + "\n")
     text = "\n".join(check_csv([train, val], tiny_root))
@@ -66,9 +64,8 @@ def test_rows_that_name_nothing_are_reported(tiny_root):
         and f"{row.frame}: no image" in text
         and f"{row.frame}: no label" in text
     )
-    test_row = row._replace(
-        image=row.image.replace("train", "test"), label=""
-    )  # Cityscapes withholds test labels
+    # Cityscapes withholds test labels
+    test_row = row._replace(image=row.image.replace("train", "test"), label="")
     (tiny_root / test_row.image).parent.mkdir(parents=True)
     shutil.copy(tiny_root / row.image, tiny_root / test_row.image)
     (tiny_root / "test.csv").write_text("image,label,city,frame\n" + ",".join(test_row) + "\n")
@@ -98,6 +95,5 @@ def test_order_does_not_depend_on_the_folder(tiny_root):
                 tiny_root / kind / "train" / city / f"{stem}_{end}.png"
             )
     images = [row.image for row in read_csv(indexed(tiny_root))]
-    assert (
-        images == sorted(images) and len(images) == 6
-    )  # sorted as text, whatever the file system thinks
+    # Sorted as text, whatever the file system thinks
+    assert images == sorted(images) and len(images) == 6

@@ -33,9 +33,8 @@ def test_random_crop_and_flip_move_both_alike(tmp_path):
     for epoch in range(12):
         dataset.epoch = epoch
         window, target = dataset.pair(0)
-        ramp = int(window[92, 93, 1]) - int(
-            window[92, 92, 1]
-        )  # x grows to the right unless flipped
+        # X grows to the right unless flipped
+        ramp = int(window[92, 93, 1]) - int(window[92, 92, 1])
         flipped = ramp in (-1, 255)
         flips.add(flipped)
         if flipped:

@@ -88,9 +88,8 @@ def test_losses_differ_when_batches_are_unequal(net, val):
             image, target = val[index]
             if index == 1:  # hardly anything is labeled
                 target = torch.where(torch.arange(target.shape[1]) < 2, target, IGNORE)
-            return image, target if index < 2 else torch.full_like(
-                target, IGNORE
-            )  # and once nothing at all
+            # And once nothing at all
+            return image, target if index < 2 else torch.full_like(target, IGNORE)
 
     scores = evaluate(net, DataLoader(Uneven()), TRAIN_19, per_frame=True)
     assert (

@@ -226,10 +226,8 @@ def test_the_budget_decides_between_one_pass_and_tiles():
 
 def test_flip_averages_with_the_mirror_image_turned_back(same):
     frame = noise(64, 160)
-    plain, mirrored = (
-        frame_logits(same, frame, SAME),
-        frame_logits(same, frame[:, ::-1].copy(), SAME),
-    )
+    plain = frame_logits(same, frame, SAME)
+    mirrored = frame_logits(same, frame[:, ::-1].copy(), SAME)
     both = frame_logits(same, frame, SAME, flip=True)
     assert (both - (plain + mirrored.flip(-1)) / 2).abs().max() < 1e-5
     assert (both - (plain + mirrored) / 2).abs().max() > 0.01
@@ -295,9 +293,8 @@ def test_the_crop_views_window_is_what_the_dataset_shows(city, valid, tmp_path):
 
     write_csv(city, "val", tmp_path / "val.csv")
     dataset = CityscapesDataset(read_csv(tmp_path / "val.csv"), city, View(), TRAIN_19, MEAN, STD)
-    frame = dataset.frame(0)[
-        100:900, 200:1416
-    ]  # 800 x 1216: the center crop starts on the same grid
+    # 800 x 1216: the center crop starts on the same grid
+    frame = dataset.frame(0)[100:900, 200:1416]
     image, _ = dataset.view.pair(frame, frame[..., 0])
     with torch.no_grad():
         expected = valid(normalize(image, MEAN, STD)[None])[0]

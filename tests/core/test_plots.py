@@ -53,10 +53,8 @@ def test_another_picture_other_words(change):
 
 
 def test_void_leaves_the_frame_and_opacity_mixes():
-    frame, colors = (
-        np.full((1, 2, 3), 100, np.uint8),
-        np.array([[[0, 0, 0], [200, 0, 0]]], np.uint8),
-    )
+    frame = np.full((1, 2, 3), 100, np.uint8)
+    colors = np.array([[[0, 0, 0], [200, 0, 0]]], np.uint8)
     assert plots.overlay(frame, colors, 0.25)[0].tolist() == [[100, 100, 100], [125, 75, 75]]
     assert plots.overlay(frame, colors)[0].tolist() == [[100, 100, 100], [150, 50, 50]]
 

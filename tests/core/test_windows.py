@@ -55,18 +55,15 @@ def test_view_sizes():
 )
 def test_reducing_invents_no_id_and_keeps_sizes_equal(height, width, factor):
     rng = np.random.default_rng(height)
-    label, image = (
-        rng.integers(0, 34, (height, width), dtype=np.uint8),
-        rng.integers(0, 256, (height, width, 3)),
-    )
+    label = rng.integers(0, 34, (height, width), dtype=np.uint8)
+    image = rng.integers(0, 256, (height, width, 3))
     small, picture = reduce_label(label, factor), reduce_image(image.astype(np.uint8), factor)
     assert small.shape == picture.shape[:2] == (-(-height // factor), -(-width // factor))
     for i, j in np.ndindex(small.shape):
         block = (slice(i * factor, (i + 1) * factor), slice(j * factor, (j + 1) * factor))
         assert small[i, j] in label[block]
-        assert (
-            abs(picture[i, j] - image[block].mean((0, 1))).max() < 1
-        )  # pillow divides in whole numbers
+        # Pillow divides in whole numbers
+        assert abs(picture[i, j] - image[block].mean((0, 1))).max() < 1
 
 
 @pytest.mark.parametrize(("kind", "padding"), [("whole", "valid"), ("crop", "reflect")])

@@ -35,10 +35,11 @@ def test_picture_is_the_one_that_was_drawn(name):
     path = figures.IMAGES / f"{name}.png"
     assert figures.sha256(path) == ENTRIES[name]["png"] and path.stat().st_size <= figures.LIMIT
     with Image.open(path) as picture:
+        # Legible, opaque
         assert picture.width >= 900 and picture.convert("RGBA").getextrema()[3] == (
             255,
             255,
-        )  # legible, opaque
+        )
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)

@@ -15,9 +15,8 @@ from tests.course.small_site import Page, broken
 if small_site.MISSING:
     pytest.skip(small_site.REASON, allow_module_level=True)
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::PendingDeprecationWarning"
-)  # MyST uses what Sphinx will drop
+# MyST uses what Sphinx will drop
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 

@@ -253,10 +253,8 @@ class Controls:
 
     def drag(self, label: str, to: float) -> None:
         """Drag the handle to a share of the track (0 left, 1 right)."""
-        handle, track = (
-            self.handle(label),
-            self.labeled(".widget-slider", label).locator(".noUi-target"),
-        )
+        handle = self.handle(label)
+        track = self.labeled(".widget-slider", label).locator(".noUi-target")
         handle.scroll_into_view_if_needed()
         a, b = handle.bounding_box(), track.bounding_box()
         self.page.mouse.move(a["x"] + a["width"] / 2, a["y"] + a["height"] / 2)

@@ -9,9 +9,8 @@ reason = small_site.REASON if small_site.MISSING else lab.why_not()
 if reason:
     pytest.skip(reason, allow_module_level=True)
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::PendingDeprecationWarning"
-)  # MyST uses what Sphinx will drop
+# MyST uses what Sphinx will drop
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 LOOK = """() => ({
     ids: [...document.querySelectorAll('[id]')].map(e => e.id),
     links: [...document.querySelectorAll('a[href]')].map(e => e.getAttribute('href')),
@@ -38,11 +37,9 @@ def test_every_page(chromium, folder):
             seen = page.evaluate(LOOK)
             assert seen["empty"] == [] and seen["wide"] <= 0, (name, seen["empty"], seen["wide"])
             pages[name] = small_site.Page("")
-            pages[name].ids, pages[name].links, pages[name].images = (
-                set(seen["ids"]),
-                seen["links"],
-                seen["images"],
-            )
+            pages[name].ids = set(seen["ids"])
+            pages[name].links = seen["links"]
+            pages[name].images = seen["images"]
     assert len(pages) >= 22 and small_site.broken(folder, pages) == []
 
 

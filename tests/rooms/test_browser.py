@@ -152,10 +152,8 @@ def test_image_truth_and_best_three_belong_to_each_other(one, checkpoint, small_
 
 def test_crop_shows_the_inner_window(folder, small_city):
     path = make_checkpoint(folder / "crop.pt", view=View("crop", 196, "valid", 2))
-    frame, pixels = (
-        Predictions(path, small_city, limit=1).load(0),
-        np.asarray(Image.open(small_city / find_rows(small_city, "val")[0].image)),
-    )
+    frame = Predictions(path, small_city, limit=1).load(0)
+    pixels = np.asarray(Image.open(small_city / find_rows(small_city, "val")[0].image))
     top, left = (pixels.shape[0] - 196) // 2, (pixels.shape[1] - 196) // 2
     assert np.array_equal(frame.image, pixels[top : top + 196, left : left + 196])
 
@@ -669,16 +667,14 @@ def test_second_checkpoint(checkpoint, other, small_city, folder):
     browser = PredictionBrowser(checkpoint, small_city, compare=other)
     first = index_at(browser)
     browser.view, browser.opacity = "prediction", 1.0
-    one, before = (
-        views.paint(
-            browser.predictions[1].load(first),
-            "prediction",
-            browser.state,
-            browser.predictions[0].label_set,
-            1024,
-        ),
-        browser.image.value,
+    one = views.paint(
+        browser.predictions[1].load(first),
+        "prediction",
+        browser.state,
+        browser.predictions[0].label_set,
+        1024,
     )
+    before = browser.image.value
     browser.checkpoint = 1
     assert index_at(browser) == first and browser.image.value != before
     assert np.array_equal(views.picture(browser.predictions, browser.state)[views.TITLE :], one)

@@ -166,9 +166,8 @@ def test_bad_frames_are_reported_together(source, tmp_path):
 
 
 def test_tree_hash_is_gits(source, tmp_path):
-    (source / "train-notes").write_text(
-        "sorts before the folder train\n"
-    )  # git sorts folders as "train/"
+    # Git sorts folders as "train/"
+    (source / "train-notes").write_text("sorts before the folder train\n")
     (source / "run.sh").write_text("#!/bin/sh\n")
     (source / "run.sh").chmod(0o755)
     repository = source.parent
@@ -469,11 +468,12 @@ def test_bombs_are_refused(tmp_path):
                 tmp_path / "target",
                 limits,
             )
+    # A bomb beside the folder must not be read through
     outside = tar_with(
         tmp_path / "a.tgz",
         (tarfile.TarInfo("other/zeros"), bytes(5_000_000)),
         (tarfile.TarInfo("CamVid/a"), b"a"),
-    )  # a bomb beside the folder must not be read through
+    )
     with pytest.raises(ValueError, match="more than allowed"):
         unpack(outside, "CamVid", tmp_path / "target", Limits(file=1_000_000))
     with pytest.raises(ValueError, match="larger than"):

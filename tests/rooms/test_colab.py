@@ -85,15 +85,11 @@ def session(root, tmp_path, monkeypatch):
                 raise ConnectionError("the connection broke")
             assert hashlib.md5(Path(path).read_bytes()).digest() == hashlib.md5(data).digest()
 
-    downloader.input, downloader.login, downloader.download_packages = (
-        answer,
-        login,
-        download_packages,
-    )
-    package, drive = (
-        types.ModuleType("cityscapesscripts.download"),
-        types.ModuleType("google.colab.drive"),
-    )
+    downloader.input = answer
+    downloader.login = login
+    downloader.download_packages = download_packages
+    package = types.ModuleType("cityscapesscripts.download")
+    drive = types.ModuleType("google.colab.drive")
     package.downloader, drive.mount = downloader, log.mounts.append
     google = types.ModuleType("google.colab")
     google.drive = drive
@@ -147,9 +143,8 @@ def test_three_sessions(session, root, tmp_path, monkeypatch, capsys):
     history = run.fit()
     assert trained == [1, 2] and len(history) == 3 and len(session.questions) == asked
 
-    monkeypatch.setenv(
-        "COURSE_RUNS", str(tmp_path / "plain")
-    )  # the same as training from the sources in one go
+    # The same as training from the sources in one go
+    monkeypatch.setenv("COURSE_RUNS", str(tmp_path / "plain"))
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     plain = make_run(TrainConfig(**CONFIG, root=str(root)), progress=False)
     assert plain.fit() == history
@@ -184,11 +179,9 @@ def test_a_pack_gives_the_same_pairs_as_the_sources(root, tmp_path):
 
 
 def test_copying_goes_on_where_it_was(root, tmp_path, monkeypatch):
-    folder, copied, real = (
-        colab.pack(root, tmp_path / "pack", View(size=36), progress=False),
-        [],
-        colab._copy,
-    )
+    folder = colab.pack(root, tmp_path / "pack", View(size=36), progress=False)
+    copied = []
+    real = colab._copy
 
     def copy(source, target, progress):
         if len(copied) == 3:

@@ -10,9 +10,8 @@ from helpers.unet import UNet
 def test_costs_of_the_recipe():
     cost = costs.training_cost(572, 572)
     assert cost.parameters == 31_032_915
-    assert cost.flop * 2975 * 30 == pytest.approx(
-        80.84e15, rel=1e-3
-    )  # 3 x 2 x 150.97 GMAC an image
+    # 3 x 2 x 150.97 GMAC an image
+    assert cost.flop * 2975 * 30 == pytest.approx(80.84e15, rel=1e-3)
 
 
 def test_memory_count_equals_what_is_kept():

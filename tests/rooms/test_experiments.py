@@ -223,9 +223,8 @@ def test_small_city(tmp_path, monkeypatch):
     )
     means = frame.reshape(64, 16, 128, 16, 3).mean((1, 3))
     assert np.abs(means - reduced).max() <= 0.51
-    monkeypatch.setattr(
-        experiments, "write_frame", None
-    )  # frames that are there are not drawn again
+    # Frames that are there are not drawn again
+    monkeypatch.setattr(experiments, "write_frame", None)
     experiments.small_city(small, train=1, val=1, factor=16)
     with pytest.raises(ValueError, match="another folder"):
         experiments.small_city(small, train=1, val=1, factor=8)

@@ -62,13 +62,11 @@ def test_orthogonalize_against_svd():
     for matrix in matrices():
         u, _, v = torch.linalg.svd(matrix, full_matrices=False)
         got = muon.orthogonalize(matrix)
-        strength = torch.diagonal(
-            u.T @ got @ v.T
-        )  # what is left of each singular direction: about 1
+        # What is left of each singular direction: about 1
+        strength = torch.diagonal(u.T @ got @ v.T)
         assert got.shape == matrix.shape and strength.min() > 0.66 and strength.max() < 1.22
-        torch.testing.assert_close(
-            u @ torch.diag(strength) @ v, got, rtol=0, atol=2e-3
-        )  # and nothing else
+        # And nothing else
+        torch.testing.assert_close(u @ torch.diag(strength) @ v, got, rtol=0, atol=2e-3)
 
 
 def test_muon_against_torch():
@@ -118,10 +116,8 @@ def test_muon_trains_and_resumes(folder):
     assert isinstance(run.optimizer, muon.Muon)
     losses = [epoch["train_loss"] for epoch in run.fit()]
     assert losses[-1] < losses[0]
-    state, weights = (
-        copy.deepcopy(run.optimizer.state_dict()),
-        copy.deepcopy(run.model.state_dict()),
-    )
+    state = copy.deepcopy(run.optimizer.state_dict())
+    weights = copy.deepcopy(run.model.state_dict())
     run.train_epoch(4)
     again = make_trial(tiny(folder, optimizer="muon", epochs=4))
     again.model.load_state_dict(weights)

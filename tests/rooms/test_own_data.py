@@ -194,9 +194,8 @@ def test_prepared_again_nothing_old_is_left(own):
     )
     assert sum(data.frames.values()) == 9 == len(list(data.root.rglob("*_leftImg8bit.png")))
     ids = open_label(data.root / find_rows(data.root, "val")[0].label)
-    rows, columns = (
-        (np.arange(n) + 0.5) * m / n for n, m in ((18, 32), (26, 48))
-    )  # the nearest pixel, nothing mixed
+    # The nearest pixel, nothing mixed
+    rows, columns = ((np.arange(n) + 0.5) * m / n for n, m in ((18, 32), (26, 48)))
     whole = np.where(TRUTH == 3, 0, TRUTH + 1)
     assert (ids == whole[rows.astype(int)][:, columns.astype(int)]).all()
     (data.root / "sources.json").unlink()

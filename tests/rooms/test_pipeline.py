@@ -54,9 +54,7 @@ def test_index_names_what_is_wrong(tiny_root, runs):
     assert frame.name in str(error.value)
 
 
-def test_the_page_names_frames_that_are_left_out(
-    tiny_root, tmp_path, runs, checkpoint, capsys
-):
+def test_the_page_names_frames_that_are_left_out(tiny_root, tmp_path, runs, checkpoint, capsys):
     frame = next((tiny_root / "leftImg8bit" / "train").rglob("*.png"))
     frame.write_bytes(frame.read_bytes()[:200])
     page = tmp_path / "page.html"

@@ -250,9 +250,8 @@ def test_scratch_rehearsal(root, folders):
     } <= set(found["deviations"])
     state = torch.load(folders / "scratch" / "training" / "last.pt", weights_only=True)
     group = state["optimizer"]["param_groups"][0]
-    assert (
-        group["momentum"] == 0.9 and group["weight_decay"] == 5e-4 and group["lr"] == 0.01
-    )  # one step, the first
+    # One step, the first
+    assert group["momentum"] == 0.9 and group["weight_decay"] == 5e-4 and group["lr"] == 0.01
     assert (
         "momentum_buffer" in state["optimizer"]["state"][0] and found["whole frames"]["frames"] == 3
     )
