@@ -78,3 +78,19 @@ def test_a_saved_model_comes_back(tmp_path):
     assert torch.allclose(
         load_model(tmp_path / "m.pt")[0](x), expected, atol=1e-4 * expected.abs().max().item()
     )
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path, monkeypatch):
+    def full(state, path):
+        raise RuntimeError("unexpected pos 64 vs 0\nat somewhere in C++")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="could not write .*x.pt: unexpected pos 64 vs 0; free"):
+        checkpoints.save(tmp_path / "x.pt", {})
+
+
+def test_five_tensors_that_do_not_fit_are_named(tmp_path):
+    other = UNet(width=3, depth=1).state_dict()
+    with pytest.raises(ValueError) as caught:
+        checkpoints.load_weights(UNet(width=2, depth=1), other, "x.pt")
+    assert str(caught.value).count("size mismatch") == 5 and " in all" in str(caught.value)

@@ -10,7 +10,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from helpers import plots
+from helpers.files import read_json
 from helpers.labels import TRAIN_19
+from helpers.paths import ROOT
 from scripts.figure_text import describe
 
 MAP = np.repeat(np.arange(16, dtype=np.uint8).reshape(4, 4), 3, axis=1)
@@ -64,3 +66,13 @@ def test_legend_names_what_occurs():
     plots.legend(figure, np.array([[0, 255], [13, 0]]))
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["road", "car", "ignored"]
     assert len(figure.axes) == 2 and [a.get_title() for a in figure.axes] == ["a", "b"]
+
+
+@pytest.mark.parametrize("chapter", ["04", "11"])
+def test_the_map_lights_the_box_of_the_chapter(chapter):
+    left, top, right, bottom = read_json(ROOT / "images" / "map.json")[chapter]
+    figure = plots.course_map(chapter)
+    [frame] = figure.axes[0].patches
+    assert (frame.get_x(), frame.get_y()) == (left, top)
+    assert (frame.get_width(), frame.get_height()) == (right - left, bottom - top)
+    plt.close(figure)

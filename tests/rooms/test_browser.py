@@ -973,3 +973,14 @@ def test_whose_pictures_may_be_passed_on(checkpoint, small_city, tmp_path, capsy
     photo = root / find_rows(root, "val")[0].image
     browser = browse(checkpoint, photos=[photo])
     assert said() == ""
+
+
+def test_a_jpeg_keeps_the_resolution_of_its_colors():
+    """Classes are told apart by color: a pixel of red beside one of blue stays red."""
+    stripes = np.zeros((16, 32, 3), np.uint8)
+    stripes[:, ::2, 0] = 255
+    stripes[:, 1::2, 2] = 255
+    found = np.asarray(Image.open(io.BytesIO(views.encode(stripes)))).astype(int)
+    assert np.abs(found - stripes).mean() < 12
+    exact = np.asarray(Image.open(io.BytesIO(views.encode(stripes, "png"))))
+    assert (exact == stripes).all()
