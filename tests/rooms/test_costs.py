@@ -38,3 +38,13 @@ def test_memory_count_equals_what_is_kept():
         torch.nn.functional.cross_entropy(logits, torch.zeros(1, 32, 48, dtype=torch.int64))
     counted = costs.training_cost(32, 48, torch.float32, **options)
     assert counted.kept == pytest.approx(sum(s.nbytes() for s in kept.values()), rel=0.02)
+
+
+def test_with_checkpointing_the_inputs_of_the_blocks_are_kept():
+    options = {"width": 8, "depth": 2, "padding": "same", "norm": None, "dropout": 0.0}
+    plain = costs.training_cost(32, 48, torch.float32, **options)
+    thrifty = costs.training_cost(32, 48, torch.float32, checkpointing=True, **options)
+    # Channels of each block's input, on maps of 32x48, 16x24 and 8x12 pixels
+    inputs = (3 + 16) * 32 * 48 + (8 + 32) * 16 * 24 + 16 * 8 * 12
+    assert 4 * inputs <= thrifty.kept < 0.6 * plain.kept
+    assert (thrifty.flop, thrifty.parameters) == (plain.flop, plain.parameters)
