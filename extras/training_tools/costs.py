@@ -46,13 +46,8 @@ def training_cost(
             kept[storage._cdata] = storage
         return tensor
 
-    def keep_input(block, inputs):
-        keep(inputs[0])
-
     if checkpointing:
         checkpoint_blocks(model)
-        for block in (*model.down, *model.merge):
-            block.register_forward_pre_hook(keep_input)
     with (
         FlopCounterMode(display=False) as counter,
         torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t),

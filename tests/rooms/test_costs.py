@@ -41,10 +41,10 @@ def test_memory_count_equals_what_is_kept():
 
 
 def test_with_checkpointing_the_inputs_of_the_blocks_are_kept():
-    options = {"width": 8, "depth": 2, "padding": "same", "norm": None, "dropout": 0.0}
+    options = {"num_classes": 2, "width": 8, "depth": 2, "padding": "same", "dropout": 0.0}
     plain = costs.training_cost(32, 48, torch.float32, **options)
     thrifty = costs.training_cost(32, 48, torch.float32, checkpointing=True, **options)
     # Channels of each block's input, on maps of 32x48, 16x24 and 8x12 pixels
     inputs = (3 + 16) * 32 * 48 + (8 + 32) * 16 * 24 + 16 * 8 * 12
-    assert 4 * inputs <= thrifty.kept < 0.6 * plain.kept
+    assert 4 * inputs <= thrifty.kept < 0.8 * plain.kept
     assert (thrifty.flop, thrifty.parameters) == (plain.flop, plain.parameters)
