@@ -68,7 +68,7 @@ def test_legend_names_what_occurs():
     assert len(figure.axes) == 2 and [a.get_title() for a in figure.axes] == ["a", "b"]
 
 
-@pytest.mark.parametrize("chapter", ["04", "11"])
+@pytest.mark.parametrize("chapter", ["00", "04", "11"])
 def test_the_map_lights_the_box_of_the_chapter(chapter):
     left, top, right, bottom = read_json(ROOT / "images" / "map.json")[chapter]
     figure = plots.course_map(chapter)

@@ -14,6 +14,7 @@ from extras.experiments import trials as experiments
 from extras.experiments.trials import Trial, make_trial, trial_model
 from helpers import evaluate as evaluation
 from helpers.checkpoints import load_model
+from helpers.config import TrainConfig
 from helpers.csv_index import find_rows
 from helpers.dataset import normalize
 from helpers.labels import CAMVID_11, IGNORE
@@ -96,6 +97,14 @@ def test_a_pair_of_a_trial_can_be_looked_at(folder):
     run = make_trial(tiny(folder, scale=(0.75, 1.5), color=True))
     image, target = run.train_set[0]
     assert image.shape == (3, *target.shape) and image.dtype == torch.float32
+
+
+def test_a_trial_that_names_nothing_trains_as_chapter_07_does():
+    plain = Trial()
+    added = {name: value for name, value in vars(plain).items() if name not in vars(TrainConfig())}
+    nothing = {"optimizer": "adam", "loss": "ce", "skips": True}
+    assert {name: value for name, value in added.items() if value} == nothing
+    assert {name: vars(plain)[name] for name in vars(TrainConfig())} == vars(TrainConfig())
 
 
 def test_dice_by_hand():

@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from extras.benchmark_server import official
 from extras.benchmark_server.official import copy_ground_truth, official_scores
 from extras.benchmark_server.submission import (
     _problems,
@@ -165,3 +166,11 @@ def test_the_last_label_id_may_be_submitted():
         file = io.BytesIO()
         Image.fromarray(np.full((2, 3), label_id, np.uint8)).save(file, "png")
         assert _problems(file.getvalue(), (3, 2), ignored_ids=False) == problems
+
+
+def test_whether_the_official_tools_are_there(monkeypatch):
+    asked = []
+    monkeypatch.setattr(official, "find_spec", lambda name: asked.append(name))
+    assert not official.installed()
+    monkeypatch.setattr(official, "find_spec", lambda name: name)
+    assert official.installed() and asked == ["cityscapesscripts"]
