@@ -393,6 +393,12 @@ def test_a_person_moves_and_nothing_else(scene, drawn):
     )
 
 
+def test_what_hangs_above_the_street_stands_on_nothing():
+    box = objects.Slab(x=2.0, z=20.0, width=0.6)
+    assert box.footprint() == [(1.7, 19.7), (2.3, 19.7), (2.3, 20.3), (1.7, 20.3)]
+    assert replace(box, low=4.5, high=6.0).footprint() is None
+
+
 def test_light_and_rain_leave_the_labels_alone(scene, drawn):
     night = replace(
         scene, sun=replace(scene.sun, strength=0.0), weather=replace(scene.weather, exposure=0.3)

@@ -29,7 +29,7 @@ MODULES_AT_MOST = 23
 # All but a few of these lines are used by chapters 00 to 09 or by one of helpers' four commands.
 # Fewer would cost what learners meet: the paper's FCNs, the checks of a CSV, caches that are taken
 # up again, classes of one's own. So the number may fall, not rise.
-CODE_LINES_AT_MOST = 2696
+CODE_LINES_AT_MOST = 2695
 CODE_LINES_OF_A_MODULE_AT_MOST = 300
 
 
