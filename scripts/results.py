@@ -395,7 +395,7 @@ def faults() -> str:
     tests, chapters, exercises = found["tests"], found["notebooks"], found["exercises"]
     return f"""## Planted faults
 
-Of {tests["faults"] - tests["equivalent"]} small faults that change what `helpers/` does the tests
+Of {tests["faults"] - tests["equivalent"]} small faults in the modules of the project the tests
 notice {tests["caught"]} (at commit {results["tests"]["commit"]}). What protects the numbers stands
 in tests/: of {chapters["faults"]} faults in the modules that chapters teach, the chapter alone
 notices {chapters["caught"]}. Of {exercises["faults"]} faults in the folded solutions of exercises
