@@ -199,7 +199,7 @@ def parse(arguments=None) -> TrainConfig:
             parser.add_argument(option, action=argparse.BooleanOptionalAction)
         elif field.name not in ("mean", "std"):
             kind = types.get(field.type, text_or_none)
-            parser.add_argument(option, type=kind, help=f"recipe: {field.default}")
+            parser.add_argument(option, type=kind, help=f"in the recipe: {field.default}")
     # Only what was typed is in here; everything else comes from the preset.
     given = vars(parser.parse_args(arguments))
     preset = given.pop("preset", None)
