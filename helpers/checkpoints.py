@@ -51,9 +51,10 @@ def load(path, *entries: str) -> dict:
     try:
         # torch itself does not compare the checksums of its zip file.
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"{damaged} in it was changed")
+            # Of an entry that a changed byte marks as a folder it would read no weights at all.
+            damaged = archive.testzip() or any(entry.external_attr for entry in archive.infolist())
+        if damaged:
+            raise ValueError("a part of it was changed")
         # Tensors and plain values only: a pickle from outside could run anything.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file from outside: torch's reader lets all kinds through

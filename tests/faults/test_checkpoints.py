@@ -43,6 +43,19 @@ def refused(path, words=None):
 # -- W12: damaged files
 
 
+def test_an_entry_that_is_marked_as_a_folder_is_noticed(path):
+    """torch would leave its weights unread: whatever is in the memory."""
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"PK\x01\x02") + 38  # the marks of the last entry in the table of contents
+    while place > 38:
+        changed = bytearray(data)
+        changed[place] ^= 0x10
+        path.write_bytes(changed)
+        refused(path, "a part of it was changed")
+        place = data.rfind(b"PK\x01\x02", 0, place - 38) + 38
+    assert data.count(b"PK\x01\x02") > 10
+
+
 def test_a_changed_byte_is_noticed(path):
     data = path.read_bytes()
     whole = load_model(path)[0].state_dict()
