@@ -68,22 +68,12 @@ def layer_sizes(n: int, depth: int = 4, padding: str = "valid") -> list[Layer]:
     return [*layers, Layer("head", 0, n, "")]
 
 
-class Explorer(PictureBox):
-    """Controls above a figure of matplotlib; a subclass draws it (`draw`)."""
-
-    image_format = "png"
-
-    def draw(self) -> Figure:
-        raise NotImplementedError
-
-    def encoded(self) -> bytes:
-        return as_png(self.draw())
-
-
-class SizeExplorer(Explorer):
+class SizeExplorer(PictureBox):
     """Choose input size, depth and padding: the size after every layer as a bar, red where
     something is lost.
     """
+
+    image_format = "png"
 
     def __init__(self, size: int = 572, depth: int = 4, padding: str = "valid", largest: int = 700):
         self.size = widgets.IntSlider(value=size, min=20, max=largest, description="input size")
@@ -108,6 +98,9 @@ class SizeExplorer(Explorer):
         reason = next((layer.problem for layer in layers if layer.problem), "")
         near = " or ".join(map(str, nearest_sizes(n, depth, padding)))
         return f"{came_out}: not legal, {reason}; nearest legal: {near}"
+
+    def encoded(self) -> bytes:
+        return as_png(self.draw())
 
     def draw(self) -> Figure:
         layers, half = self.layers, len(self.layers) // 2

@@ -42,18 +42,15 @@ def read_preparation(root) -> Preparation:
     stored = read_derived(path)
     size = stored.get("size", "missing")
     limits = stored.get("limits", "missing")
-    if not (is_pair(size, int) and is_pair(limits, float)):
+    if not (is_pair(size, (int,)) and is_pair(limits, (int, float))):
         raise ValueError(f"{path} is damaged; lay the data out again with own_data")
     if size is not None and min(size) < 1 or limits is not None and not limits[0] < limits[1]:
         raise ValueError(f"{path}: no size {size} or limits {limits}; lay the data out again")
     return Preparation(size, limits)
 
 
-def is_pair(found, kind: type) -> bool:
-    """Whether a value of the file is two finite numbers of a kind (int, or float for any), or
-    None.
-    """
-    kinds = (int,) if kind is int else (int, float)
+def is_pair(found, kinds: tuple[type, ...]) -> bool:
+    """Whether a value of the file is two finite numbers of these kinds, or None."""
     if found is None:
         return True
     return (
